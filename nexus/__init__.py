@@ -1,0 +1,40 @@
+"""Nexus, the back end of NEXUS.SALES: `create_app()` puts it together."""
+
+# No import at this level: `python3 -m nexus` begins here, on any Python and with nothing installed.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from nexus.config import Settings
+
+
+def create_app(settings: "Settings | None" = None) -> "Flask":
+    """The application; it opens no connection, so it works with the database down.
+
+    Settings come from the environment and `.env` where none are given; SettingsError when they are unusable.
+    """
+    from flask import Flask
+
+    from nexus import cli, db, errors, observe
+    from nexus.api import api, links, ops
+    from nexus.config import load_settings
+    from nexus.security import origins, tokens
+
+    settings = settings or load_settings()
+    app = Flask("nexus", static_folder=None)
+    app.config.update(
+        SETTINGS=settings,
+        CORS_ORIGINS=settings.cors_origins,
+        CURRENCY=settings.currency,
+        DEFAULT_LOCALE=settings.default_locale,
+    )
+    observe.init_app(app, settings)
+    errors.init_app(app)
+    db.init_app(app, settings)
+    tokens.init_app(app, settings)
+    origins.init_app(app)
+    links.init_app(app)
+    app.register_blueprint(api)
+    app.register_blueprint(ops.ops)
+    cli.init_app(app)
+    return app

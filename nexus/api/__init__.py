@@ -1,0 +1,16 @@
+"""The HTTP API: its blueprint, and the connection that a request may take from the pool."""
+
+from flask import Blueprint
+
+from nexus.api.auth import auth
+from nexus.api.catalog import catalog
+from nexus.api.orders import orders
+from nexus.db import give_back
+
+api = Blueprint("api", __name__, url_prefix="/api")
+api.register_blueprint(auth)
+api.register_blueprint(catalog)
+api.register_blueprint(orders)
+
+# On this blueprint, not on the app: a probe or an unknown URL costs no connection.
+api.teardown_request(give_back)

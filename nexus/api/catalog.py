@@ -1,0 +1,108 @@
+"""Products over HTTP."""
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app
+
+from nexus.api.endpoint import endpoint, reply
+from nexus.api.links import link_next
+from nexus.errors import Forbidden, MissingFields, NotFound, UserIdRequired, ValidationFailed
+from nexus.models.catalog import Product
+from nexus.models.users import User
+from nexus.paging import page
+from nexus.schemas.catalog import (
+    NewProduct,
+    ProductAnswer,
+    ProductChange,
+    ProductPage,
+    ProductQuery,
+    product_out,
+)
+
+catalog = Blueprint("catalog", __name__, url_prefix="/products")
+
+
+def _list_problems(found: list[dict[str, Any]]) -> ValidationFailed:
+    absent = {"field": "userId", "code": "required"}
+    return UserIdRequired(found) if _has(found, absent) else ValidationFailed(found)
+
+
+def _product_problems(found: list[dict[str, Any]]) -> ValidationFailed:
+    absent = [{"field": name, "code": "required"} for name in ("name", "price")]
+    return MissingFields(found) if any(_has(found, one) for one in absent) else ValidationFailed(found)
+
+
+def _has(found: list[dict[str, Any]], wanted: dict[str, str]) -> bool:
+    return any(wanted.items() <= problem.items() for problem in found)
+
+
+@catalog.get("")
+@endpoint(
+    query=ProductQuery,
+    sign_in="optional",
+    answer=ProductPage,
+    errors=(UserIdRequired,),
+    invalid=_list_problems,
+)
+def list_products(query: ProductQuery, user: User | None) -> Response:
+    """One seller's products, newest first."""
+    products = Product.of_user(query.user_id, viewer=user)
+    found = page(
+        products,
+        key=(Product.created_at, Product.id),
+        kind=int,
+        limit=query.limit,
+        cursor=query.cursor,
+        bound_to=("products", query.user_id),
+    )
+    answer: ProductPage = {
+        "products": [product_out(product) for product in found.rows],
+        "nextCursor": found.next_cursor,
+    }
+    return link_next(reply(answer), found.next_cursor)
+
+
+@catalog.get("/<id:product_id>")
+@endpoint(sign_in="optional", answer=ProductAnswer, errors=(NotFound,))
+def get_product(product_id: int, user: User | None) -> ProductAnswer:
+    """One product."""
+    product = Product.visible_to(user).where(Product.id == product_id).first()
+    if product is None:
+        raise NotFound
+    return {"product": product_out(product)}
+
+
+@catalog.post("")
+@endpoint(
+    body=NewProduct,
+    sign_in="required",
+    answer=ProductAnswer,
+    status=201,
+    errors=(MissingFields, Forbidden),
+    invalid=_product_problems,
+)
+def create_product(body: NewProduct, user: User) -> Response:
+    """Offer a product."""
+    if body.user_id not in (None, user.id):
+        raise Forbidden
+    fields = body.model_dump(exclude={"user_id"})
+    product = Product.offer(user, currency=current_app.config["CURRENCY"], **fields)
+    answer: ProductAnswer = {"product": product_out(product)}
+    response = reply(answer, 201)
+    response.headers["Location"] = f"/api/products/{product.id}"
+    return response
+
+
+@catalog.patch("/<id:product_id>")
+@endpoint(body=ProductChange, sign_in="required", answer=ProductAnswer, errors=(Forbidden, NotFound))
+def change_product(product_id: int, body: ProductChange, user: User) -> ProductAnswer:
+    """Change one's own product."""
+    product = Product.change(product_id, owner=user, **body.model_dump(exclude_unset=True))
+    return {"product": product_out(product)}
+
+
+@catalog.delete("/<id:product_id>")
+@endpoint(sign_in="required", status=204, errors=(Forbidden, NotFound))
+def delete_product(product_id: int, user: User) -> None:
+    """Withdraw one's own product; its orders stay."""
+    Product.withdraw(product_id, owner=user)

@@ -1,0 +1,133 @@
+"""The decorator by which an endpoint says in one place what it takes and what it answers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
+
+import orjson
+from flask import Response, request
+from pydantic import ValidationError
+
+from nexus.errors import (
+    BodyTooLarge,
+    BrokenJSON,
+    NexusError,
+    Unauthenticated,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from nexus.schemas.fields import Input, problems
+from nexus.security.tokens import current_user
+
+MAX_BODY = 262_144
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """The declaration of one endpoint.
+
+    The view gets `body` and `query` as instances of these models, and `user` as the signed-in account: not
+    at all when `sign_in` is None, possibly None when it is "optional". What it returns is an `answer` to be
+    sent with `status`, or a whole Response. `errors` are those beyond the ones that its input implies, and
+    `invalid` is the error that lists its input's problems.
+    """
+
+    answer: Any = None
+    status: int = 200
+    body: type[Input] | None = None
+    query: type[Input] | None = None
+    sign_in: str | None = None
+    errors: tuple[type[NexusError], ...] = ()
+    invalid: Callable[[list[dict[str, Any]]], ValidationFailed] = ValidationFailed
+
+
+def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
+    """Declare a view (see Endpoint); problems are told in the order 413, 401, 415, 400."""
+    declared = Endpoint(**declaration)
+
+    def decorate(view: View) -> Callable[..., Response]:
+        @wraps(view)
+        def call(**arguments: Any) -> Response:
+            raw = read_body()
+            if declared.sign_in:
+                arguments["user"] = current_user()
+                if arguments["user"] is None and declared.sign_in == "required":
+                    raise Unauthenticated
+            if declared.body:
+                arguments["body"] = _validate(declared, declared.body, parse(raw))
+            if declared.query:
+                arguments["query"] = _validate(declared, declared.query, *_query())
+            result = view(**arguments)
+            return result if isinstance(result, Response) else reply(result, declared.status)
+
+        call.endpoint = declared  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+def reply(answer: Mapping[str, Any] | None, status: int = 200) -> Response:
+    """Send a representation as JSON; None is an empty 204."""
+    if answer is None:
+        response = Response(status=204)
+        del response.headers["Content-Type"]
+        return response
+    return Response(orjson.dumps(answer), status, content_type="application/json")
+
+
+def read_body() -> bytes:
+    """Read the whole body; BodyTooLarge past the limit, BrokenJSON where it ended before its length."""
+    length = request.content_length
+    if length is not None and length > MAX_BODY:
+        raise BodyTooLarge
+    if length is None and not request.environ.get("wsgi.input_terminated"):
+        return b""
+    wanted = MAX_BODY + 1 if length is None else length
+    stream, chunks = request.environ["wsgi.input"], []
+    while wanted and (chunk := stream.read(wanted)):
+        chunks.append(chunk)
+        wanted -= len(chunk)
+    if length is None and not wanted:
+        raise BodyTooLarge
+    if length is not None and wanted:
+        raise BrokenJSON
+    return b"".join(chunks)
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """Read a JSON object; an absent body is an empty one, and needs no content type."""
+    if not raw:
+        return {}
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise BrokenJSON from None
+    if not isinstance(document, dict):
+        raise BrokenJSON
+    return document
+
+
+def _query() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    given = {name: values[0] for name, values in request.args.lists()}
+    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    return given, [{"field": name, "code": "repeated"} for name in repeated]
+
+
+def _validate(
+    declared: Endpoint, model: type[Input], given: dict[str, Any], found: list[dict[str, Any]] | None = None
+) -> Input:
+    found = found or []
+    try:
+        # A field that is null was not given.
+        read = model.model_validate({name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        found = [*found, *problems(error)]
+    if found:
+        raise declared.invalid(found)
+    return read

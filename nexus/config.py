@@ -1,0 +1,216 @@
+"""What the service can be told: every setting, typed, and all problems with them at once."""
+
+import os
+import secrets
+import sys
+import textwrap
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values, set_key
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from nexus.database_url import DatabaseURL
+
+ROOT = Path(__file__).resolve().parent.parent
+DOTENV = ROOT / ".env"
+
+WEAK_SECRETS = ("secret", "change", "password", "example", "your-", "default")
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; its text is one line for each problem, named by variable."""
+
+
+class Settings(BaseSettings):
+    """Every variable of the environment that the service reads; the environment wins over `.env`."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+
+    app_env: Literal["production", "development"] = Field(
+        default="production", description="`development` starts the embedded PostgreSQL and relaxes cookies."
+    )
+    database_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="Direct URL of PostgreSQL, for migrations and commands. Required in production.",
+        examples=["postgresql://nexus:secret@localhost:5432/nexus_sales_dev"],
+    )
+    database_pool_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="URL of a pooler for the web process; DATABASE_URL serves where it is unset.",
+        examples=["postgresql://nexus:secret@db.example.com:6543/postgres?pgbouncer=true"],
+    )
+    database_pool_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Connections a web process may hold, by default 4: one for each of its threads. "
+        "All processes together hold at most WEB_CONCURRENCY times as many.",
+    )
+    database_pool_wait: int | None = Field(
+        default=None,
+        ge=2,
+        le=60,
+        description="Seconds that a request waits for a connection before it answers 503, by default 5.",
+    )
+    jwt_secret_key: str = Field(
+        default="",
+        repr=False,
+        description="Signs access tokens: 32 bytes or more. Development makes one and keeps it in `.env`.",
+        examples=["change-me-to-the-output-of:openssl-rand-base64-48"],
+    )
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="Origins of other sites whose pages may call the API, separated by commas.",
+        examples=["https://nexus.sales,https://admin.nexus.sales"],
+    )
+    default_locale: Literal["ru", "en"] = Field(
+        default="ru", description="Language of messages when a request asks for none that is spoken."
+    )
+    currency: str = Field(
+        default="USD", pattern="^[A-Z]{3}$", description="ISO 4217 currency of new products."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO",
+        description="What the log shows; DEBUG shows every query as well, in development only.",
+    )
+    port: int = Field(default=8000, ge=1, le=65535, description="Port that gunicorn listens on.")
+    web_concurrency: int = Field(default=2, ge=1, le=256, description="Processes that gunicorn runs.")
+    seed_password: str | None = Field(
+        default=None,
+        repr=False,
+        min_length=8,
+        max_length=128,
+        description="Password of the seeded user in production.",
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            # Browsers send an origin without path; "*" and "null" would let every site in with cookies.
+            if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin.lower():
+                raise ValueError(f"{origin!r} is not an origin such as https://nexus.sales")
+        return [origin.lower() for origin in origins]
+
+    @field_validator("database_url", "database_pool_url")
+    @classmethod
+    def _database_url(cls, url: str | None) -> str | None:
+        if url is not None:
+            DatabaseURL.parse(url)
+        return url
+
+    @model_validator(mode="after")
+    def _production(self) -> "Settings":
+        # Gathered rather than raised one by one, so that a deployment is mended in one go.
+        problems = []
+        if not self.development and self.database_url is None:
+            problems.append("DATABASE_URL: is required in production; APP_ENV=development needs none")
+        weak = weakness(self.jwt_secret_key)
+        if weak and not (self.development and not self.jwt_secret_key):
+            problems.append(f"JWT_SECRET_KEY: {weak}; make one with: openssl rand -base64 48")
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def development(self) -> bool:
+        """Whether this is a developer's machine rather than production."""
+        return self.app_env == "development"
+
+    @property
+    def direct(self) -> DatabaseURL | None:
+        """Where migrations and commands connect; None means the embedded server."""
+        return DatabaseURL.parse(self.database_url) if self.database_url else None
+
+    @property
+    def pooled(self) -> DatabaseURL | None:
+        """Where the web process connects; None means the embedded server."""
+        return DatabaseURL.parse(self.database_pool_url) if self.database_pool_url else self.direct
+
+    @property
+    def pool_size(self) -> int:
+        """Connections of one process: the variable, else `connection_limit` of the URL, else 4."""
+        return self.database_pool_size or (self.pooled and self.pooled.connection_limit) or 4
+
+    @property
+    def pool_wait(self) -> int:
+        """Seconds to wait for a connection: the variable, else `pool_timeout` of the URL, else 5."""
+        return self.database_pool_wait or (self.pooled and self.pooled.pool_timeout) or 5
+
+
+def weakness(secret: str) -> str | None:
+    """Say why a signing key cannot protect anything, or None when it can."""
+    if not secret:
+        return "is required in production"
+    if len(secret.encode()) < 32:
+        return f"has {len(secret.encode())} bytes and needs 32 or more"
+    if len(set(secret)) < 10 or any(word in secret.lower() for word in WEAK_SECRETS):
+        return "looks like a placeholder"
+    return None
+
+
+def load_settings(dotenv: Path = DOTENV) -> Settings:
+    """Read the environment and `.env`; raise SettingsError that names every problem."""
+    try:
+        settings = _read(dotenv)
+        if settings.development and not settings.jwt_secret_key:
+            keep(dotenv, "JWT_SECRET_KEY", secrets.token_urlsafe(48))
+            settings = _read(dotenv)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_lines(error))) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{dotenv}: {error}") from None
+    return settings
+
+
+def _read(dotenv: Path) -> Settings:
+    return Settings(_env_file=dotenv)  # type: ignore[call-arg]  # pydantic-settings documents it so.
+
+
+def keep(dotenv: Path, name: str, value: str) -> None:
+    """Write one variable into `.env`, which only its owner can read since it holds secrets."""
+    dotenv.touch(mode=0o600)
+    set_key(dotenv, name, value)
+
+
+def kept(dotenv: Path, name: str) -> str | None:
+    """The value that a variable has now, in the environment or else in `.env`; blank counts as none."""
+    return os.environ.get(name) or dotenv_values(dotenv).get(name) or None
+
+
+def _lines(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        text = problem["msg"].removeprefix("Value error, ")
+        name = ".".join(str(part) for part in problem["loc"][:1]).upper()
+        lines.append(f"{name}: {text[:1].lower()}{text[1:]}" if name else text)
+    return lines
+
+
+def example() -> str:
+    """The text of `.env.example`: every variable with its meaning, and its default or an example."""
+    blocks = ["# Copy to .env and set what you need; the environment wins over this file."]
+    for name, field in Settings.model_fields.items():
+        value = field.examples[0] if field.examples else field.default
+        if isinstance(value, list) or value is None:
+            value = ""
+        comment = textwrap.fill(field.description or "", 100, initial_indent="# ", subsequent_indent="# ")
+        blocks.append(f"{comment}\n# {name.upper()}={value}")
+    return "\n\n".join(blocks) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(example())

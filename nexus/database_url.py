@@ -1,0 +1,70 @@
+"""What a database URL says: libpq's part of it, and the habits of Prisma that libpq refuses."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, urlencode
+
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import parse_dsn
+
+PRISMA = ("pgbouncer", "connection_limit", "pool_timeout", "schema")
+FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+
+@dataclass(frozen=True)
+class DatabaseURL:
+    """One database as psycopg2 takes it, and what its URL asks of our pool."""
+
+    #: Keyword arguments of `psycopg2.connect`.
+    parameters: dict[str, str]
+    #: `pgbouncer=true`: transactions of one client may run on several server connections.
+    pgbouncer: bool = False
+    connection_limit: int | None = None
+    pool_timeout: int | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> "DatabaseURL":
+        """Read `postgresql://...`; a ValueError says what is wrong and never repeats the password."""
+        if not url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql:// or postgres://")
+        # Cut by hand: urlunsplit drops the empty host of postgresql:///name, which means a socket.
+        address, _, text = url.partition("?")
+        query = parse_qsl(text, keep_blank_values=True)
+        ours = {name: value for name, value in query if name in PRISMA}
+        theirs = [(name, value) for name, value in query if name not in PRISMA]
+        libpq = f"{address}?{urlencode(theirs, quote_via=quote)}" if theirs else address
+        try:
+            parameters = {name: str(value) for name, value in parse_dsn(libpq).items()}
+        except ProgrammingError as error:
+            # Only this message of libpq names no more than a parameter; others quote the whole URL.
+            reason = str(error).strip().removeprefix("invalid dsn: ")
+            known = reason.startswith("invalid URI query parameter")
+            raise ValueError(reason if known else "is not a URL that libpq can read") from None
+        if not parameters.get("dbname"):
+            raise ValueError("names no database: end it with /nexus_sales_dev, say")
+        pgbouncer = _flag("pgbouncer", ours.get("pgbouncer", "false"))
+        schema = ours.get("schema", "public")
+        if schema != "public":
+            if pgbouncer or "options" in parameters:
+                raise ValueError("schema= needs a direct URL; set it with ALTER ROLE ... SET search_path")
+            parameters["options"] = "-csearch_path=" + re.sub(r"([\\ ])", r"\\\1", schema)
+        return cls(
+            parameters,
+            pgbouncer=pgbouncer,
+            connection_limit=_count("connection_limit", ours, least=1),
+            pool_timeout=_count("pool_timeout", ours, least=2),
+        )
+
+
+def _flag(name: str, value: str) -> bool:
+    if value.lower() not in FLAGS:
+        raise ValueError(f"{name}= must be true or false")
+    return FLAGS[value.lower()]
+
+
+def _count(name: str, given: dict[str, str], *, least: int) -> int | None:
+    if name not in given:
+        return None
+    if not (given[name].isascii() and given[name].isdigit() and least <= int(given[name][:9]) <= 1000):
+        raise ValueError(f"{name}= must be a whole number from {least} to 1000")
+    return int(given[name])

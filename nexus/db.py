@@ -1,0 +1,161 @@
+"""The database: one pool a process, filled when a query first needs it, and what its failures mean."""
+
+import logging
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import peewee
+import psycopg2
+from flask import Flask, Response, g
+from playhouse.pool import MaxConnectionsExceeded, PoolConnection, PooledPostgresqlDatabase
+
+from nexus import embedded
+from nexus.config import Settings
+from nexus.database_url import DatabaseURL
+from nexus.errors import DatabaseUnavailable, PoolExhausted, problem
+
+log = logging.getLogger(__name__)
+
+#: Raised when the server or the way to it is at fault, rather than a query of ours.
+OUTAGES = (
+    peewee.OperationalError,
+    peewee.InterfaceError,
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    embedded.EmbeddedError,
+)
+
+
+class Pool(PooledPostgresqlDatabase):
+    """Peewee's pool, with checks and connects that never make one request wait for another's.
+
+    Peewee holds a lock while it connects and while it probes an idle connection by a round trip. One
+    server that does not answer then stalls every thread of the process, those that only want to give a
+    connection back included. Here the lock is held for book-keeping alone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(None)  # type: ignore[no-untyped-call]
+        # All that this lock guards is local to a thread.
+        self._lock = nullcontext()
+        self._url: DatabaseURL | None = None
+        self._wait = 0.0
+
+    def configure(self, url: DatabaseURL | None, *, size: int, wait: int) -> None:
+        """Say where to connect (None: the embedded server), how often at most, and the seconds to wait."""
+        if not self.deferred:
+            self.close_all()
+        self._url, self._wait = url, float(wait)
+        self.init("nexus", max_connections=size)
+
+    def _connect(self) -> Any:
+        place = object()
+        deadline = time.monotonic() + self._wait
+        with self._pool_available:
+            while True:
+                while self._connections:
+                    since, _, connection = self._connections.pop()
+                    if not hung_up(connection):
+                        self._in_use[id(connection)] = PoolConnection(since, connection, time.time())
+                        return connection
+                    self._close_raw(connection)
+                if len(self._in_use) < self._max_connections:
+                    # The place is taken before the connection exists, so that the limit holds.
+                    self._in_use[id(place)] = place
+                    break
+                if not self._pool_available.wait(deadline - time.monotonic()):
+                    raise MaxConnectionsExceeded
+        connection = None
+        try:
+            connection = connect(self._url, wait=self._wait)
+        finally:
+            with self._pool_available:
+                del self._in_use[id(place)]
+                if connection is None:
+                    self._pool_available.notify()
+                else:
+                    self._in_use[id(connection)] = PoolConnection(time.time(), connection, time.time())
+        return connection
+
+
+def connect(url: DatabaseURL | None, *, wait: float) -> Any:
+    """Open a psycopg2 connection in autocommit, to the embedded server when there is no URL."""
+    target = url or DatabaseURL.parse(embedded.url())
+    hosts = target.parameters.get("host", "").count(",") + 1
+    limits: dict[str, Any] = {
+        # libpq tries the hosts one after another, each for this long, and takes 1 for 2.
+        "connect_timeout": max(2, int(wait / hosts)),
+        # A network that drops packets without a word is noticed in seconds, not after 15 minutes.
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 5000,
+    }
+    connection = psycopg2.connect(**{**limits, **target.parameters})
+    connection.autocommit = True
+    return connection
+
+
+def hung_up(connection: Any) -> bool:
+    """Whether the server closed an idle connection, told by the socket without asking the server.
+
+    A connection between two queries has nothing to read; when it has, that is the server's goodbye.
+    """
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+database = Pool()
+
+
+@contextmanager
+def session() -> Iterator[Pool]:
+    """A connection for a command, closed for good at its end; an outage is DatabaseUnavailable."""
+    try:
+        with database.connection_context():
+            yield database
+    except OUTAGES as error:
+        raise DatabaseUnavailable(reason(error)) from error
+    finally:
+        # Connections must not be inherited by the processes that a command may fork.
+        database.close_idle()
+
+
+def give_back(_: BaseException | None = None) -> None:
+    """Return the request's connection to the pool, if it took one."""
+    if not database.is_closed():
+        database.close()
+
+
+def violated(error: peewee.IntegrityError) -> str | None:
+    """The name of the constraint or unique index that a statement violated."""
+    diagnosis = getattr(getattr(error, "orig", None), "diag", None)
+    return diagnosis and diagnosis.constraint_name
+
+
+def reason(error: Exception) -> str:
+    """What the driver said, on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Point the pool at the settings' database, opening nothing, and answer its failures with 503."""
+    database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
+
+    def unavailable(error: Exception) -> Response:
+        log.error("database unavailable in request %s: %s", g.request_id, reason(error))
+        return problem(DatabaseUnavailable(reason(error)))
+
+    def exhausted(_: Exception) -> Response:
+        log.error("no database connection became free in request %s", g.request_id)
+        return problem(PoolExhausted())
+
+    for outage in OUTAGES:
+        app.register_error_handler(outage, unavailable)
+    app.register_error_handler(MaxConnectionsExceeded, exhausted)

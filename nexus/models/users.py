@@ -1,0 +1,88 @@
+"""Accounts: who may sign in, and with what."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import peewee
+from peewee import fn
+
+from nexus.db import violated
+from nexus.errors import EmailTaken, InvalidCredentials
+from nexus.models.base import BigIdentityField, Model
+from nexus.security import passwords
+
+
+class User(Model):
+    """Someone who can sign in and sell."""
+
+    id = BigIdentityField()
+    email = peewee.TextField()
+    #: The hash; the column has the name that the old system gave it.
+    password = peewee.TextField()
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "users"
+
+    @classmethod
+    def by_id(cls, user_id: int) -> "peewee.ModelSelect[User]":
+        """The account with this id."""
+        return cls.select().where(cls.id == user_id)
+
+    @classmethod
+    def by_email(cls, email: str) -> "peewee.ModelSelect[User]":
+        """The account with this e-mail address, whatever its letters' case."""
+        return cls.select().where(fn.lower(cls.email) == fn.lower(email))
+
+    @classmethod
+    def register(cls, *, email: str, password: str) -> "User":
+        """Make an account; EmailTaken where another has the address."""
+        hashed = passwords.hash_password(password)
+        with _unique_email():
+            (user,) = cls.written(cls.insert(email=email, password=hashed))
+        return user
+
+    @classmethod
+    def sign_in(cls, *, email: str, password: str) -> "User":
+        """The account that e-mail and password belong to; InvalidCredentials, equally slow, where none."""
+        user: User | None = cls.by_email(email).first()
+        if not passwords.verify(password, user.password if user else None) or user is None:
+            raise InvalidCredentials
+        if passwords.outdated(user.password):
+            user.upgrade_hash(password)
+        return user
+
+    def upgrade_hash(self, password: str) -> None:
+        """Store the same password as it is hashed now, unless it was changed meanwhile."""
+        table = type(self)
+        table.update(password=passwords.hash_password(password)).where(
+            (table.id == self.id) & (table.password == self.password)
+        ).execute()
+
+    def change(self, *, email: str | None = None, password: str | None = None) -> "User":
+        """Set a new e-mail address (EmailTaken where another has it), a new password, or both."""
+        changes = {}
+        if email is not None:
+            changes["email"] = email
+        if password is not None:
+            changes["password"] = passwords.hash_password(password)
+        table = type(self)
+        with _unique_email():
+            (user,) = table.written(table.update(changes).where(table.id == self.id))
+        return user
+
+    def remove(self) -> None:
+        """Delete the account and its products; its orders stay, without seller and product."""
+        table = type(self)
+        table.delete().where(table.id == self.id).execute()
+
+
+@contextmanager
+def _unique_email() -> Iterator[None]:
+    try:
+        yield
+    except peewee.IntegrityError as error:
+        if violated(error) == "users_email":
+            raise EmailTaken from None
+        raise

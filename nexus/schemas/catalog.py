@@ -1,0 +1,82 @@
+"""Products on the wire."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from nexus.models.catalog import Product
+from nexus.schemas.fields import Id, Input, Limit, Money, Text, rfc3339
+
+Name = Annotated[Text, Field(min_length=1, max_length=255)]
+Description = Annotated[Text, Field(max_length=20_000)]
+ProductStatus = Literal["live", "draft"]
+
+
+class NewProduct(Input):
+    """A product to offer; `userId`, which old clients send, must be the caller's own."""
+
+    name: Name
+    price: Money
+    description: Description = ""
+    status: ProductStatus = "live"
+    user_id: Id | None = None
+
+
+class ProductChange(Input):
+    """What to change of a product; what is left out stays."""
+
+    name: Name | None = None
+    price: Money | None = None
+    description: Description | None = None
+    status: ProductStatus | None = None
+
+
+class ProductQuery(Input):
+    """Which page of whose products."""
+
+    user_id: Id
+    limit: Limit = 200
+    cursor: Text | None = None
+
+
+class ProductOut(TypedDict):
+    """A product; `price` is in the currency's smallest unit."""
+
+    id: int
+    userId: int
+    name: str
+    description: str
+    price: int
+    currency: str
+    status: ProductStatus
+    createdAt: str
+    updatedAt: str
+
+
+class ProductAnswer(TypedDict):
+    """One product."""
+
+    product: ProductOut
+
+
+class ProductPage(TypedDict):
+    """One page of products; `nextCursor` is null on the last."""
+
+    products: list[ProductOut]
+    nextCursor: str | None
+
+
+def product_out(product: Product) -> ProductOut:
+    """Represent a product."""
+    return {
+        "id": product.id,
+        "userId": product.user_id,
+        "name": product.name,
+        "description": product.description,
+        "price": product.price,
+        "currency": product.currency,
+        "status": product.status,  # type: ignore[typeddict-item]  # A CHECK holds it to the two.
+        "createdAt": rfc3339(product.created_at),
+        "updatedAt": rfc3339(product.updated_at),
+    }

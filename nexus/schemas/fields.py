@@ -1,0 +1,124 @@
+"""The kinds of value on the wire: how each is read, how each is written, and what can be wrong with it."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WrapValidator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
+
+DIGITS = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+MAX_ID = 2**63 - 1
+#: What RFC 5321 lets an address have.
+EMAIL_LENGTH = 254
+
+#: Pydantic's words for a problem, and ours. What is not here has a code of ours already.
+CODES = {
+    "missing": "required",
+    "extra_forbidden": "unknown",
+    "string_type": "not_a_string",
+    "string_too_short": "too_short",
+    "string_too_long": "too_long",
+    "greater_than_equal": "too_small",
+    "less_than_equal": "too_large",
+    "literal_error": "not_a_choice",
+}
+LIMITS = ("min_length", "max_length", "ge", "le")
+
+
+class Input(BaseModel):
+    """What a client sends; unknown fields are refused, and null is the same as leaving a field out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+def _integer(value: object) -> object:
+    if type(value) is int:
+        return value
+    if isinstance(value, str) and DIGITS.fullmatch(value):
+        return int(value)
+    raise PydanticCustomError("not_an_integer", "not an integer")
+
+
+def _without_nul(value: object) -> object:
+    if isinstance(value, str) and "\0" in value:
+        raise PydanticCustomError("has_nul", "contains NUL")
+    return value
+
+
+def _email(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise PydanticCustomError("not_an_email", "not an e-mail address") from None
+
+
+def _time(value: object) -> datetime:
+    try:
+        if isinstance(value, str) and TIME.fullmatch(value):
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise PydanticCustomError("not_a_time", "not a time")
+
+
+def after(check: Callable[[str], str]) -> WrapValidator:
+    """A check that sees a text only when the rules before it hold, so that it names one problem at most."""
+    return WrapValidator(lambda value, handler: check(handler(value)))
+
+
+Integer = Annotated[int, BeforeValidator(_integer)]
+Text = Annotated[str, BeforeValidator(_without_nul)]
+Id = Annotated[Integer, Field(ge=1, le=MAX_ID)]
+#: Cents, or whatever the currency's smallest unit is.
+Money = Annotated[Integer, Field(ge=0, le=99_999_999)]
+Email = Annotated[Text, Field(max_length=EMAIL_LENGTH), after(_email)]
+Time = Annotated[datetime, BeforeValidator(_time)]
+Limit = Annotated[Integer, Field(ge=1, le=200)]
+
+
+class Problem(TypedDict):
+    """One thing that is wrong with the input."""
+
+    field: str
+    code: str
+    message: str
+
+
+class Failure(TypedDict):
+    """Every error's body (RFC 9457); some codes add members of their own."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    requestId: str
+    error: str
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a time in UTC with milliseconds: 2026-01-31T09:12:33.123Z."""
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def problems(error: ValidationError) -> list[dict[str, Any]]:
+    """Every problem of an input: `field`, `code`, and what the code's message names."""
+    return [_problem(found) for found in error.errors(include_url=False, include_input=False)]
+
+
+def _problem(found: Any) -> dict[str, Any]:
+    context = found.get("ctx", {})
+    limit = next((context[name] for name in LIMITS if name in context), None)
+    return {
+        "field": ".".join(str(part) for part in found["loc"]),
+        "code": CODES.get(found["type"], found["type"]),
+        "limit": limit if limit is not None else context.get("limit"),
+        "choices": context.get("expected", "").replace("'", "").replace(" or ", ", "),
+    }

@@ -1,0 +1,107 @@
+"""Orders on the wire."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from nexus.models.orders import Order
+from nexus.schemas.catalog import ProductOut, product_out
+from nexus.schemas.fields import EMAIL_LENGTH, Email, Id, Input, Limit, Money, Text, Time, rfc3339
+
+Status = Literal["created", "processing", "paid", "refunded", "cancelled"]
+BuyerName = Annotated[Text, Field(max_length=255)]
+
+
+class NewOrder(Input):
+    """An order of one product; `amount`, where sent, must be the price."""
+
+    product_id: Id
+    email: Email
+    name: BuyerName | None = None
+    amount: Money | None = None
+
+
+class OrderStep(Input):
+    """Where an order shall go."""
+
+    status: Status
+
+
+class OrderQuery(Input):
+    """Which page of one's orders; the times are exclusive."""
+
+    email: Annotated[Text, Field(max_length=EMAIL_LENGTH)] | None = None
+    status: Status | None = None
+    product_id: Id | None = None
+    created_after: Time | None = None
+    created_before: Time | None = None
+    limit: Limit = 50
+    cursor: Text | None = None
+
+
+class OrderOut(TypedDict):
+    """An order; `amount` is in the currency's smallest unit."""
+
+    id: str
+    productId: int | None
+    productName: str
+    email: str
+    name: str | None
+    status: Status
+    amount: int
+    currency: str
+    createdAt: str
+    updatedAt: str
+
+
+class ListedOrder(OrderOut):
+    """An order together with its product, which is null where it was deleted."""
+
+    product: ProductOut | None
+
+
+class OrderAnswer(TypedDict):
+    """One order."""
+
+    order: OrderOut
+
+
+class OrderWithProduct(TypedDict):
+    """One order, and its product as it is now."""
+
+    order: OrderOut
+    product: ProductOut | None
+
+
+class OrderPage(TypedDict):
+    """One page of orders; `nextCursor` is null on the last."""
+
+    orders: list[ListedOrder]
+    nextCursor: str | None
+
+
+def order_out(order: Order) -> OrderOut:
+    """Represent an order."""
+    return {
+        "id": str(order.id),
+        "productId": order.product_id,
+        "productName": order.product_name,
+        "email": order.email,
+        "name": order.name,
+        "status": order.status,  # type: ignore[typeddict-item]  # A CHECK holds it to these.
+        "amount": order.amount,
+        "currency": order.currency,
+        "createdAt": rfc3339(order.created_at),
+        "updatedAt": rfc3339(order.updated_at),
+    }
+
+
+def product_of(order: Order) -> ProductOut | None:
+    """Represent an order's loaded product."""
+    return product_out(order.product) if order.product else None
+
+
+def listed_order(order: Order) -> ListedOrder:
+    """Represent an order in a list."""
+    return {**order_out(order), "product": product_of(order)}

@@ -1,0 +1,1 @@
+"""What keeps accounts safe, one thing a module."""

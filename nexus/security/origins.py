@@ -1,0 +1,50 @@
+"""Which other sites' pages may call the API, and which may change something with a visitor's cookie."""
+
+from flask import Flask, Response, current_app, request
+
+from nexus.errors import CrossOrigin
+
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+
+
+def refuse_cross_origin() -> None:
+    """Raise CrossOrigin when a request that changes something comes from a page of another site.
+
+    Browsers say where a request comes from in headers that pages cannot write. A request that carries
+    neither of them is no browser's, and no other site can have caused it.
+    """
+    if request.method not in CHANGING:
+        return
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site")
+    if site in ("same-origin", "none") or (site is None and origin is None):
+        return
+    if origin is None or not (_own(origin) or origin.lower() in current_app.config["CORS_ORIGINS"]):
+        raise CrossOrigin
+
+
+def _own(origin: str) -> bool:
+    return origin.lower() == f"{request.scheme}://{request.host}".lower()
+
+
+def init_app(app: Flask) -> None:
+    """Answer preflights of CORS_ORIGINS, and let their pages read answers, cookies included."""
+
+    @app.after_request
+    def allow(response: Response) -> Response:
+        if not app.config["CORS_ORIGINS"]:
+            return response
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin", "").lower()
+        if origin not in app.config["CORS_ORIGINS"]:
+            return response
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Credentials"] = "true"
+        response.headers["Access-Control-Expose-Headers"] = "Link, Location, Retry-After, X-Request-Id"
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "")
+            response.headers["Access-Control-Allow-Headers"] = (
+                "Accept-Language, Authorization, Content-Type, X-Request-Id"
+            )
+            response.headers["Access-Control-Max-Age"] = "600"
+        return response

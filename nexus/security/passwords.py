@@ -1,0 +1,55 @@
+"""Passwords: how they are hashed, how hashes of the old system are still honoured."""
+
+import unicodedata
+
+import bcrypt
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+#: OWASP's second choice of settings: 19 MiB, two passes, one lane; about 30 ms.
+HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+BCRYPT = ("$2a$", "$2b$", "$2y$")
+#: What bcrypt reads of a password. The old system cut longer ones here without a word.
+BCRYPT_BYTES = 72
+
+#: Verified against when no account has the e-mail address, so that both answers take the same time.
+NOBODY = HASHER.hash("no account has this password")
+
+
+def hash_password(password: str) -> str:
+    """Hash a new password with argon2id."""
+    return HASHER.hash(_normal(password))
+
+
+def verify(password: str, stored: str | None) -> bool:
+    """Whether the password is the one of a stored hash; None, for no account, costs as much and is False."""
+    if stored is None:
+        _argon2(password, NOBODY)
+        return False
+    return _bcrypt(password, stored) if stored.startswith(BCRYPT) else _argon2(password, stored)
+
+
+def outdated(stored: str) -> bool:
+    """Whether a hash was made otherwise than `hash_password` makes it now."""
+    return stored.startswith(BCRYPT) or HASHER.check_needs_rehash(stored)
+
+
+def _argon2(password: str, stored: str) -> bool:
+    try:
+        return HASHER.verify(stored, _normal(password))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _bcrypt(password: str, stored: str) -> bool:
+    try:
+        return bcrypt.checkpw(password.encode()[:BCRYPT_BYTES], stored.encode())
+    except ValueError:
+        # Not a whole bcrypt hash: such an account cannot sign in, which is no reason to fail.
+        return False
+
+
+def _normal(password: str) -> str:
+    # The same keys make different characters on different systems; NFKC makes them one password again.
+    return unicodedata.normalize("NFKC", password)

@@ -1,0 +1,57 @@
+"""The seed: the seller and the products that a new shop begins with, planted once however often one tries."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from nexus.config import ROOT, Settings
+from nexus.db import session
+from nexus.models.catalog import Product
+from nexus.models.users import User
+
+DATA = ROOT / "seed" / "shop.json"
+
+
+@dataclass
+class SeedReport:
+    """What was planted, and what stood there already."""
+
+    created: list[str] = field(default_factory=list)
+    present: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"seed: {len(self.created)} created, {len(self.present)} already there"
+
+
+def sign_in() -> tuple[str, str]:
+    """E-mail and password of the seeded user in development."""
+    user = _data()["user"]
+    return user["email"], user["password"]
+
+
+def plant(settings: Settings) -> SeedReport:
+    """Make what is missing of the seed and leave the rest as it is; DatabaseUnavailable on an outage."""
+    data = _data()
+    password = data["user"]["password"] if settings.development else settings.seed_password
+    if password is None:
+        raise ValueError("SEED_PASSWORD is needed in production")
+    report = SeedReport()
+    with session() as database, database.atomic():
+        # Two plantings at once would both find a product missing.
+        database.execute_sql("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
+        user = User.by_email(data["user"]["email"]).first()
+        (report.present if user else report.created).append(f"user {data['user']['email']}")
+        user = user or User.register(email=data["user"]["email"], password=password)
+        there = {product.name for product in Product.of_user(user.id, viewer=user)}
+        for product in data["products"]:
+            if product["name"] in there:
+                report.present.append(f"product {product['name']}")
+            else:
+                Product.offer(user, currency=settings.currency, **product)
+                report.created.append(f"product {product['name']}")
+    return report
+
+
+def _data() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(DATA.read_text(encoding="utf-8"))
+    return data

@@ -1,0 +1,32 @@
+"""gunicorn's settings, each with its reason: `gunicorn -c python:nexus.server wsgi:app`.
+
+A request holds at most one database connection, so a process needs as many as it has threads, and all
+processes together take WEB_CONCURRENCY times DATABASE_POOL_SIZE of the server's `max_connections`.
+"""
+
+import sys
+
+from nexus.config import SettingsError, load_settings
+
+try:
+    _settings = load_settings()
+except SettingsError as error:
+    # gunicorn would show a traceback for anything but this.
+    sys.exit(str(error))
+
+bind = f"{'127.0.0.1' if _settings.development else '0.0.0.0'}:{_settings.port}"  # noqa: S104
+workers = _settings.web_concurrency
+worker_class = "gthread"
+# Requests mostly wait for the database, and argon2id runs outside the interpreter lock.
+threads = 4
+# A worker that has not answered its master for this long is replaced.
+timeout = 30
+# Requests in flight finish when the server is asked to stop; platforms kill after 30 seconds or less.
+graceful_timeout = 20
+# Longer than the idle time of the proxies in front, which must be the ones to close a connection.
+keepalive = 75
+# gunicorn 27 opens a socket for commands unless told otherwise, and nothing here uses one.
+control_socket_disable = True
+# Our own log has a line for each request.
+accesslog = None
+loglevel = _settings.log_level.lower()

@@ -1,0 +1,1 @@
+"""What the service promises, checked over a real PostgreSQL that the migrations have built."""

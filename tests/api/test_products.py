@@ -1,0 +1,213 @@
+"""The catalogue: what is offered, who sees it, who may change it."""
+
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+from playhouse.test_utils import assert_query_count
+
+from nexus.db import database
+from nexus.models.catalog import Product
+from tests.factories import Person, register
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+def test_a_product_is_offered(seller: Person) -> None:
+    body = {"name": "Курс", "description": "Двадцать уроков", "price": 4999}
+    with assert_query_count(2):
+        answer = seller.post("/api/products", body)
+
+    product = answer.get_json()["product"]
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"/api/products/{product['id']}"
+    assert list(product) == [
+        "id",
+        "userId",
+        "name",
+        "description",
+        "price",
+        "currency",
+        "status",
+        "createdAt",
+        "updatedAt",
+    ]
+    assert product | body == product
+    assert (product["userId"], product["currency"], product["status"]) == (seller.id, "USD", "live")
+    assert re.fullmatch(TIME, product["createdAt"])
+    assert seller.get(answer.headers["Location"]).get_json() == {"product": product}
+
+
+@pytest.mark.parametrize("price", [0, 1, 99_999_999, "1000"])
+def test_prices_from_nothing_to_the_limit_are_taken(seller: Person, price: Any) -> None:
+    assert seller.product(price=price)["price"] == int(price)
+
+
+def test_null_is_the_same_as_leaving_a_field_out(seller: Person) -> None:
+    product = seller.product(description=None, status=None, userId=None)
+
+    assert (product["description"], product["status"]) == ("", "live")
+
+
+@pytest.mark.parametrize("body", [None, {}, {"name": "Course"}, {"price": 1}, {"name": None, "price": 1}])
+def test_name_and_price_are_required_in_the_old_words(seller: Person, body: Any) -> None:
+    answer = seller.post("/api/products", body, headers={"Accept-Language": "ru"})
+
+    assert answer.status_code == 400
+    assert answer.get_json()["error"] == "Missing required fields"
+
+
+def test_only_the_signed_in_offer_and_only_as_themselves(
+    seller: Person, rival: Person, stranger: Person
+) -> None:
+    body = {"name": "Course", "price": 1}
+
+    assert stranger.post("/api/products", body).status_code == 401
+    assert seller.post("/api/products", {**body, "userId": rival.id}).status_code == 403
+    assert seller.post("/api/products", {**body, "userId": str(seller.id)}).status_code == 201
+
+
+def test_a_sellers_products_are_listed_newest_first(seller: Person, rival: Person, stranger: Person) -> None:
+    mine = [seller.product(name=f"Course {number}") for number in range(3)]
+    rival.product()
+
+    with assert_query_count(1):
+        answer = stranger.get(f"/api/products?userId={seller.id}")
+
+    assert answer.get_json() == {"products": mine[::-1], "nextCursor": None}
+    assert "Link" not in answer.headers
+    assert stranger.get("/api/products?userId=9223372036854775807").get_json()["products"] == []
+
+
+def test_whose_products_must_be_said_in_the_old_words(stranger: Person) -> None:
+    answer = stranger.get("/api/products", headers={"Accept-Language": "ru"})
+
+    assert answer.status_code == 400
+    assert answer.get_json()["error"] == "userId required"
+
+
+def test_a_list_sends_two_hundred_unless_told_otherwise(seller: Person, stranger: Person) -> None:
+    with database.connection_context():
+        rows = [
+            {"user": seller.id, "name": str(number), "price": 1, "currency": "USD"} for number in range(201)
+        ]
+        Product.insert_many(rows).execute()
+
+    first = stranger.get(f"/api/products?userId={seller.id}")
+    second = stranger.get(first.headers["Link"].removeprefix("<").partition(">")[0])
+    small = stranger.get(f"/api/products?userId={seller.id}&limit=2")
+
+    assert len(first.get_json()["products"]) == 200
+    assert re.fullmatch(r'</api/products\?userId=\d+&cursor=[\w-]+>; rel="next"', first.headers["Link"])
+    assert len(second.get_json()["products"]) == 1
+    assert second.get_json()["nextCursor"] is None
+    assert len(small.get_json()["products"]) == 2
+    assert "limit=2" in small.headers["Link"]
+
+
+def test_a_cursor_belongs_to_its_list(seller: Person, rival: Person) -> None:
+    for _ in range(2):
+        seller.product()
+    cursor = seller.get(f"/api/products?userId={seller.id}&limit=1").get_json()["nextCursor"]
+
+    assert seller.get(f"/api/products?userId={seller.id}&limit=1&cursor={cursor}").status_code == 200
+    for url in (f"/api/products?userId={rival.id}&cursor={cursor}", f"/api/orders?cursor={cursor}"):
+        answer = seller.get(url)
+        assert answer.status_code == 400
+        assert [problem["code"] for problem in answer.get_json()["errors"]] == ["not_a_cursor"]
+
+
+@given(cursor=st.text(max_size=300) | st.binary(max_size=100).map(lambda raw: raw.hex()))
+def test_no_text_is_a_cursor_by_chance(app: Flask, cursor: str) -> None:
+    answer = Person(app).get("/api/products", query_string={"userId": "1", "cursor": cursor})
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_pages_stay_whole_while_rows_come_and_go(app: Flask, size: int) -> None:
+    seller = register(app, "pages@example.com")
+    # Times that are equal, and times that differ by less than the millisecond that the wire shows.
+    with database.connection_context():
+        moments = [f"2026-01-01T00:00:00.00000{number // 3}+00" for number in range(20)]
+        rows = [
+            {"user": seller.id, "name": moment, "price": 1, "currency": "USD", "created_at": moment}
+            for moment in moments
+        ]
+        ids = [product.id for product in Product.written(Product.insert_many(rows))]
+    gone = ids[::5]
+
+    seen: list[int] = []
+    path = f"/api/products?userId={seller.id}&limit={size}"
+    while path:
+        answer = seller.get(path)
+        seen += [product["id"] for product in answer.get_json()["products"]]
+        path = answer.headers.get("Link", "").removeprefix("<").partition(">")[0]
+        seller.product(name="came meanwhile")
+        if gone:
+            seller.delete(f"/api/products/{gone.pop()}")
+
+    assert len(seen) == len(set(seen))
+    assert set(ids) - set(ids[::5]) <= set(seen) <= set(ids)
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_a_draft_is_seen_by_its_owner_alone(seller: Person, rival: Person, stranger: Person) -> None:
+    draft = seller.product(status="draft")
+    path = f"/api/products/{draft['id']}"
+
+    assert seller.get(path).get_json() == {"product": draft}
+    assert seller.get(f"/api/products?userId={seller.id}").get_json()["products"] == [draft]
+    for other in (rival, stranger):
+        assert other.get(path).status_code == 404
+        assert other.get(f"/api/products?userId={seller.id}").get_json()["products"] == []
+
+
+def test_an_owner_changes_what_is_named_and_nothing_else(seller: Person) -> None:
+    product = seller.product(description="Old")
+    path = f"/api/products/{product['id']}"
+
+    with assert_query_count(2):
+        answer = seller.patch(path, {"price": 5, "name": "New"})
+
+    changed = answer.get_json()["product"]
+    assert changed == {**product, "price": 5, "name": "New", "updatedAt": changed["updatedAt"]}
+    assert changed["updatedAt"] >= product["updatedAt"]
+    assert seller.patch(path, {}).get_json() == {"product": changed}
+    assert seller.patch(path, {"description": None}).get_json() == {"product": changed}
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_anothers_product_is_forbidden_and_a_draft_is_not_there(
+    seller: Person, rival: Person, stranger: Person, method: str
+) -> None:
+    live = f"/api/products/{seller.product()['id']}"
+    draft = f"/api/products/{seller.product(status='draft')['id']}"
+
+    assert rival.request(method, live).status_code == 403
+    assert rival.request(method, draft).status_code == 404
+    assert rival.request(method, "/api/products/9223372036854775807").status_code == 404
+    assert stranger.request(method, live).status_code == 401
+
+
+def test_a_product_is_withdrawn(seller: Person) -> None:
+    path = f"/api/products/{seller.product()['id']}"
+
+    with assert_query_count(2):
+        answer = seller.delete(path)
+
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert "Content-Type" not in answer.headers
+    assert seller.get(path).status_code == 404
+    assert seller.delete(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "reference", ["0", "-1", "1.5", "abc", "１", "9223372036854775808", "1" * 30, "01", "%00", "1%00", " 1"]
+)
+def test_an_id_that_can_be_none_is_not_found(seller: Person, reference: str) -> None:
+    for method in ("GET", "PATCH", "DELETE"):
+        assert seller.request(method, f"/api/products/{reference}").status_code == 404

@@ -1,0 +1,176 @@
+"""Who a request is from: tokens that are good, tokens that are not, and where they are looked for."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from flask import Flask
+
+from nexus.config import Settings
+from nexus.db import database
+from nexus.models.users import User
+from tests.factories import Person, register
+
+
+def claims(person: Person, **changes: Any) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    good = {
+        "sub": str(person.id),
+        "id": person.id,
+        "email": person.user["email"],
+        "type": "access",
+        "fresh": False,
+        "jti": "x",
+        "iat": now,
+        "exp": now + timedelta(hours=1),
+    }
+    return {name: value for name, value in {**good, **changes}.items() if value is not None}
+
+
+def forged(person: Person, key: str, algorithm: str = "HS256", **changes: Any) -> str:
+    return jwt.encode(claims(person, **changes), key, algorithm=algorithm)
+
+
+def me(person: Person, authorization: str) -> Any:
+    return person.get("/api/auth/me", headers={"Authorization": authorization})
+
+
+def test_a_token_has_the_contracts_claims(seller: Person, settings: Settings) -> None:
+    read = jwt.decode(str(seller.token), settings.jwt_secret_key, algorithms=["HS256"])
+
+    assert jwt.get_unverified_header(str(seller.token))["alg"] == "HS256"
+    assert (read["sub"], read["id"], read["email"]) == (str(seller.id), seller.id, "seller@example.com")
+    assert read["exp"] - read["iat"] == 7200
+
+
+def test_a_token_made_by_hand_with_the_right_key_is_good(seller: Person, settings: Settings) -> None:
+    assert me(seller, f"Bearer {forged(seller, settings.jwt_secret_key)}").status_code == 200
+    assert me(seller, f"bearer {forged(seller, settings.jwt_secret_key)}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": datetime.now(UTC) - timedelta(seconds=1)},
+        {"iat": datetime.now(UTC) + timedelta(hours=1)},
+        {"sub": None},
+        {"sub": "0"},
+        {"sub": 1},
+        {"id": None},
+        {"id": "1"},
+        {"type": "refresh"},
+    ],
+)
+def test_claims_that_are_not_ours_are_refused(
+    seller: Person, settings: Settings, changes: dict[str, Any]
+) -> None:
+    assert me(seller, f"Bearer {forged(seller, settings.jwt_secret_key, **changes)}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda person, key: forged(person, "another key of thirty-two bytes!!"),
+        lambda person, key: forged(person, key, "HS512"),
+        lambda person, key: jwt.encode(claims(person), None, algorithm="none"),
+        lambda person, key: person.token[:-2],
+        lambda person, key: person.token + "." + person.token,
+        lambda person, key: "x" * 100_000,
+        lambda person, key: "",
+        lambda person, key: "ключ",
+        lambda person, key: "a b",
+        lambda person, key: ", ,",
+    ],
+)
+def test_a_bearer_that_is_not_ours_is_refused_everywhere(
+    seller: Person, settings: Settings, make: Any
+) -> None:
+    header = f"Bearer {make(seller, settings.jwt_secret_key)}".encode().decode("latin-1")
+    product = seller.product()
+
+    for path in ("/api/auth/me", f"/api/products/{product['id']}", "/api/products?userId=1"):
+        answer = seller.get(path, headers={"Authorization": header})
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="nexus"'
+        assert answer.get_json()["code"] == "unauthenticated"
+
+
+def test_a_deleted_account_is_refused_at_once(app: Flask, seller: Person) -> None:
+    with database.connection_context():
+        User.by_id(seller.id).get().remove()
+
+    assert seller.get("/api/auth/me").status_code == 401
+
+
+def test_the_cookie_signs_in_as_well(app: Flask, seller: Person, stranger: Person) -> None:
+    good = {"Cookie": f"token={seller.token}"}
+    bad = {"Cookie": "token=nonsense"}
+
+    assert stranger.get("/api/auth/me", headers=good).get_json() == {"user": seller.user}
+    assert stranger.get("/api/auth/me", headers=bad).status_code == 401
+    assert stranger.get(f"/api/products?userId={seller.id}", headers=bad).status_code == 200
+
+
+def test_a_bad_bearer_beside_a_good_cookie_is_refused(seller: Person, stranger: Person) -> None:
+    headers = {"Cookie": f"token={seller.token}", "Authorization": "Bearer nonsense"}
+
+    assert stranger.get("/api/auth/me", headers=headers).status_code == 401
+
+
+def test_another_scheme_beside_a_good_cookie_leaves_it_alone(seller: Person, stranger: Person) -> None:
+    headers = {"Cookie": f"token={seller.token}", "Authorization": "Basic eDp5"}
+
+    assert stranger.get("/api/auth/me", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 201),
+        ({"Sec-Fetch-Site": "same-origin"}, 201),
+        ({"Sec-Fetch-Site": "none"}, 201),
+        ({"Origin": "http://localhost"}, 201),
+        ({"Origin": "https://nexus.sales"}, 201),
+        ({"Origin": "https://nexus.sales", "Sec-Fetch-Site": "cross-site"}, 201),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "http://localhost.evil.example"}, 403),
+        ({"Origin": "https://localhost"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "*"}, 403),
+        ({"Origin": "http://[broken"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+    ],
+)
+def test_a_cookie_changes_things_only_from_pages_of_ours(
+    seller: Person, stranger: Person, headers: dict[str, str], status: int
+) -> None:
+    cookie = {"Cookie": f"token={seller.token}", **headers}
+    body = {"name": "Course", "price": 1}
+
+    assert stranger.post("/api/products", body, headers=cookie).status_code == status
+    assert seller.post("/api/products", body, headers=headers).status_code == 201
+    assert stranger.get("/api/auth/me", headers=cookie).status_code == 200
+
+
+def test_pages_of_a_cors_origin_may_read_and_ask(stranger: Person) -> None:
+    ours = {"Origin": "https://nexus.sales", "Access-Control-Request-Method": "POST"}
+    answer = stranger.request("OPTIONS", "/api/products", headers=ours)
+
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://nexus.sales"
+    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+    assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+
+    theirs = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    answer = stranger.request("OPTIONS", "/api/products", headers=theirs)
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_identity_costs_one_query(app: Flask, seller: Person) -> None:
+    from playhouse.test_utils import assert_query_count
+
+    with assert_query_count(1):
+        seller.get("/api/auth/me")
+    register(app, "another@example.com")

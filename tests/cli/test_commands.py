@@ -1,0 +1,137 @@
+"""The `flask` commands as a person runs them: what they print, what they leave, how they fail."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nexus.config import Settings
+from nexus.db import database
+from nexus.migrate import names
+from nexus.models.catalog import Product
+from tests.environment import environment
+from tests.factories import Person
+from tests.sql import query
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+def flask(root: Path, settings: Settings, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flask", *words],
+        cwd=root,
+        env=environment(settings, **changes),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_migrate_says_what_it_applied_and_seed_what_it_made(root: Path, scratch: Settings) -> None:
+    first, second = flask(root, scratch, "migrate"), flask(root, scratch, "migrate")
+    planted, again = flask(root, scratch, "seed"), flask(root, scratch, "seed", "--json")
+
+    assert first.stdout.splitlines() == [f"applied {name}" for name in names()]
+    assert second.stdout == "nothing to migrate: the database is up to date\n"
+    assert planted.stdout.splitlines() == [
+        "created        user test@test.com",
+        "created        product My First Awesome Course",
+        "created        product My Second Product",
+    ]
+    assert json.loads(again.stdout)["created"] == []
+    assert query(scratch, "SELECT id, price, user_id FROM products ORDER BY id") == [
+        (1, 4999, 1),
+        (2, 9999, 1),
+    ]
+    assert [run.returncode for run in (first, second, planted, again)] == [0, 0, 0, 0]
+
+
+def test_the_seed_leaves_what_is_there_and_mends_what_is_not(root: Path, scratch: Settings) -> None:
+    flask(root, scratch, "migrate")
+    flask(root, scratch, "seed")
+    query(scratch, "UPDATE products SET price = 1 WHERE id = 1")
+    query(scratch, "DELETE FROM products WHERE id = 2")
+
+    flask(root, scratch, "seed")
+
+    assert query(scratch, "SELECT name, price FROM products ORDER BY id") == [
+        ("My First Awesome Course", 1),
+        ("My Second Product", 9999),
+    ]
+
+
+def test_production_is_seeded_only_on_purpose_and_with_a_password(root: Path, scratch: Settings) -> None:
+    flask(root, scratch, "migrate")
+    production = {"APP_ENV": "production"}
+
+    unasked = flask(root, scratch, "seed", **production)
+    weak = flask(root, scratch, "seed", "--force", **production)
+    strong = flask(root, scratch, "seed", "--force", SEED_PASSWORD="a password of our own", **production)
+
+    assert (unasked.returncode, weak.returncode, strong.returncode) == (1, 1, 0)
+    assert unasked.stderr == "Error: this is production: add --force to plant the seed here\n"
+    assert "SEED_PASSWORD" in weak.stderr
+    assert query(scratch, "SELECT email FROM users") == [("test@test.com",)]
+
+
+def test_the_seeded_user_signs_in(root: Path, settings: Settings, stranger: Person) -> None:
+    flask(root, settings, "seed")
+
+    body = {"email": "test@test.com", "password": "password123"}
+    assert stranger.post("/api/auth/login", body).status_code == 200
+    with database.connection_context():
+        assert Product.select().count() == 2
+
+
+def test_status_and_ping_tell_how_the_database_is(root: Path, scratch: Settings) -> None:
+    before = flask(root, scratch, "db", "status", "--json")
+    flask(root, scratch, "migrate")
+    after = flask(root, scratch, "db", "status")
+    ping = flask(root, scratch, "db", "ping")
+
+    assert json.loads(before.stdout) == [{"name": name, "applied": False} for name in names()]
+    assert after.stdout.splitlines() == [f"applied  {name}" for name in names()]
+    assert ping.stdout.startswith("connected: PostgreSQL ")
+
+
+@pytest.mark.parametrize("words", [["migrate"], ["seed"], ["db", "ping"], ["db", "status"]])
+def test_with_the_database_down_a_command_fails_in_one_line(
+    root: Path, settings: Settings, words: list[str]
+) -> None:
+    run = flask(root, settings, *words, DATABASE_URL=NOWHERE)
+
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert run.stderr.startswith("Error: the database cannot be reached: ")
+    assert run.stderr.count("\n") == 1
+
+
+def test_help_and_routes_need_no_database(root: Path, settings: Settings) -> None:
+    helped = flask(root, settings, "--help", DATABASE_URL=NOWHERE)
+    routes = flask(root, settings, "routes", DATABASE_URL=NOWHERE)
+
+    assert (helped.returncode, routes.returncode) == (0, 0)
+    assert {"migrate", "seed", "db"} <= set(helped.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "command", [["-m", "flask", "routes"], ["-m", "gunicorn", "-c", "python:nexus.server", "wsgi:app"]]
+)
+def test_settings_that_are_wrong_refuse_in_a_line_each(
+    root: Path, settings: Settings, command: list[str]
+) -> None:
+    given = environment(settings, APP_ENV="production", JWT_SECRET_KEY="weak", PORT="http")
+    run = subprocess.run(
+        [sys.executable, *command], cwd=root, env=given, capture_output=True, text=True, timeout=60
+    )
+
+    assert run.returncode == 1
+    assert [line.partition(":")[0] for line in run.stderr.splitlines()] == ["PORT"]
+    given["PORT"] = "8000"
+    run = subprocess.run(
+        [sys.executable, *command], cwd=root, env=given, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 1
+    assert [line.partition(":")[0] for line in run.stderr.splitlines()] == ["JWT_SECRET_KEY"]

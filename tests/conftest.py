@@ -1,0 +1,168 @@
+"""The database of a test run, the application over it, and the people who use it."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from flask import Flask
+from pydantic import TypeAdapter
+
+from nexus import create_app
+from nexus.config import Settings
+from nexus.database_url import DatabaseURL
+from nexus.db import database
+from nexus.embedded import Cluster
+from nexus.migrate import migrate
+from nexus.schemas.fields import Failure
+from tests.factories import Person, register
+
+TABLES = ("orders", "products", "users")
+
+#: What this machine or a developer's shell says must not decide what a test sees.
+for name in Settings.model_fields:
+    value = os.environ.pop(name.upper(), None)
+    if name == "database_url":
+        GIVEN_URL = value
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --long."""
+    parser.addoption("--long", action="store_true", help="run what takes longer as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked long, unless it is asked for."""
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes longer; runs with --long"))
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database of this run's own, on the server of DATABASE_URL or on an embedded one."""
+    if GIVEN_URL is None:
+        cluster = Cluster(tmp_path_factory.mktemp("postgres"), durable=False)
+        cluster.start()
+        try:
+            yield cluster.url("nexus_test")
+        finally:
+            database.close_idle()
+            cluster.stop()
+        return
+    name = f"nexus_test_{secrets.token_hex(6)}"
+    server = DatabaseURL.parse(GIVEN_URL).parameters
+    with closing(psycopg2.connect(**server)) as connection:  # type: ignore[call-overload]
+        connection.autocommit = True
+        cursor = connection.cursor()
+        # From template0, since only that may be given another locale than the server's.
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'")
+        try:
+            yield renamed(GIVEN_URL, name)
+        finally:
+            database.close_idle()
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def renamed(url: str, name: str) -> str:
+    """The same URL with another database in it."""
+    address, _, query = url.partition("?")
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture
+def scratch(settings: Settings) -> Iterator[Settings]:
+    """Settings for an empty database, which goes with the test."""
+    name = f"nexus_scratch_{secrets.token_hex(6)}"
+    with closing(psycopg2.connect(**settings.direct.parameters)) as connection:  # type: ignore
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute(f"CREATE DATABASE {name}")
+        try:
+            yield settings.model_copy(update={"database_url": renamed(str(settings.database_url), name)})
+        finally:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str) -> Settings:
+    """Settings of a developer, for the run's database."""
+    return Settings(
+        app_env="development",
+        database_url=database_url,
+        jwt_secret_key=secrets.token_urlsafe(48),
+        cors_origins="https://nexus.sales",  # type: ignore[arg-type]  # As the environment gives it.
+    )
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> Flask:
+    """The application over the migrated database; every answer is held against its declaration."""
+    migrate(settings)
+    app = create_app(settings)
+    app.after_request(as_declared(app))
+    return app
+
+
+@pytest.fixture(autouse=True)
+def _empty(request: pytest.FixtureRequest) -> None:
+    """Begin every test that uses the application with empty tables."""
+    if "app" in request.fixturenames:
+        request.getfixturevalue("app")
+        with database.connection_context():
+            for table in TABLES:
+                database.execute_sql(f"DELETE FROM {table}")
+
+
+@pytest.fixture
+def seller(app: Flask) -> Person:
+    """Someone who sells."""
+    return register(app, "seller@example.com")
+
+
+@pytest.fixture
+def rival(app: Flask) -> Person:
+    """Someone else who sells."""
+    return register(app, "rival@example.com")
+
+
+@pytest.fixture
+def stranger(app: Flask) -> Person:
+    """Someone who is not signed in."""
+    return Person(app)
+
+
+@pytest.fixture
+def root() -> Path:
+    """The checkout."""
+    return Path(__file__).parent.parent
+
+
+def as_declared(app: Flask) -> Any:
+    """Check that what an endpoint answers is what it declares, no field more and none less."""
+    adapters: dict[Any, TypeAdapter[Any]] = {}
+
+    def check(response: Any) -> Any:
+        from flask import request
+
+        view = app.view_functions.get(request.endpoint or "")
+        declared = getattr(view, "endpoint", None)
+        if response.mimetype == "application/problem+json":
+            body = response.get_json()
+            assert {**TypeAdapter(Failure).validate_python(body), **body} == body
+            assert body["status"] == response.status_code
+        elif declared and request.method != "OPTIONS":
+            assert response.status_code == declared.status
+            if declared.answer and request.method != "HEAD":
+                adapter = adapters.setdefault(declared.answer, TypeAdapter(declared.answer))
+                body = response.get_json()
+                assert adapter.validate_python(body, strict=True) == body
+        return response
+
+    return check

@@ -1,0 +1,69 @@
+"""People and things for tests, made through the API as a client would make them."""
+
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+PASSWORD = "correct horse battery"
+
+
+class Person:
+    """A client of the API: its own cookies are left out, so that only the token speaks for it."""
+
+    def __init__(self, app: Flask, *, token: str | None = None, user: dict[str, Any] | None = None) -> None:
+        self.http: FlaskClient = app.test_client(use_cookies=False)
+        self.token = token
+        self.user = user or {}
+
+    @property
+    def id(self) -> int:
+        """The account's id."""
+        return int(self.user["id"])
+
+    def request(self, method: str, path: str, **options: Any) -> TestResponse:
+        """Send a request, in English unless its headers say otherwise."""
+        headers = {"Accept-Language": "en", **options.pop("headers", {})}
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        return self.http.open(path, method=method, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        """GET."""
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, json: Any = None, **options: Any) -> TestResponse:
+        """POST some JSON."""
+        return self.request("POST", path, json=json, **options)
+
+    def patch(self, path: str, json: Any = None, **options: Any) -> TestResponse:
+        """PATCH some JSON."""
+        return self.request("PATCH", path, json=json, **options)
+
+    def delete(self, path: str, **options: Any) -> TestResponse:
+        """DELETE."""
+        return self.request("DELETE", path, **options)
+
+    def product(self, **fields: Any) -> dict[str, Any]:
+        """Offer a product."""
+        answer = self.post("/api/products", {"name": "Course", "price": 1000, **fields})
+        assert answer.status_code == 201, answer.text
+        product: dict[str, Any] = answer.get_json()["product"]
+        return product
+
+    def order(self, product_id: int, **fields: Any) -> dict[str, Any]:
+        """Order a product."""
+        body = {"productId": product_id, "email": "buyer@example.com", **fields}
+        answer = self.post("/api/orders", body)
+        assert answer.status_code == 201, answer.text
+        order: dict[str, Any] = answer.get_json()["order"]
+        return order
+
+
+def register(app: Flask, email: str, *, password: str = PASSWORD) -> Person:
+    """Make an account and sign in to it."""
+    answer = Person(app).post("/api/auth/register", {"email": email, "password": password})
+    assert answer.status_code == 201, answer.text
+    body = answer.get_json()
+    return Person(app, token=body["token"], user=body["user"])

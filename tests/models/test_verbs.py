@@ -1,0 +1,75 @@
+"""What the models can do beyond what the API asks of them today."""
+
+from collections.abc import Iterator
+
+import pytest
+from playhouse.test_utils import assert_query_count
+
+from nexus.db import database
+from nexus.errors import EmailTaken, InvalidCredentials
+from nexus.models.catalog import Product
+from nexus.models.orders import Order
+from nexus.models.users import User
+from tests.factories import PASSWORD, Person
+
+
+@pytest.fixture(autouse=True)
+def _connected(seller: Person) -> Iterator[None]:
+    with database.connection_context():
+        yield
+
+
+def test_an_account_changes_its_address_and_password(seller: Person) -> None:
+    user = User.by_id(seller.id).get()
+
+    changed = user.change(email="New@example.com", password="another password")
+
+    assert changed.email == "New@example.com"
+    assert User.sign_in(email="new@EXAMPLE.com", password="another password") == user
+    with pytest.raises(InvalidCredentials):
+        User.sign_in(email="new@example.com", password=PASSWORD)
+
+
+def test_an_address_that_is_taken_cannot_be_changed_to(seller: Person) -> None:
+    User.register(email="taken@example.com", password=PASSWORD)
+
+    with pytest.raises(EmailTaken):
+        User.by_id(seller.id).get().change(email="TAKEN@example.com")
+
+    assert User.by_id(seller.id).get().email == "seller@example.com"
+
+
+def test_removing_an_account_removes_its_products_and_nobody_elses(seller: Person) -> None:
+    user = User.by_id(seller.id).get()
+    other = User.register(email="other@example.com", password=PASSWORD)
+    for owner in (user, other):
+        Product.offer(owner, currency="USD", name="Course", price=1)
+
+    user.remove()
+
+    assert [product.user_id for product in Product.select()] == [other.id]
+    assert list(User.select()) == [other]
+
+
+def test_a_product_comes_with_its_owner_in_one_query(seller: Person) -> None:
+    user = User.by_id(seller.id).get()
+    product = Product.offer(user, currency="USD", name="Course", price=1)
+
+    with assert_query_count(1):
+        found = Product.with_owner(product.id).get()
+        assert found.user.email == "seller@example.com"
+
+
+def test_a_buyers_orders_come_newest_first_with_their_products_in_one_query(seller: Person) -> None:
+    user = User.by_id(seller.id).get()
+    product = Product.offer(user, currency="USD", name="Course", price=5)
+    placed = [
+        Order.place(product_id=product.id, email=email, name=None, amount=None, buyer=None)
+        for email in ("Anna@example.com", "anna@EXAMPLE.com", "boris@example.com")
+    ]
+
+    with assert_query_count(1):
+        found = list(Order.by_email("ANNA@example.com"))
+        assert [order.product and order.product.name for order in found] == ["Course", "Course"]
+    assert {order.id for order in found} == {order.id for order in placed[:2]}
+    assert found[0].created_at >= found[1].created_at

@@ -1,0 +1,15 @@
+"""Plain SQL beside the application, to see what it left in the database."""
+
+from contextlib import closing
+from typing import Any
+
+from nexus.config import Settings
+from nexus.db import connect
+
+
+def query(settings: Settings, sql: str, *values: Any) -> list[Any]:
+    """Run one statement on a connection of its own, and answer its rows."""
+    with closing(connect(settings.direct, wait=5)) as connection:
+        cursor = connection.cursor()
+        cursor.execute(sql, values)
+        return list(cursor.fetchall()) if cursor.description else []

@@ -1,0 +1,99 @@
+"""A copy of the checkout in which `python3 -m nexus` finds everything installed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nexus.bootstrap import Environment, extras
+from nexus.config import ROOT
+from nexus.embedded import Cluster
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Path]:
+    """A copy without `.venv` and `.env`, in a folder with a space and a quote in its path."""
+    root = tmp_path / "it's a ёж"
+    root.mkdir()
+    for name in ("nexus", "migrations", "seed"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("wsgi.py", "pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, root / name)
+    yield root
+    Cluster(root / ".nexus" / "postgres").remove()
+
+
+@pytest.fixture
+def installed(checkout: Path) -> Path:
+    """The copy with a `.venv` that borrows the packages of ours, and the stamp of a finished install."""
+    environment = Environment(checkout)
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", str(environment.place)], check=True, timeout=60
+    )
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = environment.place / "lib" / version / "site-packages"
+    (packages / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"])
+    environment.confirm(extras("test", checkout))
+    return checkout
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start `python3 -m nexus ...` in a folder; what still runs at the end of the test is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(root: Path, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nexus", *arguments],
+            cwd=root,
+            env=environment | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture
+def leftovers() -> Callable[[Path], list[str]]:
+    """The command lines that name a folder and are still there after five seconds."""
+    if not Path("/proc/self/cmdline").exists():
+        pytest.skip("this system has no /proc to look for processes in")
+
+    def look(root: Path) -> list[str]:
+        deadline = time.monotonic() + 5
+        while (found := _naming(str(root))) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return found
+
+    return look
+
+
+def _naming(folder: str) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if folder in command:
+            found.append(f"{process.name} {command}")
+    return found

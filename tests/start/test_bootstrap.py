@@ -1,0 +1,171 @@
+"""From a bare Python to the command, and what is said where that cannot be done."""
+
+import ast
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nexus.bootstrap import Environment, extras, has_database
+from nexus.config import ROOT
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def bare(checkout: Path) -> Path:
+    """A checkout that needs no packages, so that installing needs no network."""
+    (checkout / "requirements.txt").write_text("# none\n")
+    (checkout / "pyproject.toml").write_text("[project.optional-dependencies]\nembedded = []\ntest = []\n")
+    return checkout
+
+
+def one_line(text: str) -> str:
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+def tampered(root: Path, tampering: str) -> "subprocess.CompletedProcess[str]":
+    """Run `python3 -m nexus` in an interpreter from which something was taken."""
+    code = (
+        f"import os, runpy, sys\n{tampering}\nrunpy.run_module('nexus', run_name='__main__', alter_sys=True)"
+    )
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["__init__.py", "__main__.py"])
+def test_the_first_files_are_readable_by_old_pythons(name: str) -> None:
+    ast.parse((ROOT / "nexus" / name).read_text("utf-8"), feature_version=(3, 6))
+
+
+def test_an_old_python_is_told_which_it_needs() -> None:
+    for minor in range(10, 5, -1):
+        python = shutil.which(f"python3.{minor}")
+        if python and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
+            break
+    else:
+        pytest.skip("no Python from 3.6 to 3.10 on the PATH")
+    done = subprocess.run(
+        [python, "-m", "nexus"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"Python 3.11 or newer and this is 3.{minor}" in one_line(done.stderr)
+
+
+def test_windows_is_told_of_wsl() -> None:
+    done = tampered(ROOT, "os.name = 'nt'")
+    assert done.returncode == 1
+    assert "WSL" in one_line(done.stderr)
+
+
+def test_a_python_without_ensurepip_is_told_which_package_has_it(bare: Path) -> None:
+    done = tampered(bare, "sys.modules['ensurepip'] = None")
+    assert done.returncode == 1
+    assert f"apt install python3.{sys.version_info.minor}-venv" in one_line(done.stderr)
+
+
+def test_unknown_words_are_refused_and_help_is_given(checkout: Path, start: Start) -> None:
+    process = start(checkout, "fly")
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "--help" in one_line(said)
+    process = start(checkout, "--help")
+    usage, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "python3 -m nexus test" in usage
+    assert not (checkout / ".venv").exists()
+
+
+def test_what_is_installed_is_not_installed_again(installed: Path, start: Start) -> None:
+    process = start(installed, "test", "--version")
+    out, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert (out + said).startswith("pytest ")
+
+
+def test_a_changed_lock_or_place_needs_another_install(installed: Path) -> None:
+    environment = Environment(installed)
+    needed = extras("test", installed)
+    assert environment.holds(needed)
+    assert environment.holds(needed[:1])
+    assert not environment.holds([*needed, "another"])
+    with (installed / "requirements.txt").open("a") as locked:
+        locked.write("\n# changed\n")
+    assert not environment.holds(needed)
+    environment.confirm(needed)
+    moved = installed.rename(installed.with_name("moved"))
+    assert not Environment(moved).holds(needed)
+    moved.rename(installed)
+
+
+def test_an_interrupted_install_is_made_anew(bare: Path, start: Start) -> None:
+    process = start(bare, "test")
+    assert process.stderr
+    assert "making .venv" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in one_line(said.strip())
+    # What a kill in the midst of ensurepip leaves: no finished stamp, and half of the files.
+    environment = Environment(bare)
+    environment.stamp.write_bytes(b"")
+    (environment.place / "rubble").touch()
+    process = start(bare, "test", "--version")
+    _, said = process.communicate(timeout=60)
+    assert "No module named pytest" in said
+    assert environment.holds([])
+    assert not (environment.place / "rubble").exists()
+
+
+def test_when_pip_fails_one_line_says_what_to_try(bare: Path, start: Start) -> None:
+    (bare / "requirements.txt").write_text("./nowhere\n")
+    process = start(bare, "test")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "is there a network?" in said.splitlines()[-1]
+    assert "Traceback" not in said
+
+
+def test_the_environment_of_somebody_else_is_used_as_it_is(bare: Path, start: Start) -> None:
+    environment = Environment(bare)
+    subprocess.run([sys.executable, "-m", "venv", str(environment.place)], check=True, timeout=60)
+    (environment.place / "mine").touch()
+    process = start(bare, "test")
+    _, said = process.communicate(timeout=60)
+    assert "making" not in said
+    assert (environment.place / "mine").exists()
+    assert environment.holds([])
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("DATABASE_URL=postgresql://h/d\n", True),
+        ('export DATABASE_URL = "postgresql://h/d"\n', True),
+        ("# DATABASE_URL=postgresql://h/d\n", False),
+        ("DATABASE_URL=\nPORT=1\n", False),
+        ("DATABASE_URL=''\n", False),
+        ("MY_DATABASE_URL=postgresql://h/d\n", False),
+        ("DATABASE_URL=postgresql://h/d\nDATABASE_URL=\n", False),
+    ],
+)
+def test_the_embedded_server_is_installed_where_no_other_is_named(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, text: str, *, found: bool
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    (checkout / ".env").write_text(text)
+    assert has_database(checkout) is found
+    assert bool(extras("up", checkout)) is not found
+    monkeypatch.setitem(os.environ, "DATABASE_URL", "postgresql://h/d")
+    assert not extras("up", checkout)

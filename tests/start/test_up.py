@@ -1,0 +1,149 @@
+"""`python3 -m nexus` as a person meets it: open, stop, kill, open again, and every refusal in one line."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Start = Callable[..., "subprocess.Popen[str]"]
+Leftovers = Callable[[Path], list[str]]
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        number: int = listener.getsockname()[1]
+        return number
+
+
+def opened(process: "subprocess.Popen[str]") -> str:
+    """Wait for the banner, and return the curl in it."""
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("curl "):
+            return line
+    assert process.stderr
+    pytest.fail(process.stderr.read())
+
+
+def post(url: str, body: dict[str, str]) -> int:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            status: int = answer.status
+            return status
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def refused(process: "subprocess.Popen[str]") -> str:
+    """The one line of a start that fails."""
+    out, said = process.communicate(timeout=30)
+    assert process.returncode == 1, said
+    assert out == ""
+    lines = [line for line in said.splitlines() if "APP_ENV is development from now on" not in line]
+    assert len(lines) == 1, said
+    return lines[0]
+
+
+def test_it_opens_keeps_the_data_and_leaves_nothing_behind(
+    installed: Path, start: Start, leftovers: Leftovers, port: int
+) -> None:
+    (installed / ".env").write_text("# mine\nCURRENCY=EUR\n")
+    (installed / ".env").chmod(0o600)
+    address = f"http://127.0.0.1:{port}/api/auth"
+    ann = {"name": "Ann", "email": "ann@example.com", "password": "correct horse"}
+
+    process = start(installed, PORT=str(port))
+    curl = opened(process)
+    assert f"{address}/login" in curl
+    body = re.search(r"'(\{.*\})'", curl)
+    assert body
+    assert post(f"{address}/login", json.loads(body[1])) == 200
+    assert post(f"{address}/register", ann) == 201
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in said
+    assert not leftovers(installed)
+    kept = (installed / ".env").read_text()
+    assert kept.startswith("# mine\nCURRENCY=EUR\n")
+    assert "APP_ENV='development'" in kept
+    assert stat.S_IMODE((installed / ".env").stat().st_mode) == 0o600
+
+    # Killed, it leaves workers and PostgreSQL to those who watch for that; the next start need not wait.
+    process = start(installed, PORT=str(port))
+    opened(process)
+    process.kill()
+    process.communicate(timeout=30)
+    process = start(installed, PORT=str(port))
+    opened(process)
+    assert post(f"{address}/login", ann) == 200
+    process.kill()
+    process.communicate(timeout=30)
+    assert not leftovers(installed)
+
+    process = start(installed, PORT=str(port))
+    opened(process)
+    process.terminate()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in said
+    assert not leftovers(installed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_it_starts_is_a_stop(
+    installed: Path, start: Start, leftovers: Leftovers, port: int, number: int
+) -> None:
+    for delay in (0.3, 0.6, 0.9, 1.2, 1.6):
+        process = start(installed, PORT=str(port))
+        time.sleep(delay)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 0, said
+        assert "Traceback" not in said
+        assert not leftovers(installed)
+
+
+def test_a_busy_port_is_named(installed: Path, start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        said = refused(start(installed, PORT=str(port)))
+    assert f"PORT {port} is busy" in said
+    assert f"PORT={port + 1} python3 -m nexus" in said
+
+
+def test_an_unreachable_database_is_named(installed: Path, start: Start, port: int) -> None:
+    url = f"postgresql://nobody@127.0.0.1:{port}/nowhere"
+    said = refused(start(installed, PORT=str(port), DATABASE_URL=url))
+    assert "DATABASE_URL" in said
+
+
+def test_production_starts_with_good_settings_only(installed: Path, start: Start, port: int) -> None:
+    url = f"postgresql://nobody@127.0.0.1:{port}/nowhere"
+    variables = {"PORT": str(port), "APP_ENV": "production", "DATABASE_URL": url}
+    assert "JWT_SECRET_KEY" in refused(start(installed, **variables))
+    assert "JWT_SECRET_KEY" in refused(start(installed, **variables, JWT_SECRET_KEY="secret" * 8))
+    assert not (installed / ".env").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_named(installed: Path, start: Start, port: int) -> None:
+    installed.chmod(0o500)
+    try:
+        assert ".env" in refused(start(installed, PORT=str(port)))
+    finally:
+        installed.chmod(0o700)

@@ -1,0 +1,125 @@
+"""The house: what may import what, what stands at the top, and how long a file may be."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "nexus"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+#: What each layer may import of ours; a module's layer is its longest prefix here. Leaves import nothing.
+LAYERS: dict[str, set[str]] = {
+    "nexus": {"api", "cli", "config", "db", "errors", "observe", "security"},
+    "nexus.__main__": {"bootstrap"},
+    "nexus.bootstrap": set(),
+    "nexus.up": {"config", "embedded", "errors", "migrate", "seed", "server"},
+    "nexus.api": {"api", "db", "errors", "migrate", "models", "paging", "schemas", "security"},
+    "nexus.cli": {"cli", "config", "db", "errors", "migrate", "seed"},
+    "nexus.seed": {"config", "db", "models"},
+    "nexus.server": {"config"},
+    "nexus.observe": {"config", "db"},
+    "nexus.schemas": {"models", "schemas"},
+    "nexus.security": {"config", "errors", "models", "security"},
+    "nexus.paging": {"errors"},
+    "nexus.migrate": {"config", "db", "errors"},
+    "nexus.models": {"db", "errors", "models", "security.passwords"},
+    "nexus.db": {"config", "database_url", "embedded", "errors"},
+    "nexus.errors": {"i18n"},
+    "nexus.config": {"database_url"},
+    "nexus.embedded": {"embedded_home"},
+}
+LEAVES = {"nexus.i18n", "nexus.database_url", "nexus.embedded_home", "nexus.security.passwords"}
+PEEWEE = {"nexus.db", "nexus.migrate", "nexus.models", "nexus.observe"}
+TOP = {"pyproject.toml", "requirements.txt", "wsgi.py", "nexus", "migrations", "seed", "tests", "docs"} | {
+    "Procfile",
+    "README.md",
+}
+
+
+def dotted(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def imported(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def layer(name: str, layers: set[str]) -> str:
+    return max((known for known in layers if f"{name}.".startswith(f"{known}.")), key=len, default="")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_imports_point_down(path: Path) -> None:
+    name = dotted(path)
+    known = layer(name, set(LAYERS) | LEAVES)
+    allowed = LAYERS.get(known, set())
+    assert known != "nexus" or name == "nexus", f"{name} has no place in LAYERS"
+    for found in imported(path):
+        if found.startswith("nexus."):
+            ours = found.removeprefix("nexus.")
+            assert any(f"{ours}.".startswith(f"{one}.") for one in allowed), f"{name} imports {found}"
+        if found.split(".")[0] in ("peewee", "playhouse", "peewee_migrate"):
+            assert layer(name, PEEWEE), f"{name} imports {found}"
+
+
+def test_blueprints_do_not_import_each_other() -> None:
+    for path in (PACKAGE / "api").glob("[a-z]*.py"):
+        others = {f"nexus.api.{other}" for other in ("auth", "catalog", "orders", "ops")}
+        assert not {one.rpartition(".")[0] for one in imported(path)} & others, path.name
+
+
+def test_models_know_no_request_and_no_schema() -> None:
+    for path in (PACKAGE / "models").glob("*.py"):
+        assert not [one for one in imported(path) if one.startswith(("flask", "nexus.schemas"))], path.name
+
+
+def test_migrations_import_nothing_of_ours() -> None:
+    for path in (ROOT / "migrations").glob("*.py"):
+        assert not [one for one in imported(path) if one.startswith("nexus")], path.name
+        assert path.read_bytes().isascii(), f"{path.name} is read in the machine's own encoding"
+
+
+def test_no_file_is_two_things() -> None:
+    for path in [*MODULES, *(ROOT / "tests").rglob("*.py")]:
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= 300 or "benchmarks" in path.parts, f"{path.relative_to(ROOT)} has {lines} lines"
+
+
+def test_no_file_is_a_drawer() -> None:
+    drawers = {"utils", "util", "helpers", "helper", "common", "misc", "services", "managers"}
+    assert not [path for path in MODULES if path.stem in drawers]
+
+
+def test_the_top_level_is_the_design_card() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    top = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    assert {name for name in top if not name.startswith(".")} <= TOP
+
+
+def test_importing_the_package_and_making_the_application_connect_to_nothing() -> None:
+    unreachable = "postgresql://nobody@127.0.0.1:1/nothing"
+    code = (
+        "import nexus, sys\n"
+        "assert not [name for name in sys.modules if name.startswith(('flask', 'nexus.'))]\n"
+        "nexus.create_app()\n"
+        "from nexus.db import database\n"
+        "assert not database._in_use and not database._connections\n"
+    )
+    environment = {"APP_ENV": "production", "DATABASE_URL": unreachable}
+    environment["JWT_SECRET_KEY"] = "k3Jx9-Qw7Zr2_Tb8Vn4Lm6Pc1Yd5Hs0Gf"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)

@@ -1,0 +1,177 @@
+"""Settings: what is taken, what is refused, and that all that is wrong is told at once."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nexus.config import SettingsError, load_settings
+from nexus.database_url import DatabaseURL
+
+KEY = "k3Jx9-Qw7Zr2_Tb8Vn4Lm6Pc1Yd5Hs0Gf"
+URL = "postgresql://nexus:pa55word@localhost/nexus"
+
+
+@pytest.fixture
+def dotenv(tmp_path: Path) -> Path:
+    return tmp_path / ".env"
+
+
+def problems(dotenv: Path) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(dotenv)
+    return str(caught.value).splitlines()
+
+
+def test_production_is_the_default_and_asks_for_what_it_needs(dotenv: Path) -> None:
+    first, second = problems(dotenv)
+
+    assert first.startswith("DATABASE_URL: is required in production")
+    assert second.startswith("JWT_SECRET_KEY: is required in production")
+    assert not dotenv.exists()
+
+
+def test_every_problem_is_told_at_once(dotenv: Path) -> None:
+    dotenv.write_text(
+        "APP_ENV=staging\nDATABASE_URL=mysql://x\nDATABASE_POOL_SIZE=0\nDATABASE_POOL_WAIT=1\nPORT=http\n"
+        "CORS_ORIGINS=*\nDEFAULT_LOCALE=fr\nCURRENCY=dollar\nLOG_LEVEL=LOUD\nWEB_CONCURRENCY=-1\nSEED_PASSWORD=short\n"
+    )
+    named = [line.partition(":")[0] for line in problems(dotenv)]
+
+    assert sorted(named) == [
+        "APP_ENV",
+        "CORS_ORIGINS",
+        "CURRENCY",
+        "DATABASE_POOL_SIZE",
+        "DATABASE_POOL_WAIT",
+        "DATABASE_URL",
+        "DEFAULT_LOCALE",
+        "LOG_LEVEL",
+        "PORT",
+        "SEED_PASSWORD",
+        "WEB_CONCURRENCY",
+    ]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["short", "x" * 64, "change-me-please-change-me-please-1234", "password-password-password-123456"],
+)
+@pytest.mark.parametrize("environment", ["production", "development"])
+def test_a_weak_secret_is_refused_and_not_repeated(dotenv: Path, secret: str, environment: str) -> None:
+    dotenv.write_text(f"APP_ENV={environment}\nDATABASE_URL={URL}\nJWT_SECRET_KEY={secret}\n")
+
+    (line,) = problems(dotenv)
+
+    assert line.startswith("JWT_SECRET_KEY:")
+    assert secret not in line
+
+
+def test_the_example_is_refused_as_it_is(root: Path, dotenv: Path) -> None:
+    text = (root / ".env.example").read_text().replace("# JWT_SECRET_KEY", "JWT_SECRET_KEY")
+    dotenv.write_text(text.replace("# DATABASE_URL", "DATABASE_URL"))
+
+    assert [line.partition(":")[0] for line in problems(dotenv)] == ["JWT_SECRET_KEY"]
+
+
+def test_development_makes_a_secret_once_and_keeps_it_to_its_owner(dotenv: Path) -> None:
+    dotenv.write_text("APP_ENV=development\n# mine\n")
+    dotenv.chmod(0o600)
+
+    first, second = load_settings(dotenv), load_settings(dotenv)
+
+    assert len(first.jwt_secret_key) >= 32
+    assert first.jwt_secret_key == second.jwt_secret_key
+    assert "# mine" in dotenv.read_text()
+    assert dotenv.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_environment_wins_and_blank_counts_as_unset(
+    dotenv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dotenv.write_text(f"APP_ENV=production\nDATABASE_URL={URL}\nJWT_SECRET_KEY={KEY}\nPORT=9000\n")
+    monkeypatch.setenv("PORT", "9001")
+    monkeypatch.setenv("APP_ENV", "")
+
+    settings = load_settings(dotenv)
+
+    assert (settings.port, settings.development) == (9001, False)
+
+
+def test_settings_do_not_show_secrets(dotenv: Path) -> None:
+    dotenv.write_text(f"DATABASE_URL={URL}\nJWT_SECRET_KEY={KEY}\n")
+
+    shown = repr(load_settings(dotenv))
+
+    assert KEY not in shown
+    assert "pa55word" not in shown
+
+
+def test_the_urls_habits_size_the_pool_unless_a_variable_does(dotenv: Path) -> None:
+    base = f"JWT_SECRET_KEY={KEY}\nDATABASE_URL={URL}?connection_limit=10&pool_timeout=7\n"
+    dotenv.write_text(base)
+    assert (load_settings(dotenv).pool_size, load_settings(dotenv).pool_wait) == (10, 7)
+
+    dotenv.write_text(base + "DATABASE_POOL_SIZE=3\nDATABASE_POOL_WAIT=4\n")
+    assert (load_settings(dotenv).pool_size, load_settings(dotenv).pool_wait) == (3, 4)
+
+
+def test_the_web_process_uses_the_pooler_and_commands_do_not(dotenv: Path) -> None:
+    pooled = "postgresql://nexus@pool.example:6543/nexus?pgbouncer=true"
+    dotenv.write_text(f"JWT_SECRET_KEY={KEY}\nDATABASE_URL={URL}\nDATABASE_POOL_URL={pooled}\n")
+
+    settings = load_settings(dotenv)
+
+    assert settings.pooled
+    assert settings.direct
+    assert settings.pooled.parameters["host"] == "pool.example"
+    assert settings.pooled.pgbouncer
+    assert settings.direct.parameters["host"] == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("url", "parameters"),
+    [
+        ("postgres://u:p@h/d", {"user": "u", "password": "p", "host": "h", "dbname": "d"}),
+        (
+            "postgresql://u@h1:1,h2:2/d?target_session_attrs=read-write&sslmode=require",
+            {"user": "u", "host": "h1,h2", "port": "1,2", "dbname": "d"}
+            | {"target_session_attrs": "read-write", "sslmode": "require"},
+        ),
+        ("postgresql:///d?host=/tmp/a%20b", {"host": "/tmp/a b", "dbname": "d"}),
+        ("postgresql://h/d?schema=public&pgbouncer=true", {"host": "h", "dbname": "d"}),
+        (
+            "postgresql://h/d?schema=my%20shop",
+            {"host": "h", "dbname": "d", "options": "-csearch_path=my\\ shop"},
+        ),
+        ("postgresql://u:p%40%23%2F@h/d?application_name=a%26b", None),
+    ],
+)
+def test_urls_that_are_understood(url: str, parameters: dict[str, str] | None) -> None:
+    read = DatabaseURL.parse(url).parameters
+
+    if parameters is None:
+        parameters = {"user": "u", "password": "p@#/", "host": "h", "dbname": "d", "application_name": "a&b"}
+    assert read == parameters
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("mysql://u:hunter2@h/d", "must begin with postgresql://"),
+        ("postgresql+psycopg2://u:hunter2@h/d", "must begin with postgresql://"),
+        ("postgresql://u:hunter2@h", "names no database"),
+        ("postgresql://u:hunter2@h/d?sslmod=require", 'invalid URI query parameter: "sslmod"'),
+        ("postgresql://u:hunter2@[h/d", "is not a URL that libpq can read"),
+        ("postgresql://u:hunter2@h/d?pgbouncer=maybe", "pgbouncer= must be true or false"),
+        ("postgresql://u:hunter2@h/d?connection_limit=many", "connection_limit= must be a whole number"),
+        ("postgresql://u:hunter2@h/d?connection_limit=0", "connection_limit= must be a whole number"),
+        ("postgresql://u:hunter2@h/d?pool_timeout=1", "pool_timeout= must be a whole number from 2"),
+        ("postgresql://u:hunter2@h/d?schema=x&pgbouncer=true", "schema= needs a direct URL"),
+    ],
+)
+def test_urls_that_are_not_say_why_without_the_password(url: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)) as caught:
+        DatabaseURL.parse(url)
+
+    assert "hunter2" not in str(caught.value)

@@ -1,0 +1,11 @@
+"""What gunicorn serves, and where the `flask` command finds the application."""
+
+import sys
+
+from nexus import create_app
+from nexus.config import SettingsError
+
+try:
+    app = create_app()
+except SettingsError as error:
+    sys.exit(str(error))
