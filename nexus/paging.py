@@ -65,7 +65,7 @@ def _decode(cursor: str, digest: str, kind: Callable[[str], Any]) -> tuple[datet
         at = datetime.fromisoformat(moment)
         if made_for != digest or at.tzinfo is None:
             raise ValueError
-        last = kind(row_id)
+        last = kind(str(row_id))
         if isinstance(last, int) and not 0 < last < 2**63:
             raise ValueError
     except (ValueError, TypeError, binascii.Error):

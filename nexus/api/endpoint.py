@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 import orjson
 from flask import Response, request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from nexus.errors import (
+    BadRequest,
     BodyTooLarge,
     BrokenJSON,
     NexusError,
@@ -79,7 +81,10 @@ def reply(answer: Mapping[str, Any] | None, status: int = 200) -> Response:
 
 
 def read_body() -> bytes:
-    """Read the whole body; BodyTooLarge past the limit, BrokenJSON where it ended before its length."""
+    """Read the whole body, so that nothing acts on half of one.
+
+    Raises BodyTooLarge past the limit, BrokenJSON where it ended early, BadRequest where it was garbled.
+    """
     length = request.content_length
     if length is not None and length > MAX_BODY:
         raise BodyTooLarge
@@ -87,9 +92,13 @@ def read_body() -> bytes:
         return b""
     wanted = MAX_BODY + 1 if length is None else length
     stream, chunks = request.environ["wsgi.input"], []
-    while wanted and (chunk := stream.read(wanted)):
-        chunks.append(chunk)
-        wanted -= len(chunk)
+    try:
+        while wanted and (chunk := stream.read(wanted)):
+            chunks.append(chunk)
+            wanted -= len(chunk)
+    except (OSError, ParseException):
+        # The client left, or sent chunks that are none; gunicorn does not answer these itself.
+        raise BadRequest from None
     if length is None and not wanted:
         raise BodyTooLarge
     if length is not None and wanted:

@@ -1,83 +1,16 @@
-"""The server as the Procfile starts it, while PostgreSQL loses its connections, stops and starts again."""
+"""The server while PostgreSQL loses its connections, stops and starts again."""
 
 import json
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
-
-import pytest
 
 from nexus.config import Settings
 from nexus.embedded import Cluster
-from nexus.migrate import migrate
-from tests.environment import environment
+from tests.faults.conftest import Server
 from tests.sql import query
 
 TERMINATE = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
-
-
-class Server:
-    """gunicorn with two processes of four threads on a free port."""
-
-    def __init__(self, root: Path, settings: Settings) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "python:nexus.server", "wsgi:app"],
-            cwd=root,
-            env=environment(settings, PORT=str(self.port), DATABASE_POOL_WAIT="2", LOG_LEVEL="WARNING"),
-        )
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        """GET a path: status and body."""
-        try:
-            with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
-                return answer.status, answer.read()
-        except HTTPError as error:
-            return error.code, error.read()
-
-    def wait(self) -> None:
-        """Wait until it serves."""
-        while True:
-            assert self.process.poll() is None
-            try:
-                self.get("/healthz")
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A PostgreSQL of the test's own, which it may stop."""
-    cluster = Cluster(tmp_path / "postgres", durable=False)
-    cluster.start()
-    yield cluster
-    cluster.stop()
-
-
-@pytest.fixture
-def server(root: Path, settings: Settings, cluster: Cluster) -> Iterator[Server]:
-    """The server over a PostgreSQL of its own."""
-    own = settings.model_copy(update={"database_url": cluster.url("nexus")})
-    migrate(own)
-    server = Server(root, own)
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=30) == 0
 
 
 def test_reads_survive_the_end_of_every_connection_and_the_servers_restart(
