@@ -125,6 +125,9 @@ class Cluster:
                 if time.monotonic() > deadline:
                     raise EmbeddedError(f"the embedded PostgreSQL: {_reason(str(error))}") from None
                 time.sleep(0.1)
+                if not self._answers():
+                    # It was killed just after we looked.
+                    self._call_keeper()
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -215,7 +218,9 @@ class Cluster:
         fresh.rename(data)
 
     def _launch(self, programs: Path) -> None:
-        _forget_the_dead(self._home.path / "data")
+        data = self._home.path / "data"
+        _forget_the_dead(data / "postmaster.pid", data)
+        _forget_the_dead(self._home.sockets() / f".s.PGSQL.{PORT}.lock", data)
         # Given at every start rather than written down, so that a checkout may be moved.
         settings = {
             "listen_addresses": "",
@@ -240,12 +245,11 @@ class Cluster:
             time.sleep(0.2)
 
 
-def _forget_the_dead(data: Path) -> None:
-    """Remove the PID file of a killed server whose number is taken, by another process or its own corpse.
+def _forget_the_dead(file: Path, data: Path) -> None:
+    """Remove the lock file of a killed server whose number is taken, by another process or its own corpse.
 
     PostgreSQL looks at the number alone, and then refuses to start.
     """
-    file = data / "postmaster.pid"
     with suppress(OSError, ValueError, IndexError):
         process = Path("/proc", str(int(file.read_text().split()[0])))
         if process.exists() and not _works_in(process, data):

@@ -47,13 +47,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database of this run's own, on the server of DATABASE_URL or on an embedded one."""
     if GIVEN_URL is None:
-        cluster = Cluster(tmp_path_factory.mktemp("postgres"), durable=False)
+        cluster = Cluster(tmp_path_factory.mktemp("run") / "postgres", durable=False)
         cluster.start()
         try:
             yield cluster.url("nexus_test")
         finally:
             database.close_idle()
-            cluster.stop()
+            cluster.remove()
         return
     name = f"nexus_test_{secrets.token_hex(6)}"
     server = DatabaseURL.parse(GIVEN_URL).parameters

@@ -16,7 +16,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus": {"api", "cli", "config", "db", "errors", "observe", "security"},
     "nexus.__main__": {"bootstrap"},
     "nexus.bootstrap": set(),
-    "nexus.up": {"config", "embedded", "errors", "migrate", "seed", "server"},
+    "nexus.up": {"config", "create_app", "embedded", "errors", "migrate", "seed", "server"},
     "nexus.api": {"api", "db", "errors", "migrate", "models", "paging", "schemas", "security"},
     "nexus.cli": {"cli", "config", "db", "errors", "migrate", "seed"},
     "nexus.seed": {"config", "db", "models"},

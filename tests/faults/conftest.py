@@ -56,7 +56,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     cluster = Cluster(tmp_path / "postgres", durable=False)
     cluster.start()
     yield cluster
-    cluster.stop()
+    cluster.remove()
 
 
 @pytest.fixture

@@ -1,23 +1,20 @@
 """The server while PostgreSQL loses its connections, stops and starts again."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 from nexus.config import Settings
 from nexus.embedded import Cluster
 from tests.faults.conftest import Server
-from tests.sql import query
-
-TERMINATE = (
-    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-)
+from tests.sql import TERMINATE, query
 
 
 def test_reads_survive_the_end_of_every_connection_and_the_servers_restart(
     server: Server, cluster: Cluster, settings: Settings
 ) -> None:
     path = "/api/products?userId=1"
-    assert [server.get(path)[0] for _ in range(50)] == [200] * 50
+    with ThreadPoolExecutor(16) as crowd:
+        assert [status for status, _ in crowd.map(server.get, [path] * 200)] == [200] * 200
 
     own = settings.model_copy(update={"database_url": cluster.url("nexus")})
     assert query(own, TERMINATE)[0][0] >= 2

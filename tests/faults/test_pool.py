@@ -12,6 +12,7 @@ from nexus.config import Settings
 from nexus.database_url import DatabaseURL
 from nexus.db import database
 from tests.factories import Person
+from tests.sql import TERMINATE, query
 
 
 @pytest.fixture
@@ -96,13 +97,11 @@ def test_a_connection_is_given_back_whatever_the_answer(small: None, seller: Per
     assert len(database._in_use) == 0
 
 
-def test_connections_that_the_server_ended_are_replaced_unseen(small: None, stranger: Person) -> None:
+def test_connections_that_the_server_ended_are_replaced_unseen(
+    small: None, settings: Settings, stranger: Person
+) -> None:
     stranger.get("/api/products?userId=1")
-    with database.connection_context():
-        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-        database.execute_sql(f"{others} AND pid <> pg_backend_pid()")
-        killer = database.execute_sql("SELECT pg_backend_pid()").fetchone()
-    assert killer
+    assert query(settings, TERMINATE)[0][0] >= 1
 
     assert [stranger.get("/api/products?userId=1").status_code for _ in range(5)] == [200] * 5
 
@@ -142,6 +141,30 @@ def test_a_server_that_says_nothing_holds_up_nobody(
 
     assert statuses == [503] * 4
     assert not [thread for thread in threads if thread.is_alive()]
+
+
+def test_a_place_that_a_failed_connect_leaves_goes_to_who_waits_for_it(
+    small: None, app: Flask, settings: Settings
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"postgresql://nobody@127.0.0.1:{server.getsockname()[1]}/nothing"
+        database.configure(DatabaseURL.parse(url), size=1, wait=60)
+        statuses: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: statuses.append(Person(app).get("/api/products/1").status_code))
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            # The second comes only when the first has hung up on its client.
+            connection, _ = server.accept()
+            connection.close()
+        for thread in threads:
+            # Far less than the second would wait if nobody told it.
+            thread.join(timeout=30)
+
+    assert statuses == [503, 503]
 
 
 def test_readiness_names_the_migrations_that_are_missing(

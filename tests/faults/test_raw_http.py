@@ -8,10 +8,12 @@ from tests.faults.conftest import Server
 
 HEAD = b"POST /api/auth/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+BODY = b'{"email": "half@test.com", "password": "password123"}'
 CHUNK = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
 
 REQUESTS = {
-    "half a body and the end": (HEAD + b"Content-Length: 100\r\n\r\n{", 400),
+    "a body that ends before its length": (HEAD + b"Content-Length: 100\r\n\r\n" + BODY, 400),
+    "the same in chunks without an end": (CHUNKED + b"%x\r\n%b\r\n" % (len(BODY), BODY), 400),
     "a chunked body over the limit": (CHUNKED + CHUNK * 5 + b"0\r\n\r\n", 413),
     "a chunked body at the limit": (CHUNKED + CHUNK * 4 + b"0\r\n\r\n", 400),
     "a chunk whose size is none": (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", 400),

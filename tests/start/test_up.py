@@ -64,7 +64,7 @@ def test_it_opens_keeps_the_data_and_leaves_nothing_behind(
     (installed / ".env").write_text("# mine\nCURRENCY=EUR\n")
     (installed / ".env").chmod(0o600)
     address = f"http://127.0.0.1:{port}/api/auth"
-    ann = {"name": "Ann", "email": "ann@example.com", "password": "correct horse"}
+    ann = {"email": "ann@example.com", "password": "correct horse"}
 
     process = start(installed, PORT=str(port))
     curl = opened(process)

