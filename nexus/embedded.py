@@ -180,6 +180,7 @@ class Cluster:
         home = self._home
         home.settle()
         with home.locked("start.lock", LOCK_EX):
+            home.settle_sockets()
             programs = home.programs()
             if not self._answers():
                 self._initialise(programs)

@@ -72,6 +72,8 @@ class Home:
 
     def remove(self) -> None:
         """Delete the directory, wherever it is, with what belongs to it elsewhere."""
+        if not self.path.exists():
+            return
         for path in (self.sockets(), self.path.resolve()):
             shutil.rmtree(path, ignore_errors=True)
         self.path.unlink(missing_ok=True)
@@ -98,18 +100,29 @@ class Home:
         return handle
 
     def sockets(self) -> Path:
-        """The directory of the socket: our own, or a short one where the path of ours would not do."""
+        """The directory of the socket: our own, or a short one where the path of ours would not do.
+
+        `settle_sockets()` makes the short one; where somebody else has, this is an EmbeddedError.
+        """
         path = self.path.resolve()
         if len(os.fsencode(path)) <= 80 and not UNSAFE & set(str(path)):
             return path
         name = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
         short = SHORT / f"nexus-{self._owner()}-{name}"
-        if _make(short, 0o700) and self._account:
-            os.chown(short, *self._account)
+        with suppress(FileNotFoundError):
+            self._check(short)
+        return short
+
+    def settle_sockets(self) -> None:
+        """Make the directory of the socket, if it is not our own."""
+        sockets = self.sockets()
+        if _make(sockets, 0o700) and self._account:
+            os.chown(sockets, *self._account)
+
+    def _check(self, short: Path) -> None:
         found = short.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != self._owner() or found.st_mode & 0o077:
             raise EmbeddedError(f"{short} is not ours alone: remove it, {ELSEWHERE}")
-        return short
 
     def programs(self) -> Path:
         """The directory of PostgreSQL's programs: the package's, or a copy where that cannot be used."""

@@ -109,6 +109,8 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def cluster(home: Path) -> Cluster:
+def cluster(home: Path) -> Iterator[Cluster]:
     """The cluster there, not started yet."""
-    return Cluster(home, durable=False)
+    cluster = Cluster(home, durable=False)
+    yield cluster
+    cluster.stop()
