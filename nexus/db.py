@@ -37,6 +37,9 @@ class Pool(PooledPostgresqlDatabase):
     connection back included. Here the lock is held for book-keeping alone.
     """
 
+    #: Peewee's, for each thread: its connection among other things.
+    _state: Any
+
     def __init__(self) -> None:
         super().__init__(None)  # type: ignore[no-untyped-call]
         # All that this lock guards is local to a thread.
@@ -79,6 +82,31 @@ class Pool(PooledPostgresqlDatabase):
                 else:
                     self._in_use[id(connection)] = PoolConnection(time.time(), connection, time.time())
         return connection
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        """Run a statement; a read outside a transaction whose connection turns out dead is run once more.
+
+        A write is not: the server may have done it before the connection broke.
+        """
+        run: Any = super().execute_sql
+        try:
+            return run(sql, params)
+        except OUTAGES:
+            if self.in_transaction() or not sql.startswith("SELECT") or not self._replace_dead():
+                raise
+        return run(sql, params)
+
+    def _replace_dead(self) -> bool:
+        """Whether this thread's connection was broken, in which case it has another one now."""
+        connection = self._state.conn
+        if connection is None or not connection.closed:
+            return False
+        self._close(connection, close_conn=True)
+        # Whatever ended this one is likely to be ending those, and may not have reached them yet.
+        self.close_idle()
+        # In place: whoever opened the block in which we are will close what it finds at its end.
+        self._state.conn = self._connect()
+        return True
 
 
 def connect(url: DatabaseURL | None, *, wait: float) -> Any:

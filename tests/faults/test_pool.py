@@ -5,12 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 
+import peewee
 import pytest
 from flask import Flask
 
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
-from nexus.db import database
+from nexus.db import OUTAGES, database, hung_up
 from tests.factories import Person
 from tests.sql import TERMINATE, query
 
@@ -104,6 +105,45 @@ def test_connections_that_the_server_ended_are_replaced_unseen(
     assert query(settings, TERMINATE)[0][0] >= 1
 
     assert [stranger.get("/api/products?userId=1").status_code for _ in range(5)] == [200] * 5
+
+
+def kill(settings: Settings) -> None:
+    """Let the server end the connection that this thread has taken from the pool."""
+    query(settings, TERMINATE)
+    # The signal is sent; the backend is given the time that it needs to obey.
+    while not hung_up(database.connection()):
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def dead(small: None, settings: Settings) -> Iterator[None]:
+    """A connection that died in the hands of this thread."""
+    with database.connection_context():
+        kill(settings)
+        yield
+
+
+def test_a_read_on_a_connection_that_died_is_run_again(dead: None) -> None:
+    assert database.execute_sql("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_write_on_a_connection_that_died_is_not_run_again(dead: None, settings: Settings) -> None:
+    with pytest.raises(peewee.OperationalError):
+        database.execute_sql("INSERT INTO users (email, password) VALUES ('twice@test.com', 'x')")
+
+    assert query(settings, "SELECT count(*) FROM users") == [(0,)]
+
+
+def test_a_read_inside_a_transaction_is_not_run_again(small: None, settings: Settings) -> None:
+    def read() -> None:
+        with database.connection_context(), database.atomic():
+            kill(settings)
+            database.execute_sql("SELECT 1")
+
+    with pytest.raises(OUTAGES):
+        read()
+
+    assert len(database._in_use) == 0
 
 
 def test_a_server_that_is_down_answers_503_and_probes_tell_it(
