@@ -16,7 +16,7 @@ from nexus import create_app, embedded
 from nexus.config import DOTENV, ROOT, Settings, SettingsError, keep, kept, load_settings
 from nexus.embedded import EmbeddedError
 from nexus.errors import DatabaseUnavailable
-from nexus.migrate import MigrationError, migrate
+from nexus.migrate import History, MigrationError
 from nexus.seed import plant, sign_in
 
 #: Seconds in which the workers of a killed master notice that it is gone, and leave the port.
@@ -59,7 +59,7 @@ def prepare() -> Settings:
     await_port("127.0.0.1" if settings.development else "0.0.0.0", settings.port)  # noqa: S104
     if settings.database_url is None:
         embedded.url()
-    applied = migrate(settings)
+    applied = History.of(settings).migrate()
     if applied:
         _say(f"migrated: {', '.join(applied)}")
     if settings.development:

@@ -17,7 +17,7 @@ from nexus.config import Settings
 from nexus.database_url import DatabaseURL
 from nexus.db import database
 from nexus.embedded import Cluster
-from nexus.migrate import migrate
+from nexus.migrate import History
 from nexus.schemas.fields import Failure
 from tests.factories import Person, register
 
@@ -104,7 +104,7 @@ def settings(database_url: str) -> Settings:
 @pytest.fixture(scope="session")
 def app(settings: Settings) -> Flask:
     """The application over the migrated database; every answer is held against its declaration."""
-    migrate(settings)
+    History.of(settings).migrate()
     app = create_app(settings)
     app.after_request(as_declared(app))
     return app

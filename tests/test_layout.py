@@ -25,7 +25,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.schemas": {"models", "schemas"},
     "nexus.security": {"config", "errors", "models", "security"},
     "nexus.paging": {"errors"},
-    "nexus.migrate": {"config", "db", "errors"},
+    "nexus.migrate": {"config", "database_url", "db", "errors", "migrate"},
     "nexus.models": {"db", "errors", "models", "security.passwords"},
     "nexus.db": {"config", "database_url", "embedded", "errors"},
     "nexus.errors": {"i18n"},

@@ -12,10 +12,10 @@ import psycopg2
 import pytest
 from psycopg2.errors import CheckViolation, UniqueViolation
 
-from nexus import migrate as history
 from nexus.config import Settings
 from nexus.errors import DatabaseUnavailable
-from nexus.migrate import MigrationError, migrate, names
+from nexus.migrate import History, MigrationError, names
+from nexus.migrate.history import DIRECTORY
 from tests.environment import environment
 from tests.sql import query
 
@@ -45,39 +45,34 @@ def test_migrations_are_numbered_without_a_gap() -> None:
 
 
 def test_every_migration_goes_up_down_and_up_again(scratch: Settings) -> None:
-    assert migrate(scratch) == names()
-    assert migrate(scratch) == []
+    assert History.of(scratch).migrate() == names()
+    assert History.of(scratch).migrate() == []
     up = catalogue(scratch)
 
-    database = history._Direct(scratch)
-    with database.connection_context():
-        for _ in names():
-            history._router(database).rollback()
+    assert History.of(scratch).rollback(count=len(names())) == names()[::-1]
     assert query(scratch, "SELECT to_regclass('users'), to_regproc('touch_updated_at')") == [(None, None)]
-    assert migrate(scratch) == names()
+    assert History.of(scratch).migrate() == names()
     assert catalogue(scratch) == up
 
 
 def test_runs_at_once_apply_each_migration_once(scratch: Settings) -> None:
     with ThreadPoolExecutor(4) as pool:
-        runs = list(pool.map(migrate, [scratch] * 4))
+        runs = list(pool.map(History.migrate, [History.of(scratch)] * 4))
 
     assert sorted(runs) == sorted([names(), [], [], []])
     assert query(scratch, "SELECT name FROM migratehistory ORDER BY id") == [(name,) for name in names()]
 
 
 def test_history_has_each_name_once(scratch: Settings) -> None:
-    migrate(scratch)
+    History.of(scratch).migrate()
 
     with pytest.raises(UniqueViolation):
         query(scratch, "INSERT INTO migratehistory (name, migrated_at) VALUES (%s, now())", names()[0])
 
 
-def test_a_migration_that_fails_leaves_nothing(
-    scratch: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_migration_that_fails_leaves_nothing(scratch: Settings, tmp_path: Path) -> None:
     migrations = tmp_path / "migrations"
-    shutil.copytree(history.DIRECTORY, migrations)
+    shutil.copytree(DIRECTORY, migrations)
     number = len(names()) + 1
     broken = migrations / f"{number:03}_broken.py"
     broken.write_text(
@@ -85,22 +80,22 @@ def test_a_migration_that_fails_leaves_nothing(
         "    migrator.sql('CREATE TABLE half (id int)')\n"
         "    migrator.sql('SELECT 1 / 0')\n"
     )
-    monkeypatch.setattr(history, "DIRECTORY", migrations)
+    history = History(scratch.direct, wait=5, directory=migrations)
 
     with pytest.raises(MigrationError, match=f"^{broken.stem} failed and was undone: division by zero$"):
-        migrate(scratch)
+        history.migrate()
 
     assert query(scratch, "SELECT to_regclass('half')") == [(None,)]
     assert len(query(scratch, "SELECT name FROM migratehistory")) == number - 1
     broken.unlink()
-    assert migrate(scratch) == []
+    assert history.migrate() == []
 
 
 def test_an_unreachable_database_is_said_in_one_line(scratch: Settings) -> None:
     down = scratch.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/nothing"})
 
     with pytest.raises(DatabaseUnavailable, match="refused"):
-        migrate(down)
+        History.of(down).migrate()
 
 
 @pytest.mark.parametrize(
@@ -114,7 +109,7 @@ def test_an_unreachable_database_is_said_in_one_line(scratch: Settings) -> None:
     ],
 )
 def test_the_database_refuses_what_no_row_may_be(scratch: Settings, sql: str) -> None:
-    migrate(scratch)
+    History.of(scratch).migrate()
     query(scratch, "INSERT INTO users (id, email, password) VALUES (1, 'a', 'x')")
 
     with pytest.raises(CheckViolation):
@@ -122,7 +117,7 @@ def test_the_database_refuses_what_no_row_may_be(scratch: Settings, sql: str) ->
 
 
 def test_the_database_keeps_addresses_unique_and_updated_at_right(scratch: Settings) -> None:
-    migrate(scratch)
+    History.of(scratch).migrate()
     query(scratch, "INSERT INTO users (email, password, updated_at) VALUES ('Иван@a.рф', 'x', '2020-01-01')")
 
     with pytest.raises(UniqueViolation):
@@ -134,7 +129,7 @@ def test_the_database_keeps_addresses_unique_and_updated_at_right(scratch: Setti
 
 
 def test_money_and_ids_have_64_bits(scratch: Settings) -> None:
-    migrate(scratch)
+    History.of(scratch).migrate()
     query(scratch, "INSERT INTO users (id, email, password) VALUES (9223372036854775807, 'a', 'x')")
     big = query(
         scratch,
@@ -161,4 +156,4 @@ def test_a_killed_migration_is_taken_up_by_the_next(scratch: Settings, root: Pat
             process.wait()
         blocker.rollback()
 
-    assert migrate(scratch) == names()
+    assert History.of(scratch).migrate() == names()

@@ -5,7 +5,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
-from nexus.migrate import migrate as apply_pending
+from nexus.migrate import History
 
 
 @click.command()
@@ -13,7 +13,7 @@ from nexus.migrate import migrate as apply_pending
 @plainly
 def migrate() -> None:
     """Apply the migrations that the database has not seen yet."""
-    applied = apply_pending(current_app.config["SETTINGS"])
+    applied = History.of(current_app.config["SETTINGS"]).migrate()
     for name in applied:
         click.echo(f"applied {name}")
     if not applied:

@@ -14,7 +14,7 @@ import pytest
 
 from nexus.config import Settings
 from nexus.embedded import Cluster
-from nexus.migrate import migrate
+from nexus.migrate import History
 from tests.environment import environment
 
 
@@ -63,7 +63,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 def server(root: Path, settings: Settings, cluster: Cluster) -> Iterator[Server]:
     """The server over a PostgreSQL of its own."""
     own = settings.model_copy(update={"database_url": cluster.url("nexus")})
-    migrate(own)
+    History.of(own).migrate()
     server = Server(root, own)
     try:
         server.wait()
