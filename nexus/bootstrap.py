@@ -164,8 +164,9 @@ class Environment:
 
 @contextmanager
 def _alone(directory: Path) -> Iterator[None]:
-    """Let one process at a time work in a directory; the lock of a killed one is gone with it."""
+    """Let one process at a time work in a directory, with what it started: a killed one's pip goes on."""
     handle = os.open(directory, os.O_RDONLY)
+    os.set_inheritable(handle, True)  # noqa: FBT003 - it takes no keyword.
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -180,7 +181,7 @@ def _alone(directory: Path) -> Iterator[None]:
 def _run(*command: str) -> "subprocess.CompletedProcess[str]":
     # pip's user mode, which some configure, is refused inside a virtual environment.
     environment = {**os.environ, "PIP_USER": "0", "PIP_NO_INPUT": "1"}
-    return subprocess.run(  # noqa: S603 - the callers name their programs.
+    process = subprocess.Popen(  # noqa: S603 - the callers name their programs.
         command,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -188,8 +189,18 @@ def _run(*command: str) -> "subprocess.CompletedProcess[str]":
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        check=False,
+        # The lock of `_alone` is inherited.
+        close_fds=False,
+        # A group of its own: ensurepip runs pip in a process that a signal to it alone would leave behind.
+        start_new_session=True,
     )
+    try:
+        said, _ = process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, said)
 
 
 def _tail(text: str, *, lines: int) -> str:

@@ -1,5 +1,6 @@
 """What the service can be told: every setting, typed, and all problems with them at once."""
 
+import io
 import os
 import secrets
 import sys
@@ -9,7 +10,8 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values, set_key
-from pydantic import Field, ValidationError, field_validator, model_validator
+from dotenv.parser import parse_stream
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nexus.database_url import DatabaseURL
@@ -34,6 +36,7 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(
         default=None,
+        validate_default=True,
         repr=False,
         description="Direct URL of PostgreSQL, for migrations and commands. Required in production.",
         examples=["postgresql://nexus:secret@localhost:5432/nexus_sales_dev"],
@@ -59,6 +62,7 @@ class Settings(BaseSettings):
     )
     jwt_secret_key: str = Field(
         default="",
+        validate_default=True,
         repr=False,
         description="Signs access tokens: 32 bytes or more. Development makes one and keeps it in `.env`.",
         examples=["change-me-to-the-output-of:openssl-rand-base64-48"],
@@ -112,18 +116,23 @@ class Settings(BaseSettings):
             DatabaseURL.parse(url)
         return url
 
-    @model_validator(mode="after")
-    def _production(self) -> "Settings":
-        # Gathered rather than raised one by one, so that a deployment is mended in one go.
-        problems = []
-        if not self.development and self.database_url is None:
-            problems.append("DATABASE_URL: is required in production; APP_ENV=development needs none")
-        weak = weakness(self.jwt_secret_key)
-        if weak and not (self.development and not self.jwt_secret_key):
-            problems.append(f"JWT_SECRET_KEY: {weak}; make one with: openssl rand -base64 48")
-        if problems:
-            raise ValueError("\n".join(problems))
-        return self
+    # Rules of one field each, although they look at APP_ENV: a rule of the whole model would be silent
+    # while any field is wrong, and a deployment is to be mended in one go.
+
+    @field_validator("database_url")
+    @classmethod
+    def _required(cls, url: str | None, others: ValidationInfo) -> str | None:
+        if url is None and others.data.get("app_env") != "development":
+            raise ValueError("is required in production; APP_ENV=development needs none")
+        return url
+
+    @field_validator("jwt_secret_key")
+    @classmethod
+    def _strong(cls, secret: str, others: ValidationInfo) -> str:
+        made_later = not secret and others.data.get("app_env") == "development"
+        if not made_later and (weak := weakness(secret)):
+            raise ValueError(f"{weak}; make one with: openssl rand -base64 48")
+        return secret
 
     @property
     def development(self) -> bool:
@@ -165,15 +174,29 @@ def weakness(secret: str) -> str | None:
 def load_settings(dotenv: Path = DOTENV) -> Settings:
     """Read the environment and `.env`; raise SettingsError that names every problem."""
     try:
+        _refuse_broken(dotenv)
         settings = _read(dotenv)
         if settings.development and not settings.jwt_secret_key:
             keep(dotenv, "JWT_SECRET_KEY", secrets.token_urlsafe(48))
             settings = _read(dotenv)
     except ValidationError as error:
         raise SettingsError("\n".join(_lines(error))) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise SettingsError(f"{dotenv}: {error}") from None
     return settings
+
+
+def _refuse_broken(dotenv: Path) -> None:
+    """Raise SettingsError for lines that the library would pass over, settings of the owner's included."""
+    if not dotenv.is_file():
+        return
+    try:
+        text = dotenv.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{dotenv}: is not written in UTF-8") from None
+    lines = [found.original.line for found in parse_stream(io.StringIO(text)) if found.error]
+    if lines:
+        raise SettingsError("\n".join(f"{dotenv}: line {line} cannot be read" for line in lines))
 
 
 def _read(dotenv: Path) -> Settings:
@@ -187,14 +210,25 @@ def keep(dotenv: Path, name: str, value: str) -> None:
 
 
 def kept(dotenv: Path, name: str) -> str | None:
-    """The value that a variable has now, in the environment or else in `.env`; blank counts as none."""
+    """The value that a variable has now, in the environment or else in `.env`; blank counts as none.
+
+    Raises SettingsError for a `.env` that cannot be read.
+    """
+    _refuse_broken(dotenv)
     return os.environ.get(name) or dotenv_values(dotenv).get(name) or None
+
+
+#: Where pydantic's own words are a programmer's.
+WORDS = {
+    "int_parsing": "must be a whole number",
+    "string_pattern_mismatch": "must be three capital letters, as in USD",
+}
 
 
 def _lines(error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors():
-        text = problem["msg"].removeprefix("Value error, ")
+        text = WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         name = ".".join(str(part) for part in problem["loc"][:1]).upper()
         lines.append(f"{name}: {text[:1].lower()}{text[1:]}" if name else text)
     return lines

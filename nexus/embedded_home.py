@@ -44,6 +44,7 @@ class Home:
         if os.geteuid() != 0:
             _make(self.path, 0o700)
             return
+        self._part_from_original()
         if self.path.exists() and (found := self.path.stat()).st_uid != 0:
             # Somebody's ordinary cluster stays theirs when root comes by.
             self._account = found.st_uid, found.st_gid
@@ -59,6 +60,19 @@ class Home:
             self._settle_elsewhere()
         os.chown(self.path, *self._account)
 
+    def _part_from_original(self) -> None:
+        """Leave the data to the checkout that this one was copied from, link and all."""
+        place = self.path.resolve()
+        if not self.path.is_symlink() or place.parent != SHARED or not place.exists():
+            return
+        # Beside the data, which are not root's to write into.
+        note = place.with_name(f"{place.name}.checkout")
+        original = Path(os.fsdecode(note.read_bytes())) if note.exists() else self.path
+        if original != self.path and original.is_symlink() and original.resolve() == place:
+            self.path.unlink()
+        else:
+            note.write_bytes(os.fsencode(self.path))
+
     def _settle_elsewhere(self) -> None:
         _make(SHARED, 0o711)
         if self.path.is_symlink() and not self.path.exists():
@@ -66,6 +80,7 @@ class Home:
         place = Path(tempfile.mkdtemp(prefix="", dir=SHARED))
         try:
             self.path.symlink_to(place)
+            self._part_from_original()
         except FileExistsError:
             # Another process has just settled.
             place.rmdir()
@@ -74,8 +89,11 @@ class Home:
         """Delete the directory, wherever it is, with what belongs to it elsewhere."""
         if not self.path.exists():
             return
-        for path in (self.sockets(), self.path.resolve()):
+        place = self.path.resolve()
+        for path in (self.sockets(), place):
             shutil.rmtree(path, ignore_errors=True)
+        if self.path.is_symlink():
+            place.with_name(f"{place.name}.checkout").unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
     @contextmanager

@@ -35,6 +35,7 @@ def test_every_problem_is_told_at_once(dotenv: Path) -> None:
     dotenv.write_text(
         "APP_ENV=staging\nDATABASE_URL=mysql://x\nDATABASE_POOL_SIZE=0\nDATABASE_POOL_WAIT=1\nPORT=http\n"
         "CORS_ORIGINS=*\nDEFAULT_LOCALE=fr\nCURRENCY=dollar\nLOG_LEVEL=LOUD\nWEB_CONCURRENCY=-1\nSEED_PASSWORD=short\n"
+        "JWT_SECRET_KEY=x\n"
     )
     named = [line.partition(":")[0] for line in problems(dotenv)]
 
@@ -46,11 +47,29 @@ def test_every_problem_is_told_at_once(dotenv: Path) -> None:
         "DATABASE_POOL_WAIT",
         "DATABASE_URL",
         "DEFAULT_LOCALE",
+        "JWT_SECRET_KEY",
         "LOG_LEVEL",
         "PORT",
         "SEED_PASSWORD",
         "WEB_CONCURRENCY",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"PORT=1\nDATABASE_URL='postgresql://x\nwhat is this\n", ["line 2 cannot", "line 3 cannot"]),
+        ("# настройки\n".encode("cp1251"), ["is not written in UTF-8"]),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_rather_than_passed_over(
+    dotenv: Path, text: bytes, said: list[str]
+) -> None:
+    dotenv.write_bytes(text)
+
+    for line, part in zip(problems(dotenv), said, strict=True):
+        assert line.startswith(f"{dotenv}: ")
+        assert part in line
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from nexus.bootstrap import Environment, extras, has_database
 from nexus.config import ROOT
 
 Start = Callable[..., "subprocess.Popen[str]"]
+Leftovers = Callable[[Path], list[str]]
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_a_changed_lock_or_place_needs_another_install(installed: Path) -> None:
     moved.rename(installed)
 
 
-def test_an_interrupted_install_is_made_anew(bare: Path, start: Start) -> None:
+def test_an_interrupted_install_is_made_anew(bare: Path, start: Start, leftovers: Leftovers) -> None:
     process = start(bare, "test")
     assert process.stderr
     assert "making .venv" in process.stderr.readline()
@@ -117,6 +118,7 @@ def test_an_interrupted_install_is_made_anew(bare: Path, start: Start) -> None:
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "interrupted" in one_line(said.strip())
+    assert not leftovers(bare)
     # What a kill in the midst of ensurepip leaves: no finished stamp, and half of the files.
     environment = Environment(bare)
     environment.stamp.write_bytes(b"")

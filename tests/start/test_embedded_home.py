@@ -66,6 +66,25 @@ def test_root_in_a_closed_folder_opens_it_for_nobody(cluster: Cluster, home: Pat
 
 
 @ROOTLY
+def test_a_copied_checkout_has_data_of_its_own_and_a_moved_one_keeps_its(home: Path) -> None:
+    folder = home.parent / "closed"
+    folder.mkdir(mode=0o700)
+    (folder / "first").mkdir()
+    first = Cluster(folder / "first" / "postgres", durable=False)
+    ask(first.url(), "CREATE TABLE kept AS SELECT 7 AS number")
+    shutil.copytree(folder / "first", folder / "copy", symlinks=True)
+    copy = Cluster(folder / "copy" / "postgres", durable=False)
+    assert ask(copy.url(), "SELECT to_regclass('kept')") == "None"
+    assert ask(first.url(), "SELECT number FROM kept") == "7"
+    first.stop()
+    (folder / "first").rename(folder / "moved")
+    moved = Cluster(folder / "moved" / "postgres", durable=False)
+    assert ask(moved.url(), "SELECT number FROM kept") == "7"
+    for cluster in (moved, copy):
+        cluster.remove()
+
+
+@ROOTLY
 def test_root_in_an_open_folder_keeps_the_data_there() -> None:
     folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
     folder.chmod(0o755)
