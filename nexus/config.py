@@ -105,7 +105,10 @@ class Settings(BaseSettings):
         for origin in origins:
             parts = urlsplit(origin)
             # Browsers send an origin without path; "*" and "null" would let every site in with cookies.
-            if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin.lower():
+            if (
+                parts.scheme not in ("http", "https")
+                or f"{parts.scheme}://{parts.netloc.lower()}" != origin.lower()
+            ):
                 raise ValueError(f"{origin!r} is not an origin such as https://nexus.sales")
         return [origin.lower() for origin in origins]
 

@@ -4,7 +4,7 @@ import binascii
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -52,7 +52,7 @@ def page(
 
 
 def _encode(moment: datetime, row_id: int | UUID, digest: str) -> str:
-    text = orjson.dumps([digest, moment.isoformat(), str(row_id)])
+    text = orjson.dumps([digest, moment.astimezone(UTC).isoformat(), str(row_id)])
     return urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
@@ -68,6 +68,9 @@ def _decode(cursor: str, digest: str, kind: Callable[[str], Any]) -> tuple[datet
         last = kind(str(row_id))
         if isinstance(last, int) and not 0 < last < 2**63:
             raise ValueError
-    except (ValueError, TypeError, binascii.Error):
+        # Python reads a time or an id in more forms than PostgreSQL does, and we write one.
+        if _encode(at, last, digest) != cursor:
+            raise ValueError
+    except (ValueError, TypeError, OverflowError, binascii.Error):
         raise ValidationFailed([{"field": "cursor", "code": "not_a_cursor"}]) from None
     return at, last

@@ -27,6 +27,8 @@ graceful_timeout = 20
 keepalive = 75
 # gunicorn 27 opens a socket for commands unless told otherwise, and nothing here uses one.
 control_socket_disable = True
+# By default two headers of a trusted peer could move the application below another path.
+forwarder_headers = ""
 # Our own log has a line for each request.
 accesslog = None
 loglevel = _settings.log_level.lower()

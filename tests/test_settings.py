@@ -117,6 +117,12 @@ def test_the_environment_wins_and_blank_counts_as_unset(
     assert (settings.port, settings.development) == (9001, False)
 
 
+def test_an_origin_may_be_written_in_capitals(dotenv: Path) -> None:
+    dotenv.write_text("APP_ENV=development\nCORS_ORIGINS=HTTPS://Shop.example\n")
+
+    assert load_settings(dotenv).cors_origins == ["https://shop.example"]
+
+
 def test_settings_do_not_show_secrets(dotenv: Path) -> None:
     dotenv.write_text(f"DATABASE_URL={URL}\nJWT_SECRET_KEY={KEY}\n")
 

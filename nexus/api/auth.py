@@ -8,6 +8,7 @@ from nexus.api.endpoint import endpoint, reply
 from nexus.errors import EmailTaken, InvalidCredentials
 from nexus.models.users import User
 from nexus.schemas.auth import Registration, SessionAnswer, SignIn, UserAnswer, user_out
+from nexus.schemas.fields import spellings
 from nexus.security import tokens
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def login(body: SignIn) -> Response:
     """Sign in with e-mail and password."""
     log.info("sign-in attempt: %r", body.email)
     try:
-        user = User.sign_in(email=body.email, password=body.password)
+        user = User.sign_in(emails=spellings(body.email), password=body.password)
     except InvalidCredentials:
         log.info("sign-in refused: invalid credentials")
         raise

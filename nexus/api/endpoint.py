@@ -58,8 +58,9 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
                 arguments["user"] = current_user()
                 if arguments["user"] is None and declared.sign_in == "required":
                     raise Unauthenticated
+            body = _validate(declared, declared.body or Input, parse(raw))
             if declared.body:
-                arguments["body"] = _validate(declared, declared.body, parse(raw))
+                arguments["body"] = body
             if declared.query:
                 arguments["query"] = _validate(declared, declared.query, *_query())
             result = view(**arguments)

@@ -10,6 +10,7 @@ from nexus.errors import InvalidTransition, NotForSale, NotFound, PriceChanged
 from nexus.models.orders import Order
 from nexus.models.users import User
 from nexus.paging import page
+from nexus.schemas.fields import spellings
 from nexus.schemas.orders import (
     NewOrder,
     OrderAnswer,
@@ -48,7 +49,8 @@ def place_order(body: NewOrder, user: User | None) -> Response:
 @endpoint(query=OrderQuery, sign_in="required", answer=OrderPage)
 def list_orders(query: OrderQuery, user: User) -> Response:
     """The orders of one's own products, newest first, each with its product."""
-    filters = query.model_dump(exclude={"limit", "cursor"})
+    filters = query.model_dump(exclude={"limit", "cursor", "email"})
+    filters["emails"] = spellings(query.email) if query.email is not None else ()
     found = page(
         Order.of_seller(user, **filters),
         key=(Order.created_at, Order.id),

@@ -4,7 +4,8 @@ from typing import Any
 
 import peewee
 
-from nexus.errors import Forbidden, NotFound
+from nexus.db import violated
+from nexus.errors import Forbidden, NotFound, Unauthenticated
 from nexus.models.base import BigIdentityField, Model
 from nexus.models.users import User
 
@@ -53,8 +54,17 @@ class Product(Model):
 
     @classmethod
     def offer(cls, owner: User, *, currency: str, **fields: Any) -> "Product":
-        """Put a product up: `name`, `price`, and where given `description` and `status`."""
-        (product,) = cls.written(cls.insert(user=owner.id, currency=currency, **fields))
+        """Put a product up: `name`, `price`, and where given `description` and `status`.
+
+        Raises Unauthenticated for an owner whose account is gone.
+        """
+        try:
+            (product,) = cls.written(cls.insert(user=owner.id, currency=currency, **fields))
+        except peewee.IntegrityError as error:
+            if violated(error) == "products_user_id_fkey":
+                # The account was deleted since it was asked who is calling.
+                raise Unauthenticated from None
+            raise
         return product
 
     @classmethod

@@ -1,6 +1,7 @@
 """Orders: how they are placed, the steps that they take, who may see them."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +76,8 @@ class Order(Model):
         ).where((Product.id == product_id) & (Product.status == LIVE))
         if amount is not None:
             offered = offered.where(Product.price == amount)
+        # A product that is being deleted is waited for, and then found gone or found again.
+        offered = offered.for_update("FOR KEY SHARE")  # type: ignore[arg-type]  # Peewee takes both.
         columns = [
             cls.product,
             cls.seller,
@@ -123,22 +126,27 @@ class Order(Model):
         cls,
         seller: User,
         *,
-        email: str | None = None,
+        emails: Sequence[str] = (),
         status: str | None = None,
         product_id: int | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
     ) -> "peewee.ModelSelect[Order]":
-        """A seller's orders with their products, newest first; the times are exclusive."""
+        """A seller's orders with their products, newest first, of a buyer with any of these addresses.
+
+        The times are exclusive, and `created_after` to the millisecond, which is all that a client is shown.
+        """
         conditions: list[Any] = [cls.seller == seller.id]
-        if email is not None:
-            conditions.append(fn.lower(cls.email) == fn.lower(email))
+        if emails:
+            conditions.append(fn.lower(cls.email).in_([fn.lower(email) for email in emails]))
         if status is not None:
             conditions.append(cls.status == status)
         if product_id is not None:
             conditions.append(cls.product == product_id)
         if created_after is not None:
-            conditions.append(cls.created_at > created_after)
+            shown = created_after.replace(microsecond=created_after.microsecond // 1000 * 1000)
+            # PostgreSQL adds, since Python has no year 10,000.
+            conditions.append(cls.created_at >= Value(shown) + SQL("INTERVAL '1 ms'"))
         if created_before is not None:
             conditions.append(cls.created_at < created_before)
         return cls.with_product().where(*conditions).order_by(cls.created_at.desc(), cls.id.desc())
@@ -152,10 +160,13 @@ class Order(Model):
         """
         mine = cls.known_as(reference) & (cls.seller == seller.id)
         sources = [status for status, targets in STEPS.items() if to in targets]
-        moved = cls.written(cls.update(status=to).where(mine & cls.status.in_(sources)))
-        order: Order | None = moved[0] if moved else cls.select().where(mine).first()
-        if order is None:
-            raise NotFound
-        if order.status != to:
-            raise InvalidTransition(allowed=list(STEPS[order.status]))
-        return order
+        while True:
+            moved = cls.written(cls.update(status=to).where(mine & cls.status.in_(sources)))
+            order: Order | None = moved[0] if moved else cls.select().where(mine).first()
+            if order is None:
+                raise NotFound
+            if order.status == to:
+                return order
+            if to not in STEPS[order.status]:
+                raise InvalidTransition(allowed=list(STEPS[order.status]))
+            # Between our two statements somebody took it to where this step is allowed.

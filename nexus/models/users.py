@@ -1,6 +1,6 @@
 """Accounts: who may sign in, and with what."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import peewee
@@ -44,9 +44,13 @@ class User(Model):
         return user
 
     @classmethod
-    def sign_in(cls, *, email: str, password: str) -> "User":
-        """The account that e-mail and password belong to; InvalidCredentials, equally slow, where none."""
-        user: User | None = cls.by_email(email).first()
+    def sign_in(cls, *, emails: Sequence[str], password: str) -> "User":
+        """The account that the first known of these addresses and the password belong to.
+
+        InvalidCredentials, equally slow, where there is none.
+        """
+        found = (cls.by_email(email).first() for email in emails)
+        user: User | None = next(filter(None, found), None)
         if not passwords.verify(password, user.password if user else None) or user is None:
             raise InvalidCredentials
         if passwords.outdated(user.password):

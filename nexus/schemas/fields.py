@@ -58,6 +58,18 @@ def _email(value: str) -> str:
         raise PydanticCustomError("not_an_email", "not an e-mail address") from None
 
 
+def spellings(email: str) -> tuple[str, ...]:
+    """An address as it was typed, and as we would have stored it where that is another text.
+
+    Rows of the old data stand as they were typed, ours in one form of the many that mean the same.
+    """
+    try:
+        stored = validate_email(email, check_deliverability=False).normalized
+    except EmailNotValidError:
+        return (email,)
+    return (email,) if stored == email else (email, stored)
+
+
 def _time(value: object) -> datetime:
     try:
         if isinstance(value, str) and TIME.fullmatch(value):

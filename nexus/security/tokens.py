@@ -53,9 +53,9 @@ def current_user() -> User | None:
 
     A Bearer that is not valid is Unauthenticated; a cookie that is not valid is as good as none.
     """
-    scheme, _, credential = request.headers.get("Authorization", "").strip().partition(" ")
+    scheme, *credential = request.headers.get("Authorization", "").split(maxsplit=1) or [""]
     if scheme.lower() == "bearer":
-        user = _owner(credential.strip())
+        user = _owner("".join(credential).strip())
         if user is None:
             raise Unauthenticated
         return user

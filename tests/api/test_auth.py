@@ -134,6 +134,28 @@ def test_an_address_signs_in_whatever_its_case(app: Flask, stranger: Person) -> 
     assert answer.get_json()["user"]["id"] == ivan.id
 
 
+@pytest.mark.parametrize(
+    "typed", ["x@xn--bcher-kva.example", "x@\uff25\uff38.com", "cafe\u0301@example.com", "x@ex\u3002co"]
+)
+def test_an_address_signs_in_as_it_was_typed(stranger: Person, typed: str) -> None:
+    registered = stranger.post("/api/auth/register", credentials(typed))
+
+    answer = stranger.post("/api/auth/login", credentials(typed))
+
+    assert registered.get_json()["user"]["email"] != typed
+    assert answer.get_json()["user"] == registered.get_json()["user"]
+
+
+def test_an_old_address_signs_in_as_it_stands(app: Flask, stranger: Person) -> None:
+    typed = "x@xn--bcher-kva.example"
+    with database.connection_context():
+        old = User.register(email=typed, password=PASSWORD)
+
+    answer = stranger.post("/api/auth/login", credentials(typed, PASSWORD))
+
+    assert answer.get_json()["user"]["id"] == old.id
+
+
 def test_of_equal_registrations_at_once_one_wins(app: Flask) -> None:
     def attempt(number: int) -> int:
         body = credentials("Race@test.com" if number % 2 else "race@test.com")

@@ -182,6 +182,17 @@ def test_what_is_wrong_is_told_in_the_contracts_order(stranger: Person, seller: 
     problem_of(seller.request("POST", PRODUCTS, data=wrong, headers=JSON), 400, "broken_json")
 
 
+def test_a_body_where_none_is_asked_for_is_held_to_the_same_rules(seller: Person) -> None:
+    path = f"{PRODUCTS}/{seller.product()['id']}"
+
+    text = seller.delete(path, data="junk", headers={"Content-Type": "text/plain"})
+    field = seller.delete(path, json={"really": True})
+
+    problem_of(text, 415, "unsupported_media_type")
+    assert problem_of(field, 400, "validation_failed")["errors"][0]["field"] == "really"
+    assert seller.delete(path, json={}).status_code == 204
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/api", "/api/", "/api/nothing", "/api/auth/nothing", "//api/products", "/%00"]
 )

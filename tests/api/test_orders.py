@@ -190,6 +190,17 @@ def test_orders_are_filtered(seller: Person, stranger: Person) -> None:
     assert found(createdBefore="2026-01-01T15:00:00.001+03:00") == [first["id"]]
     assert found(createdBefore="2026-01-01T12:00:00Z") == []
     assert found(status="paid", email="anna@example.com") == []
+    assert found(createdAfter=second["createdAt"]) == []
+    assert found(createdAfter="9999-12-31T23:59:59.999999Z") == []
+
+
+def test_orders_are_found_by_an_address_however_it_is_spelled(seller: Person, stranger: Person) -> None:
+    typed = "x@xn--bcher-kva.example"
+    order = stranger.order(seller.product()["id"], email=typed)
+
+    for email in (typed, order["email"], order["email"].upper()):
+        answer = seller.get("/api/orders", query_string={"email": email})
+        assert [found["id"] for found in answer.get_json()["orders"]] == [order["id"]]
 
 
 def test_pages_of_orders_follow_each_other(seller: Person, stranger: Person) -> None:

@@ -1,8 +1,10 @@
 """The catalogue: what is offered, who sees it, who may change it."""
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
+import orjson
 import pytest
 from flask import Flask
 from hypothesis import given
@@ -118,6 +120,27 @@ def test_a_cursor_belongs_to_its_list(seller: Person, rival: Person) -> None:
         answer = seller.get(url)
         assert answer.status_code == 400
         assert [problem["code"] for problem in answer.get_json()["errors"]] == ["not_a_cursor"]
+
+
+def test_a_cursor_is_taken_as_it_was_given_only(seller: Person) -> None:
+    for number in range(3):
+        seller.product(name=str(number))
+    query = {"userId": seller.id, "limit": 1}
+    cursor = seller.get("/api/products", query_string=query).get_json()["nextCursor"]
+    digest, moment, last = orjson.loads(urlsafe_b64decode(cursor + "=="))
+    forged = [
+        [digest, "2026-01-01T00:00:00+23:59", last],
+        [digest, "0001-01-01T00:00:00+23:59", last],
+        [digest, moment, f" {last}"],
+        {digest: 1, moment: 2, last: 3},
+    ]
+
+    texts = [urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode() for parts in forged]
+    for text in (*texts, f"{cursor}!!!", f"{cursor}=", f" {cursor}"):
+        answer = seller.get("/api/products", query_string={**query, "cursor": text})
+        assert answer.status_code == 400, text
+        assert answer.get_json()["errors"][0]["code"] == "not_a_cursor"
+    assert seller.get("/api/products", query_string={**query, "cursor": cursor}).status_code == 200
 
 
 @given(cursor=st.text(max_size=300) | st.binary(max_size=100).map(lambda raw: raw.hex()))

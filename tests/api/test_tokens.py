@@ -112,8 +112,9 @@ def test_the_cookie_signs_in_as_well(app: Flask, seller: Person, stranger: Perso
     assert stranger.get(f"/api/products?userId={seller.id}", headers=bad).status_code == 200
 
 
-def test_a_bad_bearer_beside_a_good_cookie_is_refused(seller: Person, stranger: Person) -> None:
-    headers = {"Cookie": f"token={seller.token}", "Authorization": "Bearer nonsense"}
+@pytest.mark.parametrize("header", ["Bearer nonsense", "bearer\tnonsense", "Bearer", " Bearer  nonsense"])
+def test_a_bad_bearer_beside_a_good_cookie_is_refused(seller: Person, stranger: Person, header: str) -> None:
+    headers = {"Cookie": f"token={seller.token}", "Authorization": header}
 
     assert stranger.get("/api/auth/me", headers=headers).status_code == 401
 

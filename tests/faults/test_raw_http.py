@@ -23,6 +23,10 @@ REQUESTS = {
     "two lengths": (HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400),
     "both kinds of length": (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", 400),
     "a path that is none": (b"GET /api/products?userId=%zz%ff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "a path prefix that no proxy of ours sets": (
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nSCRIPT_NAME: /foo\r\n\r\n",
+        200,
+    ),
     "a host that is none": (b"GET /api/nothing HTTP/1.1\r\nHost: [:::\r\n\r\n", 404),
 }
 

@@ -25,9 +25,9 @@ def test_an_account_changes_its_address_and_password(seller: Person) -> None:
     changed = user.change(email="New@example.com", password="another password")
 
     assert changed.email == "New@example.com"
-    assert User.sign_in(email="new@EXAMPLE.com", password="another password") == user
+    assert User.sign_in(emails=["new@EXAMPLE.com"], password="another password") == user
     with pytest.raises(InvalidCredentials):
-        User.sign_in(email="new@example.com", password=PASSWORD)
+        User.sign_in(emails=["new@example.com"], password=PASSWORD)
 
 
 def test_an_address_that_is_taken_cannot_be_changed_to(seller: Person) -> None:

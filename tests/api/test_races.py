@@ -1,0 +1,101 @@
+"""Two requests at once, one of them held up in the middle: each gets an answer that was true."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+
+import pytest
+from werkzeug.test import TestResponse
+
+from nexus.config import Settings
+from nexus.db import connect
+from nexus.models import orders
+from tests.factories import Person
+from tests.sql import query
+
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+@contextmanager
+def held(settings: Settings, sql: str, *values: object) -> Iterator[None]:
+    """A statement that is committed when the block ends and somebody waits for it."""
+    with closing(connect(settings.direct, wait=5)) as connection:
+        connection.autocommit = False
+        connection.cursor().execute(sql, values)
+        yield
+        while not query(settings, WAITING):
+            pass
+        connection.commit()
+
+
+def behind(settings: Settings, sql: str, value: object, request: Callable[[], TestResponse]) -> TestResponse:
+    """What a request answers that waits for a statement which is committed then."""
+    with ThreadPoolExecutor(1) as other:
+        with held(settings, sql, value):
+            answer = other.submit(request)
+        return answer.result()
+
+
+def test_a_product_that_goes_while_it_is_ordered_is_not_found(
+    settings: Settings, seller: Person, stranger: Person
+) -> None:
+    product = seller.product()
+    body = {"productId": product["id"], "email": "buyer@example.com"}
+
+    answer = behind(
+        settings,
+        "DELETE FROM products WHERE id = %s",
+        product["id"],
+        lambda: stranger.post("/api/orders", body),
+    )
+
+    assert answer.status_code == 404
+    assert query(settings, "SELECT count(*) FROM orders") == [(0,)]
+
+
+def test_an_account_that_goes_while_it_offers_is_not_signed_in(settings: Settings, seller: Person) -> None:
+    body = {"name": "Course", "price": 1}
+
+    answer = behind(
+        settings,
+        "DELETE FROM users WHERE id = %s",
+        seller.id,
+        lambda: seller.post("/api/products", body),
+    )
+
+    assert answer.status_code == 401
+
+
+def test_a_price_that_changes_while_it_is_ordered_is_one_of_the_two(
+    settings: Settings, seller: Person, stranger: Person
+) -> None:
+    product = seller.product(price=1000)
+
+    with closing(connect(settings.direct, wait=5)) as connection:
+        connection.autocommit = False
+        connection.cursor().execute("UPDATE products SET price = 2000 WHERE id = %s", (product["id"],))
+        order = stranger.order(product["id"])
+        connection.commit()
+
+    assert order["amount"] == 1000
+    assert stranger.order(product["id"])["amount"] == 2000
+
+
+def test_a_step_that_another_makes_possible_meanwhile_is_taken(
+    settings: Settings, seller: Person, stranger: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = stranger.order(seller.product()["id"])
+    written = orders.Order.written
+
+    def overtaken(write: object) -> object:
+        rows = written(write)
+        # Between the two statements of the verb, once.
+        monkeypatch.undo()
+        query(settings, "UPDATE orders SET status = 'paid' WHERE id = %s", order["id"])
+        return rows
+
+    monkeypatch.setattr(orders.Order, "written", overtaken)
+    answer = seller.patch(f"/api/orders/{order['id']}", {"status": "refunded"})
+
+    assert answer.status_code == 200
+    assert answer.get_json()["order"]["status"] == "refunded"
