@@ -128,10 +128,4 @@ def test_settings_that_are_wrong_refuse_in_a_line_each(
     )
 
     assert run.returncode == 1
-    assert [line.partition(":")[0] for line in run.stderr.splitlines()] == ["PORT"]
-    given["PORT"] = "8000"
-    run = subprocess.run(
-        [sys.executable, *command], cwd=root, env=given, capture_output=True, text=True, timeout=60
-    )
-    assert run.returncode == 1
-    assert [line.partition(":")[0] for line in run.stderr.splitlines()] == ["JWT_SECRET_KEY"]
+    assert [line.partition(":")[0] for line in run.stderr.splitlines()] == ["JWT_SECRET_KEY", "PORT"]
