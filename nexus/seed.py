@@ -29,12 +29,19 @@ def sign_in() -> tuple[str, str]:
     return user["email"], user["password"]
 
 
+def seed_password(settings: Settings) -> str:
+    """The password of whoever is seeded: the known one in development, SEED_PASSWORD in production."""
+    if settings.development:
+        return sign_in()[1]
+    if settings.seed_password is None:
+        raise ValueError("SEED_PASSWORD is needed in production")
+    return settings.seed_password
+
+
 def plant(settings: Settings) -> SeedReport:
     """Make what is missing of the seed and leave the rest as it is; DatabaseUnavailable on an outage."""
     data = _data()
-    password = data["user"]["password"] if settings.development else settings.seed_password
-    if password is None:
-        raise ValueError("SEED_PASSWORD is needed in production")
+    password = seed_password(settings)
     report = SeedReport()
     with session() as database, database.atomic():
         # Two plantings at once would both find a product missing.

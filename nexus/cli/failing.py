@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
+from nexus.db import session
 from nexus.errors import DatabaseUnavailable
-from nexus.migrate import MigrationError
+from nexus.migrate import MigrationError, pending
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,3 +26,11 @@ def plainly(command: Command) -> Command:
             raise click.ClickException(str(error)) from error
 
     return run  # type: ignore[return-value]
+
+
+def refuse_pending() -> None:
+    """End a command that needs every table, when the database has not seen all migrations."""
+    with session() as database:
+        missing = pending(database)
+    if missing:
+        raise click.ClickException(f"the database has not seen {missing[0]}: run flask migrate first")

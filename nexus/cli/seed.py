@@ -1,28 +1,41 @@
 """`flask seed`."""
 
 import json
+import sys
 
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from nexus.cli.failing import plainly
+from nexus.cli.failing import plainly, refuse_pending
 from nexus.config import Settings
+from nexus.scale import grow
 from nexus.seed import plant
 
 
 @click.command()
+@click.option(
+    "--scale", type=click.IntRange(min=1), metavar="N", help="Make N sellers with 100 products each instead."
+)
 @click.option("--force", is_flag=True, help="Plant the seed in production, with SEED_PASSWORD.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_appcontext
 @plainly
-def seed(*, force: bool, as_json: bool) -> None:
+def seed(*, scale: int | None, force: bool, as_json: bool) -> None:
     """Plant the first seller and products; what is there already stays as it is."""
     settings: Settings = current_app.config["SETTINGS"]
     if not settings.development and not force:
         raise click.ClickException("this is production: add --force to plant the seed here")
     if not settings.development and settings.seed_password is None:
         raise click.ClickException("this is production: set SEED_PASSWORD, the seeded user's password")
+    refuse_pending()
+    if scale is None:
+        _plant(settings, as_json=as_json)
+    else:
+        _grow(settings, sellers=scale, as_json=as_json)
+
+
+def _plant(settings: Settings, *, as_json: bool) -> None:
     report = plant(settings)
     if as_json:
         click.echo(json.dumps({"created": report.created, "present": report.present}, ensure_ascii=False))
@@ -31,3 +44,14 @@ def seed(*, force: bool, as_json: bool) -> None:
         click.echo(f"created        {what}")
     for what in report.present:
         click.echo(f"already there  {what}")
+
+
+def _grow(settings: Settings, *, sellers: int, as_json: bool) -> None:
+    # On standard error, so that the report can go elsewhere; click prints an empty line where none watches.
+    with click.progressbar(length=sellers, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        report = grow(settings, sellers=sellers, tick=bar.update)
+    if as_json:
+        click.echo(json.dumps({"created": report.created, "present": {"users": report.present}}))
+        return
+    click.echo("created        " + ", ".join(f"{count} {table}" for table, count in report.created.items()))
+    click.echo(f"already there  {report.present} users")

@@ -1,0 +1,182 @@
+"""`flask db bench`: what it says, and that it leaves every row as it was, however it ends."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.bench import BUYER, CREATE_AND_DELETE, LAST_PAGE, PERCENTILES, percentile
+from nexus.config import Settings
+from nexus.migrate import History
+from tests.cli.test_commands import flask
+from tests.environment import environment
+from tests.locks import held, until_someone_waits
+from tests.sql import TERMINATE, query
+
+NAMES = [
+    "user by e-mail",
+    "products by user",
+    CREATE_AND_DELETE,
+    "products, the first page of 20",
+    LAST_PAGE,
+    "orders of a seller, a page of 20",
+]
+CONTENT = (
+    "SELECT (SELECT json_agg(users ORDER BY id)::text FROM users),"
+    " (SELECT json_agg(products ORDER BY id)::text FROM products),"
+    " (SELECT json_agg(orders ORDER BY id)::text FROM orders)"
+)
+#: Writes down each order that is made, for they are gone when a test looks.
+WITNESS = """
+CREATE TABLE seen (email text);
+CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO seen VALUES (NEW.email); RETURN NEW; END $$;
+CREATE TRIGGER witness AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION witness();
+"""
+#: Stops whoever does this to an order for as long as the test holds the lock.
+GATE = """
+CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN COALESCE(NEW, OLD); END $$;
+CREATE TRIGGER gate BEFORE {} ON orders FOR EACH ROW EXECUTE FUNCTION gate();
+"""
+CLOSED = "SELECT pg_advisory_xact_lock(7)"
+
+
+@pytest.fixture
+def shop(root: Path, scratch: Settings) -> Settings:
+    """A database with a seller of a hundred products."""
+    History.of(scratch).migrate()
+    flask(root, scratch, "seed", "--scale", "1")
+    return scratch
+
+
+def test_it_measures_everything_and_leaves_every_row_as_it_was(root: Path, shop: Settings) -> None:
+    query(shop, WITNESS)
+    before = query(shop, CONTENT)
+
+    run = flask(root, shop, "db", "bench", "--runs", "5", "--json")
+
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    report = json.loads(run.stdout)
+    assert [found["name"] for found in report["measurements"]] == NAMES
+    for found in report["measurements"]:
+        for side in ("models_ms", "bare_ms"):
+            assert list(found[side]) == ["p50", "p95", "p99"]
+            assert list(found[side].values()) == sorted(found[side].values())
+        assert found["ratio"] > 0
+        assert found["fast_enough"] is (found["models_ms"]["p95"] < report["limit_ms"])
+    assert (report["runs"], report["limit_ms"], report["left_out"]) == (5, 50, [])
+    assert query(shop, CONTENT) == before
+    assert {email for (email,) in query(shop, "SELECT email FROM seen")} == {BUYER}
+
+
+def test_a_person_reads_a_table(root: Path, shop: Settings) -> None:
+    run = flask(root, shop, "db", "bench", "--runs", "1")
+
+    lines = run.stdout.splitlines()
+    assert (run.returncode, run.stderr) == (0, "")
+    assert lines[0].startswith("1 runs each, after 20 to warm up; user 1 has ")
+    header, *rows = lines[3:]
+    assert header.endswith("p95 < 50")
+    assert [row[: len(name)] for row, name in zip(rows, NAMES, strict=True)] == NAMES
+    assert {len(row) for row in rows} == {len(header)}
+
+
+def test_production_is_only_read_unless_forced(root: Path, shop: Settings) -> None:
+    query(shop, WITNESS)
+
+    unasked = flask(root, shop, "db", "bench", "--runs", "1", "--json", APP_ENV="production")
+    written = query(shop, "SELECT count(*) FROM seen")
+    told = flask(root, shop, "db", "bench", "--runs", "1", APP_ENV="production")
+    forced = flask(root, shop, "db", "bench", "--runs", "1", "--json", "--force", APP_ENV="production")
+
+    assert [run.returncode for run in (unasked, told, forced)] == [0, 0, 0]
+    report = json.loads(unasked.stdout)
+    assert CREATE_AND_DELETE not in [found["name"] for found in report["measurements"]]
+    assert [left["name"] for left in report["left_out"]] == [CREATE_AND_DELETE]
+    assert written == [(0,)]
+    assert told.stdout.splitlines()[-1].startswith(f"left out: {CREATE_AND_DELETE}; this is production")
+    assert [found["name"] for found in json.loads(forced.stdout)["measurements"]] == NAMES
+    assert query(shop, "SELECT count(*) FROM orders") == [(10,)]
+
+
+def test_a_small_shop_has_no_last_page_and_an_empty_one_nothing(root: Path, scratch: Settings) -> None:
+    History.of(scratch).migrate()
+    empty = flask(root, scratch, "db", "bench")
+    flask(root, scratch, "seed")
+    small = flask(root, scratch, "db", "bench", "--runs", "1")
+
+    assert (empty.returncode, empty.stdout) == (1, "")
+    assert empty.stderr == "Error: there is no product to measure with: run flask seed first\n"
+    assert small.returncode == 0
+    assert small.stdout.splitlines()[-1].startswith(f"left out: {LAST_PAGE}; there are only 2 products")
+
+
+def test_ctrl_c_while_an_order_is_being_made_leaves_none(root: Path, shop: Settings) -> None:
+    query(shop, GATE.format("INSERT"))
+    with held(shop, CLOSED):
+        run = start(root, shop)
+        until_someone_waits(shop)
+        run.send_signal(signal.SIGINT)
+    _, complaint = run.communicate(timeout=60)
+
+    assert (run.returncode, complaint.split()) == (1, ["Aborted!"])
+    assert orders(shop) == 0
+
+
+def test_a_connection_lost_between_making_and_deleting_leaves_none(root: Path, shop: Settings) -> None:
+    query(shop, GATE.format("DELETE"))
+    with held(shop, CLOSED):
+        run = start(root, shop)
+        until_someone_waits(shop)
+        made = orders(shop)
+        query(shop, TERMINATE + " AND wait_event_type = 'Lock'")
+        # The order is deleted on another connection, which comes to the same gate.
+        until_someone_waits(shop)
+    _, complaint = run.communicate(timeout=60)
+
+    assert made == 1
+    assert run.returncode == 1
+    assert complaint.startswith("Error: the database cannot be reached: ")
+    assert complaint.count("\n") == 1
+    assert orders(shop) == 0
+
+
+def test_what_a_killed_run_left_goes_with_the_next(root: Path, shop: Settings) -> None:
+    query(shop, GATE.format("DELETE"))
+    with held(shop, CLOSED):
+        run = start(root, shop)
+        until_someone_waits(shop)
+        run.kill()
+        run.communicate(timeout=60)
+        query(shop, TERMINATE + " AND wait_event_type = 'Lock'")
+    left = orders(shop)
+
+    again = flask(root, shop, "db", "bench", "--runs", "1")
+
+    assert (left, again.returncode, orders(shop)) == (1, 0, 0)
+
+
+def start(root: Path, settings: Settings) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "flask", "db", "bench"]
+    return subprocess.Popen(words, cwd=root, env=environment(settings), stderr=subprocess.PIPE, text=True)
+
+
+def orders(settings: Settings) -> int:
+    """How many orders there are of the buyer of the benchmark."""
+    ((count,),) = query(settings, "SELECT count(*) FROM orders WHERE email = %s", BUYER)
+    return int(count)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1))
+def test_a_percentile_is_a_value_that_enough_others_do_not_exceed(values: list[float]) -> None:
+    for percent in PERCENTILES:
+        found = percentile(sorted(values), percent)
+        assert sum(value <= found for value in values) >= len(values) * percent / 100
+        assert sum(value < found for value in values) < len(values) * percent / 100

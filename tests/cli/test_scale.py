@@ -1,0 +1,168 @@
+"""`flask seed --scale`: the same sellers every time, over which the shop works as over any others."""
+
+import json
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.config import Settings
+from nexus.migrate import History
+from nexus.models.orders import STEPS
+from nexus.sample import ORDERS, PRODUCTS, seller
+from nexus.schemas.catalog import NewProduct
+from nexus.schemas.orders import NewOrder
+from nexus.security.passwords import verify
+from tests.cli.test_commands import flask
+from tests.environment import environment
+from tests.factories import Person, register
+from tests.locks import held, until_someone_waits
+from tests.sql import query
+
+COUNTS = "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM products), (SELECT count(*) FROM orders)"
+CONTENT = (
+    "SELECT (SELECT json_agg((id, email, created_at, updated_at) ORDER BY id)::text FROM users),"
+    " (SELECT json_agg(products ORDER BY id)::text FROM products),"
+    " (SELECT json_agg(orders ORDER BY id)::text FROM orders)"
+)
+
+
+def test_it_makes_what_is_missing_and_says_so(root: Path, scratch: Settings) -> None:
+    History.of(scratch).migrate()
+
+    first = flask(root, scratch, "seed", "--scale", "3")
+    again = flask(root, scratch, "seed", "--scale", "3", "--json")
+    more = flask(root, scratch, "seed", "--scale", "5", "--json")
+
+    assert [run.returncode for run in (first, again, more)] == [0, 0, 0]
+    assert first.stdout.splitlines() == [
+        "created        3 users, 300 products, 30 orders",
+        "already there  0 users",
+    ]
+    assert first.stderr == ""
+    nothing = {"users": 0, "products": 0, "orders": 0}
+    assert json.loads(again.stdout) == {"created": nothing, "present": {"users": 3}}
+    assert json.loads(more.stdout)["created"] == {"users": 2, "products": 200, "orders": 20}
+    assert query(scratch, COUNTS) == [(5, 500, 50)]
+
+
+def test_two_databases_get_the_same_rows_in_however_many_steps(root: Path, scratch: Settings) -> None:
+    History.of(scratch).migrate()
+    flask(root, scratch, "seed", "--scale", "3")
+    at_once = query(scratch, CONTENT)
+    query(scratch, "TRUNCATE orders, products, users RESTART IDENTITY")
+
+    flask(root, scratch, "seed", "--scale", "1")
+    flask(root, scratch, "seed", "--scale", "3")
+
+    assert query(scratch, CONTENT) == at_once
+
+
+def test_a_removed_seller_comes_back_to_the_orders_that_outlived_it(root: Path, scratch: Settings) -> None:
+    History.of(scratch).migrate()
+    flask(root, scratch, "seed", "--scale", "2")
+    query(scratch, "DELETE FROM users WHERE email = 'user000001@scale.example'")
+
+    mended = flask(root, scratch, "seed", "--scale", "2", "--json")
+
+    assert json.loads(mended.stdout)["created"] == {"users": 1, "products": 100, "orders": 0}
+    assert query(scratch, COUNTS) == [(2, 200, 20)]
+
+
+def test_an_end_in_the_middle_leaves_nothing(root: Path, scratch: Settings) -> None:
+    History.of(scratch).migrate()
+    words = [sys.executable, "-m", "flask", "seed", "--scale", "2"]
+    with held(scratch, "LOCK TABLE orders IN SHARE MODE"):
+        run = subprocess.Popen(words, cwd=root, env=environment(scratch), stderr=subprocess.PIPE, text=True)
+        until_someone_waits(scratch)
+        run.send_signal(signal.SIGINT)
+    _, complaint = run.communicate(timeout=60)
+
+    assert run.returncode == 1
+    assert complaint.split() == ["Aborted!"]
+    assert query(scratch, COUNTS) == [(0, 0, 0)]
+
+
+def test_production_is_scaled_only_on_purpose_and_with_a_password(root: Path, scratch: Settings) -> None:
+    History.of(scratch).migrate()
+    words = ["seed", "--scale", "1"]
+    secret = {"APP_ENV": "production", "SEED_PASSWORD": "a password of our own"}
+
+    unasked = flask(root, scratch, *words, **secret)
+    without = flask(root, scratch, *words, "--force", APP_ENV="production")
+    before = query(scratch, COUNTS)
+    forced = flask(root, scratch, *words, "--force", **secret)
+
+    assert (unasked.returncode, without.returncode, forced.returncode) == (1, 1, 0)
+    assert unasked.stderr == "Error: this is production: add --force to plant the seed here\n"
+    assert before == [(0, 0, 0)]
+    ((hashed,),) = query(scratch, "SELECT password FROM users")
+    assert verify("a password of our own", hashed)
+
+
+def test_without_tables_it_fails_in_one_line(root: Path, scratch: Settings) -> None:
+    for words in (["seed"], ["seed", "--scale", "1"], ["db", "bench"]):
+        run = flask(root, scratch, *words)
+        assert (run.returncode, run.stdout) == (1, "")
+        assert run.stderr == "Error: the database has not seen 001_initial: run flask migrate first\n"
+
+
+def test_no_sellers_are_a_wrong_command_line(root: Path, scratch: Settings) -> None:
+    assert flask(root, scratch, "seed", "--scale", "0").returncode == 2
+
+
+def test_the_shop_works_over_scaled_rows(
+    root: Path, settings: Settings, app: Flask, stranger: Person
+) -> None:
+    flask(root, settings, "seed", "--scale", "2")
+    body = {"email": "User000002@scale.example", "password": "password123"}
+    signed_in = stranger.post("/api/auth/login", body).get_json()
+    owner = Person(app, token=signed_in["token"], user=signed_in["user"])
+
+    public, own = pages(stranger, owner.id), pages(owner, owner.id)
+    sold = owner.get("/api/orders").get_json()["orders"]
+    newcomer = register(app, "newcomer@example.com")
+    product = newcomer.product()
+
+    live = [offer for offer in seller(2).offers if offer.status == "live"]
+    assert [found["name"] for found in public] == [offer.name for offer in reversed(live)]
+    assert len({found["id"] for found in own}) == PRODUCTS
+    assert len(sold) == ORDERS
+    assert all(order["amount"] == order["product"]["price"] for order in sold)
+    assert newcomer.id > owner.id
+    assert product["id"] > max(found["id"] for found in own)
+
+
+def pages(who: Person, user_id: int) -> list[dict[str, str]]:
+    found, cursor = [], ""
+    while True:
+        page = who.get(f"/api/products?userId={user_id}&limit=30{cursor}").get_json()
+        found += page["products"]
+        if page["nextCursor"] is None:
+            return found
+        cursor = f"&cursor={page['nextCursor']}"
+
+
+@given(st.integers(1, 10**7))
+def test_every_seller_could_have_come_through_the_api(number: int) -> None:
+    made = seller(number)
+
+    assert made == seller(number)
+    assert (len(made.offers), len(made.sales)) == (PRODUCTS, ORDERS)
+    for offer in made.offers:
+        kept = {"name": offer.name, "description": offer.description, "status": offer.status}
+        read = NewProduct.model_validate({**kept, "price": offer.price})
+        assert read.model_dump(include=set(kept)) == kept
+        assert made.created_at < offer.created_at
+    for sale in made.sales:
+        offer = made.offers[sale.offer]
+        assert offer.status == "live"
+        assert sale.status in (STEPS if offer.price else ("paid", "refunded"))
+        assert offer.created_at < sale.created_at <= sale.updated_at < datetime(2026, 1, 1, tzinfo=UTC)
+        order = NewOrder.model_validate({"productId": 1, "email": sale.email, "name": sale.name})
+        assert (order.email, order.name) == (sale.email, sale.name)

@@ -1,0 +1,32 @@
+"""Holding up another process at a certain statement, to see what it leaves when it ends there."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from nexus.config import Settings
+from nexus.db import connect
+from tests.sql import query
+
+WAITERS = (
+    "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE NOT granted AND datname = current_database()"
+)
+
+
+@contextmanager
+def held(settings: Settings, sql: str) -> Iterator[None]:
+    """Keep the locks that a statement takes until the block ends."""
+    with closing(connect(settings.direct, wait=5)) as connection:
+        connection.autocommit = False
+        connection.cursor().execute(sql)
+        yield
+
+
+def until_someone_waits(settings: Settings) -> None:
+    """Return as soon as any session of the database waits for a lock."""
+    for _ in range(600):
+        if query(settings, WAITERS) != [(0,)]:
+            return
+        time.sleep(0.05)
+    raise AssertionError("nobody came to the lock")
