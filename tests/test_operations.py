@@ -1,0 +1,84 @@
+"""The pages that lead through operation: every command in them works as it is written."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nexus.config import Settings
+from tests.environment import environment
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("docs/operations.md", "docs/DATABASE.md")
+#: A block of commands, unless the comment before it says why it cannot be run here.
+BLOCK = re.compile(
+    r"(?:^<!-- not run: (?P<reason>.+?) -->\n+)?^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+
+
+def scripts(page: str) -> list[str]:
+    """The blocks of a page that are to be run, each as a shell script."""
+    return [commands(block["text"]) for block in BLOCK.finditer(page) if not block["reason"]]
+
+
+def commands(block: str) -> str:
+    """What a person would type: the lines after `$ ` where there are any, since the others are output."""
+    typed = re.findall(r"^\$ ((?:.*\\\n)*.*)$", block, re.MULTILINE)
+    return "\n".join(typed) if typed else block.rstrip("\n")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_work_in_their_order(page: str, scratch: Settings, tmp_path: Path) -> None:
+    found = scripts((ROOT / page).read_text(encoding="utf-8"))
+    given = environment(
+        scratch,
+        FLASK_APP=str(ROOT / "wsgi.py"),
+        PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    )
+
+    assert found
+    for script in found:
+        run = subprocess.run(
+            ["bash", "-euxo", "pipefail", "-c", script],
+            cwd=tmp_path,
+            env=given,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert run.returncode == 0, f"{script}\n\n{run.stdout}{run.stderr}"
+
+
+def test_what_is_run_is_what_a_person_would_type() -> None:
+    page = """
+```console
+# Is it there?
+flask db ping   # yes
+flask migrate
+```
+
+```console
+$ flask seed \\
+    --json
+{"created": []}
+$ flask db status
+```
+
+<!-- not run: it waits for Enter -->
+
+```console
+flask wait
+```
+
+```text
+flask nothing
+```
+"""
+    assert scripts(page) == [
+        "# Is it there?\nflask db ping   # yes\nflask migrate",
+        "flask seed \\\n    --json\nflask db status",
+    ]
