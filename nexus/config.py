@@ -60,6 +60,18 @@ class Settings(BaseSettings):
         le=60,
         description="Seconds that a request waits for a connection before it answers 503, by default 5.",
     )
+    migrate_lock_timeout: int = Field(
+        default=5,
+        ge=0,
+        le=86400,
+        description="Seconds that a migration waits for a lock before it gives up; 0 is no limit.",
+    )
+    migrate_statement_timeout: int = Field(
+        default=300,
+        ge=0,
+        le=86400,
+        description="Seconds that one statement of a migration may take; 0 is no limit.",
+    )
     jwt_secret_key: str = Field(
         default="",
         validate_default=True,

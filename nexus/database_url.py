@@ -30,6 +30,12 @@ class DatabaseURL:
         # Cut by hand: urlunsplit drops the empty host of postgresql:///name, which means a socket.
         address, _, text = url.partition("?")
         query = parse_qsl(text, keep_blank_values=True)
+        credentials, _, _ = address.partition("://")[2].rpartition("@")
+        if set("@/") & set(credentials) or any("@" in name for name, _ in query):
+            # libpq would take a part of the password for a host or a parameter, and name it in its errors.
+            raise ValueError(
+                "has a sign in user or password that must be encoded: @ as %40, / as %2F, ? as %3F"
+            )
         ours = {name: value for name, value in query if name in PRISMA}
         theirs = [(name, value) for name, value in query if name not in PRISMA]
         libpq = f"{address}?{urlencode(theirs, quote_via=quote)}" if theirs else address
@@ -43,6 +49,8 @@ class DatabaseURL:
         if not parameters.get("dbname"):
             raise ValueError("names no database: end it with /nexus_sales_dev, say")
         pgbouncer = _flag("pgbouncer", ours.get("pgbouncer", "false"))
+        if pgbouncer and "options" in parameters:
+            raise ValueError("options= needs a direct URL; set them with ALTER ROLE ... SET")
         schema = ours.get("schema", "public")
         if schema != "public":
             if pgbouncer or "options" in parameters:

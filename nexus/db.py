@@ -28,6 +28,17 @@ OUTAGES = (
     embedded.EmbeddedError,
 )
 
+#: Whatever PostgreSQL or the way to it can raise, with Peewee around it or without.
+FAILURES = (peewee.PeeweeException, psycopg2.Error, embedded.EmbeddedError)
+
+#: Limits are for the web process; a command takes the time that it needs. Behind a pooler the setting could
+#: outlive the command in another's hands, so there, where process numbers differ, it is left alone.
+UNLIMITED = """
+SELECT set_config('statement_timeout', '0', false),
+       set_config('idle_in_transaction_session_timeout', '0', false)
+WHERE pg_backend_pid() = %s
+"""
+
 
 class Pool(PooledPostgresqlDatabase):
     """Peewee's pool, with checks and connects that never make one request wait for another's.
@@ -46,6 +57,8 @@ class Pool(PooledPostgresqlDatabase):
         self._lock = nullcontext()
         self._url: DatabaseURL | None = None
         self._wait = 0.0
+        #: Where commands connect, past any pooler; None: the embedded server.
+        self.direct: DatabaseURL | None = None
 
     def configure(self, url: DatabaseURL | None, *, size: int, wait: int) -> None:
         """Say where to connect (None: the embedded server), how often at most, and the seconds to wait."""
@@ -83,6 +96,15 @@ class Pool(PooledPostgresqlDatabase):
                     self._in_use[id(connection)] = PoolConnection(time.time(), connection, time.time())
         return connection
 
+    def connect_directly(self) -> None:
+        """Give this thread a session of its own, which is no part of the pool and ends when it is closed."""
+        connection = connect(self.direct, wait=self._wait)
+        connection.cursor().execute(UNLIMITED, (connection.info.backend_pid,))
+        self._state.set_connection(connection)
+
+    def _close(self, conn: Any, close_conn: bool = False) -> None:  # noqa: FBT001, FBT002 - Peewee's own.
+        super()._close(conn, close_conn or id(conn) not in self._in_use)
+
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         """Run a statement; a read outside a transaction whose connection turns out dead is run once more.
 
@@ -99,7 +121,8 @@ class Pool(PooledPostgresqlDatabase):
     def _replace_dead(self) -> bool:
         """Whether this thread's connection was broken, in which case it has another one now."""
         connection = self._state.conn
-        if connection is None or not connection.closed:
+        # A command's own session is not replaced: what it has set there would be lost without a word.
+        if id(connection) not in self._in_use or not connection.closed:
             return False
         self._close(connection, close_conn=True)
         # Whatever ended this one is likely to be ending those, and may not have reached them yet.
@@ -144,15 +167,14 @@ database = Pool()
 
 @contextmanager
 def session() -> Iterator[Pool]:
-    """A connection for a command, closed for good at its end; an outage is DatabaseUnavailable."""
+    """A session for a command, on DATABASE_URL and closed at the end; an outage is DatabaseUnavailable."""
     try:
+        if database.is_closed():
+            database.connect_directly()
         with database.connection_context():
             yield database
     except OUTAGES as error:
         raise DatabaseUnavailable(reason(error)) from error
-    finally:
-        # Connections must not be inherited by the processes that a command may fork.
-        database.close_idle()
 
 
 def give_back(_: BaseException | None = None) -> None:
@@ -175,6 +197,7 @@ def reason(error: Exception) -> str:
 def init_app(app: Flask, settings: Settings) -> None:
     """Point the pool at the settings' database, opening nothing, and answer its failures with 503."""
     database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
+    database.direct = settings.direct
 
     def unavailable(error: Exception) -> Response:
         log.error("database unavailable in request %s: %s", g.request_id, reason(error))

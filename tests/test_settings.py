@@ -193,6 +193,10 @@ def test_urls_that_are_understood(url: str, parameters: dict[str, str] | None) -
         ("postgresql://u:hunter2@h/d?connection_limit=0", "connection_limit= must be a whole number"),
         ("postgresql://u:hunter2@h/d?pool_timeout=1", "pool_timeout= must be a whole number from 2"),
         ("postgresql://u:hunter2@h/d?schema=x&pgbouncer=true", "schema= needs a direct URL"),
+        ("postgresql://u:hunter2@h/d?options=-cx%3D1&pgbouncer=true", "options= needs a direct URL"),
+        ("postgresql://u:p@hunter2@h/d", "must be encoded"),
+        ("postgresql://u:1/hunter2@h/d", "must be encoded"),
+        ("postgresql://u:p?hunter2@h/d", "must be encoded"),
     ],
 )
 def test_urls_that_are_not_say_why_without_the_password(url: str, reason: str) -> None:

@@ -2,14 +2,27 @@
 
 from flask import Flask
 
+from nexus.cli.backup import backup, restore
 from nexus.cli.bench import bench
+from nexus.cli.check import check, revision
 from nexus.cli.db import db
-from nexus.cli.migrate import migrate
+from nexus.cli.doctor import doctor
+from nexus.cli.export import export
+from nexus.cli.migrate import migrate, rollback, status
+from nexus.cli.rehearse import rehearse
+from nexus.cli.reset import reset
 from nexus.cli.seed import seed
+from nexus.cli.transfer import import_file, verify_file
+
+OF_DB = (
+    *(backup, bench, check, doctor, export, import_file, rehearse),
+    *(reset, restore, revision, rollback, status, verify_file),
+)
 
 
 def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
-    db.add_command(bench)
+    for command in OF_DB:
+        db.add_command(command)
     for command in (db, migrate, seed):
         app.cli.add_command(command)

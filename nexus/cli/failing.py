@@ -9,6 +9,9 @@ import click
 from nexus.db import session
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate import MigrationError, pending
+from nexus.migrate.check import SchemaError
+from nexus.postgres_programs import ProgramMissing
+from nexus.transfer.problems import TransferError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,7 +25,7 @@ def plainly(command: Command) -> Command:
             return command(*arguments, **options)
         except DatabaseUnavailable as error:
             raise click.ClickException(f"the database cannot be reached: {error}") from error
-        except MigrationError as error:
+        except (MigrationError, ProgramMissing, SchemaError, TransferError) as error:
             raise click.ClickException(str(error)) from error
 
     return run  # type: ignore[return-value]

@@ -1,20 +1,94 @@
-"""`flask migrate`."""
+"""`flask migrate`, and its history: `flask db status`, `flask db rollback`."""
+
+import json
+from dataclasses import asdict
 
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
+from nexus.config import Settings
 from nexus.migrate import History
 
 
 @click.command()
+@click.option("--to", metavar="NAME", help="Stop after this migration; its number will do.")
+@click.option("--plan", is_flag=True, help="Print the SQL that would run, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @with_appcontext
 @plainly
-def migrate() -> None:
+def migrate(*, to: str | None, plan: bool, as_json: bool) -> None:
     """Apply the migrations that the database has not seen yet."""
-    applied = History.of(current_app.config["SETTINGS"]).migrate()
-    for name in applied:
-        click.echo(f"applied {name}")
-    if not applied:
+    history = History.of(current_app.config["SETTINGS"])
+    if plan:
+        _plan(history, to=to, as_json=as_json)
+        return
+    if as_json:
+        click.echo(json.dumps(history.migrate(to=to)))
+        return
+    if not history.migrate(to=to, told=lambda name: click.echo(f"applied {name}")):
         click.echo("nothing to migrate: the database is up to date")
+
+
+def _plan(history: History, *, to: str | None, as_json: bool) -> None:
+    plans = history.plan(to=to)
+    if as_json:
+        click.echo(json.dumps([asdict(plan) for plan in plans], ensure_ascii=False))
+        return
+    for plan in plans:
+        manner = "in a transaction" if plan.transaction else "outside a transaction"
+        click.echo(f"-- {plan.name}, {manner}\n{plan.sql}\n")
+    if not plans:
+        click.echo("-- nothing to migrate: the database is up to date")
+
+
+@click.command()
+@click.option("--count", type=click.IntRange(min=1), default=1, help="How many migrations; 1 by default.")
+@click.option("--yes", is_flag=True, help="Needed in production, since the way down can lose rows.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@with_appcontext
+@plainly
+def rollback(*, count: int, yes: bool, as_json: bool) -> None:
+    """Undo the last migration, or as many as said."""
+    settings: Settings = current_app.config["SETTINGS"]
+    history = History.of(settings)
+    if not settings.development and not yes:
+        last = [state.name for state in history.states() if state.applied_at][-count:]
+        raise click.ClickException(
+            f"this is production: undoing {', '.join(reversed(last)) or 'nothing'} can lose rows; "
+            "add --yes to do it"
+        )
+    if as_json:
+        click.echo(json.dumps(history.rollback(count=count)))
+        return
+    if not history.rollback(count=count, told=lambda name: click.echo(f"undone {name}")):
+        click.echo("nothing to undo: no migration has been applied")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@with_appcontext
+@plainly
+def status(*, as_json: bool) -> None:
+    """List the migrations: which were applied and when, and whose file is another or none today."""
+    states = History.of(current_app.config["SETTINGS"]).states()
+    if as_json:
+        listed = [
+            {
+                "name": state.name,
+                "applied": state.applied_at is not None,
+                "appliedAt": state.applied_at and state.applied_at.isoformat(timespec="seconds"),
+                "edited": state.edited,
+                "missing": state.missing,
+            }
+            for state in states
+        ]
+        click.echo(json.dumps(listed))
+        return
+    for state in states:
+        if state.applied_at is None:
+            click.echo(f"pending  {state.name}")
+            continue
+        remark = "  edited since" if state.edited else "  its file is missing" if state.missing else ""
+        click.echo(f"applied  {state.name}  {state.applied_at:%Y-%m-%d %H:%M:%S} UTC{remark}")

@@ -1,130 +1,185 @@
-"""The schema's history: which migrations there are, which have run, and running the others once."""
+"""The schema's history: how files and database agree, and making them agree."""
 
-import logging
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import peewee
-import psycopg2
-from peewee_migrate import Router
-from psycopg2.errors import UndefinedTable
+from peewee_migrate.migrator import Migrator
 
-from nexus.config import ROOT, Settings
+from nexus.config import Settings
 from nexus.database_url import DatabaseURL
-from nexus.db import OUTAGES, connect, reason
+from nexus.db import OUTAGES, reason
 from nexus.errors import DatabaseUnavailable
-
-DIRECTORY = ROOT / "migrations"
-HISTORY = "migratehistory"
-#: Any number that no other program on the same database uses for its advisory locks.
-LOCK = 0x4E65787573
-POLL_SECONDS = 0.1
-
-UNIQUE_NAME = f"CREATE UNIQUE INDEX IF NOT EXISTS {HISTORY}_name ON {HISTORY} (name)"
+from nexus.migrate.files import DIRECTORY, Migration, MigrationError, digest, misnumbered, named, names, read
+from nexus.migrate.plan import Plan, plan, replay
+from nexus.migrate.rows import Row, prepare, rows
+from nexus.migrate.running import Direct, Limits, Runner, turn
 
 
-class MigrationError(Exception):
-    """A migration failed and was undone; the text is one line that names it and says why."""
+@dataclass(frozen=True)
+class State:
+    """One migration as files and history have it."""
+
+    name: str
+    #: None: it is pending.
+    applied_at: datetime | None
+    #: The file says something else than it did when it was applied.
+    edited: bool = False
+    #: It was applied, and this code has no such file.
+    missing: bool = False
 
 
 class History:
-    """The migrations of one database, on connections of its own outside the pool."""
+    """The migrations of one database, on connections of its own outside the pool.
 
-    def __init__(self, url: DatabaseURL | None, *, wait: int, directory: Path = DIRECTORY) -> None:
-        """Take where to connect (None: the embedded server), the seconds to wait, and where the files are."""
+    Every method raises DatabaseUnavailable when the database cannot be reached.
+    """
+
+    def __init__(
+        self,
+        url: DatabaseURL | None,
+        *,
+        wait: int,
+        directory: Path = DIRECTORY,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen.
+    ) -> None:
+        """Take where to connect (None: the embedded server), the seconds to wait, the files, the limits."""
         self.url = url
         self.wait = wait
         self.directory = directory
+        self.limits = limits
 
     @classmethod
     def of(cls, settings: Settings) -> "History":
         """The history of the settings' database, on its direct URL."""
-        return cls(settings.direct, wait=settings.pool_wait)
+        limits = Limits(lock=settings.migrate_lock_timeout, statement=settings.migrate_statement_timeout)
+        return cls(settings.direct, wait=settings.pool_wait, limits=limits)
 
-    def migrate(self) -> list[str]:
-        """Apply every pending migration, each in a transaction with its history row; return their names.
+    def migrate(self, *, to: str | None = None, told: Callable[[str], object] = lambda _: None) -> list[str]:
+        """Apply every pending migration, or those up to a name or number; return their names.
 
-        Raises MigrationError, after which the failed one has left nothing behind, or DatabaseUnavailable.
+        `told` hears of each as soon as it is applied. Raises MigrationError, after which those before the
+        failed one are applied and, unless it is marked, nothing of it is left.
         """
-        with self._alone() as router:
-            migrator = router.migrator
-            return [_run(router, name, migrator) for name in router.diff]
+        last = self._last(to)
+        with self._alone() as database:
+            done = rows(database)
+            todo = [self._read(name) for name in self._pending(done, last)]
+            if not todo:
+                return []
+            runner = self._runner(database, done)
+            applied = []
+            for migration in todo:
+                if runner.up(migration):
+                    applied.append(migration.name)
+                    told(migration.name)
+            return applied
 
-    def rollback(self, *, count: int = 1) -> list[str]:
-        """Undo the last migrations, each in a transaction with its history row; return their names."""
-        with self._alone() as router:
-            done = list(reversed(router.done))[:count]
-            migrator = router.migrator
-            return [_run(router, name, migrator, downgrade=True) for name in done]
+    def rollback(self, *, count: int = 1, told: Callable[[str], object] = lambda _: None) -> list[str]:
+        """Undo the last migrations, as many as said; return their names."""
+        with self._alone() as database:
+            done = rows(database)
+            todo = [self._read(row.name) for row in reversed(done[-count:])]
+            for migration in todo:
+                if migration.down is None:
+                    raise MigrationError(f"{migration.name} has no way down; nothing was run")
+            runner = self._runner(database, done)
+            undone = []
+            for migration in todo:
+                if runner.down(migration):
+                    undone.append(migration.name)
+                    told(migration.name)
+            return undone
+
+    def plan(self, *, to: str | None = None) -> list[Plan]:
+        """What `migrate` would run, found without running or changing anything."""
+        last = self._last(to)
+        with self._connected() as database:
+            done = rows(database)
+            todo = [read(name, self.directory) for name in self._pending(done, last)]
+            return plan(todo, after=self._known(done), cursor=database.cursor())
+
+    def states(self) -> list[State]:
+        """Every migration: the applied ones in the order in which they were, then the pending ones."""
+        with self._connected() as database:
+            done = rows(database)
+        files = set(names(self.directory))
+        applied = [
+            State(row.name, row.applied_at, edited=self._edited(row), missing=row.name not in files)
+            for row in done
+        ]
+        return applied + [State(name, None) for name in self._pending(done, None)]
+
+    def problems(self) -> list[str]:
+        """Where files and history disagree: numbers, missing, edited and late files; a line for each."""
+        states = self.states()
+        problems = misnumbered(self.directory)
+        latest = max((state.name for state in states if state.applied_at), default="")
+        for state in states:
+            if state.missing:
+                problems.append(f"{state.name} was applied and is not among the files of this code")
+            elif state.edited:
+                problems.append(f"{state.name} was edited after it had been applied")
+            elif state.applied_at is None and state.name < latest:
+                problems.append(f"{state.name} is pending although {latest} was applied before it")
+        return problems
+
+    def _last(self, to: str | None) -> str | None:
+        return None if to is None else named(to, self.directory)
+
+    def _pending(self, done: list[Row], last: str | None) -> list[str]:
+        seen = {row.name for row in done}
+        return [name for name in names(self.directory) if name not in seen and (last is None or name <= last)]
+
+    def _edited(self, row: Row) -> bool:
+        path = self.directory / f"{row.name}.py"
+        return row.digest is not None and path.exists() and row.digest != digest(row.name, self.directory)
+
+    def _read(self, name: str) -> Migration:
+        """Read what is about to be run."""
+        migration = read(name, self.directory)
+        if self.url and self.url.pgbouncer and not migration.transaction:
+            raise MigrationError(
+                f"{name} runs outside a transaction, where a pooler would give its limits to others: "
+                "set DATABASE_URL to a direct URL; nothing was run"
+            )
+        return migration
+
+    def _known(self, done: list[Row]) -> Iterator[Migration]:
+        """What has run, as far as this code has it."""
+        files = set(names(self.directory))
+        return (read(row.name, self.directory) for row in done if row.name in files)
+
+    def _runner(self, database: Direct, done: list[Row]) -> Runner:
+        migrator = Migrator(database)
+        replay(self._known(done), migrator)
+        return Runner(database, migrator, self.limits)
 
     @contextmanager
-    def _alone(self) -> Iterator[Any]:
-        """A router for whoever holds a lock that only one migrating process can have.
-
-        A transaction's lock on a connection of its own holds through a pooler as well, where a session's
-        lock would protect nothing. It is polled for, since a wait inside the server could fill a small pool.
-        """
+    def _alone(self) -> Iterator[Direct]:
+        """A connection to change the history by, while nobody else does."""
         try:
-            with closing(connect(self.url, wait=self.wait)) as connection:
-                connection.autocommit = False
-                cursor = connection.cursor()
-                while True:
-                    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (LOCK,))
-                    if cursor.fetchone()[0]:
-                        break
-                    connection.rollback()
-                    time.sleep(POLL_SECONDS)
-                database = _Direct(self)
-                with database.connection_context():
-                    router = self._router(database)
-                    database.execute_sql(UNIQUE_NAME)
-                    yield router
+            with turn(self.url, wait=self.wait) as database:
+                prepare(database)
+                yield database
         except OUTAGES as error:
             raise DatabaseUnavailable(reason(error)) from error
 
-    def _router(self, database: peewee.Database) -> Any:
-        quiet = logging.getLogger(f"{__name__}.router")
-        # The router logs tracebacks of failures that we report in one line.
-        quiet.setLevel(logging.CRITICAL + 1)
-        router = Router(database, migrate_dir=self.directory, migrate_table=HISTORY, logger=quiet)
-        router.model  # noqa: B018  The first access creates the history's table.
-        return router
-
-
-class _Direct(peewee.PostgresqlDatabase):
-    """One connection outside the pool, to where a session keeps its settings and locks."""
-
-    def __init__(self, history: History) -> None:
-        super().__init__("nexus")
-        self._history = history
-
-    def _connect(self) -> Any:
-        return connect(self._history.url, wait=self._history.wait)
-
-
-def _run(router: Any, name: str, migrator: Any, *, downgrade: bool = False) -> str:
-    try:
-        router.run_one(name, migrator, fake=False, downgrade=downgrade)
-    except (peewee.PeeweeException, psycopg2.Error) as error:
-        raise MigrationError(f"{name} failed and was undone: {reason(error)}") from error
-    return name
-
-
-def names() -> list[str]:
-    """The migrations of this code, in order."""
-    return sorted(path.stem for path in DIRECTORY.glob("[0-9][0-9][0-9]_*.py"))
+    @contextmanager
+    def _connected(self) -> Iterator[Direct]:
+        """A connection to look at the history by."""
+        try:
+            database = Direct(self.url, wait=self.wait)
+            with database.connection_context():
+                yield database
+        except OUTAGES as error:
+            raise DatabaseUnavailable(reason(error)) from error
 
 
 def pending(database: peewee.Database) -> list[str]:
     """The migrations of this code that the database has not seen; one that is ahead has none pending."""
-    try:
-        rows = database.execute_sql(f"SELECT name FROM {HISTORY}").fetchall()  # noqa: S608
-    except peewee.ProgrammingError as error:
-        if isinstance(getattr(error, "orig", None), UndefinedTable):
-            return names()
-        raise
-    done = {name for (name,) in rows}
+    done = {row.name for row in rows(database)}
     return [name for name in names() if name not in done]

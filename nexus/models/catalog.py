@@ -16,7 +16,7 @@ class Product(Model):
     """Something that a seller offers, at a price in the smallest unit of its currency."""
 
     id = BigIdentityField()
-    user = peewee.ForeignKeyField(User, on_delete="CASCADE", lazy_load=False)
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE", index=False, lazy_load=False)
     user_id: int
     name = peewee.TextField()
     description = peewee.TextField(constraints=[peewee.SQL("DEFAULT ''")])
@@ -86,3 +86,6 @@ class Product(Model):
     def _not_mine(cls, product_id: int) -> Forbidden | NotFound:
         seen = cls.visible_to(None).where(cls.id == product_id).exists()
         return Forbidden() if seen else NotFound()
+
+
+Product.add_index(Product.user, Product.created_at.desc(), Product.id.desc(), name="products_of_user")

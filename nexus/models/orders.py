@@ -31,10 +31,10 @@ class Order(Model):
 
     id = peewee.UUIDField(primary_key=True, constraints=[SQL("DEFAULT gen_random_uuid()")])
     #: The id that the old system gave it, where that was no UUID.
-    old_id = peewee.TextField(null=True, unique=True)
-    seller = peewee.ForeignKeyField(User, null=True, on_delete="SET NULL", lazy_load=False)
+    old_id = peewee.TextField(null=True, constraints=[SQL("CONSTRAINT orders_old_id UNIQUE")])
+    seller = peewee.ForeignKeyField(User, null=True, on_delete="SET NULL", index=False, lazy_load=False)
     seller_id: int | None
-    product = peewee.ForeignKeyField(Product, null=True, on_delete="SET NULL", lazy_load=False)
+    product = peewee.ForeignKeyField(Product, null=True, on_delete="SET NULL", index=False, lazy_load=False)
     product_id: int | None
     product_name = peewee.TextField()
     email = peewee.TextField()
@@ -170,3 +170,11 @@ class Order(Model):
             if to not in STEPS[order.status]:
                 raise InvalidTransition(allowed=list(STEPS[order.status]))
             # Between our two statements somebody took it to where this step is allowed.
+
+
+NEWEST = (Order.created_at.desc(), Order.id.desc())
+Order.add_index(Order.seller, *NEWEST, name="orders_of_seller")
+Order.add_index(Order.seller, Order.status, *NEWEST, name="orders_of_seller_by_status")
+Order.add_index(Order.product, *NEWEST, name="orders_of_product")
+Order.add_index(fn.lower(Order.email), *NEWEST, name="orders_of_email")
+Order.add_index(Order.status, name="orders_by_status")

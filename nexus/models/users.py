@@ -82,6 +82,9 @@ class User(Model):
         table.delete().where(table.id == self.id).execute()
 
 
+User.add_index(fn.lower(User.email), unique=True, name="users_email")
+
+
 @contextmanager
 def _unique_email() -> Iterator[None]:
     try:

@@ -1,0 +1,50 @@
+"""`flask db check` and `flask db revision`: the models against the database."""
+
+import json
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from nexus.cli.failing import plainly
+from nexus.migrate import History
+from nexus.migrate.check import differences, disagreements, lines
+from nexus.migrate.draft import write
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@with_appcontext
+@plainly
+def check(*, as_json: bool) -> None:
+    """Name everything in which database, models and migration files differ; exit with 1 if anything."""
+    history = History.of(current_app.config["SETTINGS"])
+    told: list[dict[str, Any]] = [{"kind": "history", "text": line} for line in disagreements(history)]
+    found = differences(history)
+    for one in found:
+        thing = one.thing._asdict() | {"database": one.left, "models": one.right}
+        told += [thing | {"text": line} for line in lines([one])]
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        shown = [one["text"] for one in told if one["kind"] == "history"] + lines(found)
+        click.echo("\n".join(shown) or "the database is what the models and the migrations say")
+    if told:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print the path, and what is left to write, as JSON.")
+@with_appcontext
+@plainly
+def revision(*, name: str, as_json: bool) -> None:
+    """Draft the next migration, NAME, from the difference between the database and the models."""
+    path, left = write(History.of(current_app.config["SETTINGS"]), name)
+    if as_json:
+        click.echo(json.dumps({"path": str(path), "left": left}, ensure_ascii=False))
+        return
+    click.echo(f"drafted {path}: read it, complete it, then flask db rehearse")
+    for line in left:
+        click.echo(f"left to you: {line}")

@@ -1,0 +1,55 @@
+"""`flask db export`."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from nexus.cli.failing import plainly
+from nexus.transfer.export import LAYOUTS, snapshot
+from nexus.transfer.problems import TransferError
+from nexus.transfer.whole import whole
+
+STANDARD_OUTPUT = Path("-")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(list(LAYOUTS)), help="Instead of what the suffix says.")
+@click.option("--force", is_flag=True, help="Replace the file where there is one.")
+@with_appcontext
+@plainly
+def export(*, file: Path, form: str | None, force: bool) -> None:
+    """Write all users, products and orders into FILE, as they are at one moment; - is standard output."""
+    form = form or file.suffix.removeprefix(".")
+    if form not in LAYOUTS:
+        raise click.UsageError("FILE must end in .json or .ndjson, or --format must name the format")
+    target = standard_output() if file == STANDARD_OUTPUT else whole(file, replace=force)
+    with target as output, snapshot(current_app.config["SETTINGS"]) as shop:
+        rows = sum(shop.sizes.values())
+        hidden = not sys.stderr.isatty()
+        with click.progressbar(
+            length=rows, label="exporting", file=sys.stderr, hidden=hidden, update_min_steps=1000
+        ) as bar:
+            shop.write(output, form=form, seen=bar.update)
+    if file != STANDARD_OUTPUT:
+        counted = ", ".join(f"{size} {table}" for table, size in shop.sizes.items())
+        click.echo(f"exported {counted} to {file}")
+
+
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Standard output for bytes; what goes wrong with it is one line, and a reader who has enough is none."""
+    try:
+        with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as output:
+            yield output
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise TransferError(f"standard output: {error.strerror}") from error

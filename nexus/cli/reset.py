@@ -1,0 +1,34 @@
+"""`flask db reset`."""
+
+import sys
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from nexus.cli.failing import plainly
+from nexus.config import Settings
+from nexus.db import session
+from nexus.migrate import History
+from nexus.migrate.reset import reset as begin_anew
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_appcontext
+@plainly
+def reset(*, yes: bool) -> None:
+    """Drop all tables of the shop with all rows, and make them anew and empty; in development only."""
+    settings: Settings = current_app.config["SETTINGS"]
+    if not settings.development:
+        raise click.ClickException("this is production: its rows are not dropped by a command")
+    if not yes and not sys.stdin.isatty():
+        raise click.ClickException("this drops every row of the shop: add --yes to do it")
+    if not yes:
+        with session() as database:
+            where = "SELECT current_database(), coalesce(host(inet_server_addr()), 'this machine')"
+            name, host = database.execute_sql(where).fetchone()
+        click.confirm(f"Drop every row of the shop in the database {name} on {host}?", abort=True)
+    for name in begin_anew(History.of(settings)):
+        click.echo(f"applied {name}")
+    click.echo("the shop is empty: flask seed plants the first user and products")

@@ -1,0 +1,194 @@
+"""`flask db import` and `flask db verify`."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from nexus.cli.failing import plainly
+from nexus.config import Settings
+from nexus.transfer.importing import IMPORT_PASSES, VERIFY_PASSES, Report, Transfer, opened
+from nexus.transfer.problems import Problem, TransferError
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+Command = Callable[..., Any]
+
+
+def common(command: Command) -> Command:
+    """Add what an import and its proof have in common."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+        click.option("--report", type=NEW_FILE, help="Write the report as JSON to this file, too."),
+        click.option(
+            "--limit", type=click.IntRange(1, 100_000), default=100, help="Name so many problems at most."
+        ),
+        click.option("--fixes", type=FILE, help="Corrections by table, id and field, as JSON."),
+        click.argument("file", type=FILE),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("import")
+@common
+@click.option("--dry-run", is_flag=True, help="Do everything, and then undo it.")
+@click.option(
+    "--orphans",
+    type=click.Choice(["refuse", "keep"]),
+    default="refuse",
+    help="Orders of products that never existed: refuse the file, or keep them without one.",
+)
+@with_appcontext
+@plainly
+def import_file(*, file: Path, dry_run: bool, orphans: str, **options: Any) -> None:
+    """Import a file of users, products and orders, all or nothing, and prove it."""
+    settings: Settings = current_app.config["SETTINGS"]
+
+    def run(transfer: Transfer) -> Report:
+        return transfer.import_(currency=settings.currency, keep_orphans=orphans == "keep", dry_run=dry_run)
+
+    report = _run(file, settings, run, passes=IMPORT_PASSES, **options)
+    if not report.holds:
+        raise click.ClickException("nothing was written")
+    if options["as_json"]:
+        return
+    if dry_run:
+        click.echo("this was a dry run: nothing was written")
+    elif not any(table.written for table in report.tables):
+        click.echo("nothing to write: all rows are already there")
+
+
+@click.command("verify")
+@common
+@with_appcontext
+@plainly
+def verify_file(*, file: Path, **options: Any) -> None:
+    """Prove that the database has what a file has, naming each difference."""
+    report = _run(file, current_app.config["SETTINGS"], Transfer.verify, passes=VERIFY_PASSES, **options)
+    if not report.holds:
+        raise click.ClickException("the database does not have what the file has")
+
+
+def _run(
+    file: Path,
+    settings: Settings,
+    work: Callable[[Transfer], Report],
+    *,
+    passes: int,
+    fixes: Path | None,
+    limit: int,
+    report: Path | None,
+    as_json: bool,
+) -> Report:
+    """Do the work behind a bar, and show and write its report."""
+    if report is not None and report.exists() and report.samefile(file):
+        raise click.UsageError("--report would replace FILE")
+    bar: Any = click.progressbar(
+        length=file.stat().st_size * passes, label=file.name, file=sys.stderr, hidden=not sys.stderr.isatty()
+    )
+    # Opened first: that it cannot be written must be known before the import is.
+    with _private(report) if report else nullcontext() as written:
+        with bar, opened(file, settings, fixes=fixes, limit=limit, advance=bar.update) as transfer:
+            done = work(transfer)
+            bar.update(bar.length - bar.pos)
+        text = json.dumps(_plain(done), ensure_ascii=False, indent=2)
+        if written:
+            written.write(f"{_printable(text)}\n")
+    if as_json:
+        click.echo(_printable(text))
+    else:
+        _show(done)
+    return done
+
+
+def _private(path: Path) -> TextIO:
+    """A new file that its owner alone can read, since a report names people."""
+    try:
+        path.unlink(missing_ok=True)
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+    except OSError as error:
+        raise TransferError(f"{path}: {error.strerror}") from error
+
+
+def _plain(report: Report) -> dict[str, Any]:
+    """The report as JSON has it."""
+    return {
+        "holds": report.holds,
+        "tables": [
+            {
+                "table": table.table,
+                "read": table.read,
+                "written": table.written,
+                "alreadyThere": table.already_there,
+                "checksums": {
+                    column.field: {
+                        "values": column.values,
+                        "file": column.file,
+                        "database": column.database,
+                        "holds": column.holds,
+                    }
+                    for column in table.columns
+                },
+                "sums": {
+                    status: {"file": asdict(file), "database": asdict(database), "holds": file == database}
+                    for status, (file, database) in table.sums.items()
+                },
+            }
+            for table in report.tables
+        ],
+        "corrections": [asdict(correction) for correction in report.corrections],
+        "orphans": {"count": report.orphans.count, "named": [_named(one) for one in report.orphans.found]},
+        "problems": {"count": report.problems.count, "named": [_named(one) for one in report.problems.found]},
+    }
+
+
+def _named(problem: Problem) -> dict[str, Any]:
+    found = asdict(problem)
+    del found["place"]
+    return found
+
+
+def _show(report: Report) -> None:
+    """Print the report for people."""
+    click.echo(f"{'table':<10}{'read':>10}{'written':>10}{'already there':>15}")
+    for table in report.tables:
+        click.echo(f"{table.table:<10}{table.read:>10}{table.written:>10}{table.already_there:>15}")
+    if report.proven:
+        click.echo(f"\n{'column':<22}{'values':>10}  {'of the file':<18}of the database")
+    for table in report.tables:
+        for column in table.columns:
+            name = f"{table.table}.{column.field}"
+            sums = f"{column.file[:16]:<18}{column.database[:16]:<18}" if column.values else "not in the file"
+            click.echo(f"{name:<22}{column.values:>10}  {sums}{'' if column.holds else 'DIFFERS'}".rstrip())
+    for table in report.tables:
+        for status, (file, database) in table.sums.items():
+            ours, theirs = (f"{side.rows} rows, {side.amount}" for side in (file, database))
+            sign = "=" if file == database else "DIFFERS FROM"
+            click.echo(f"{table.table} {status}: {ours} {sign} {theirs}")
+    for correction in report.corrections:
+        row = f"{correction.table} {correction.id} {correction.field}"
+        click.echo(_printable(f"corrected {row}: {correction.was!r} is now {correction.now!r}"))
+    _list("orphan", report.orphans.found, report.orphans.count)
+    _list("problem", report.problems.found, report.problems.count)
+
+
+def _list(what: str, named: list[Problem], count: int) -> None:
+    for problem in named:
+        click.echo(_printable(f"{what}: {problem}"))
+    if count > len(named):
+        click.echo(f"{count - len(named)} more of {count} {what}s are not shown")
+
+
+def _printable(text: str) -> str:
+    """The text with what is not Unicode, as in a broken row, written out."""
+    return text.encode(errors="backslashreplace").decode()

@@ -1,0 +1,100 @@
+"""The tables: whether they are those of this code, how large they are, and how their indexes serve."""
+
+from nexus.db import session
+from nexus.doctor.finding import Verdict, fail, ok, warn
+from nexus.doctor.visit import Visit
+from nexus.migrate import History, names, pending
+from nexus.migrate.check import SchemaError, differences, lines, unapplied
+
+#: Rows from which an index matters.
+LARGE = 10_000
+#: Differences that are shown; `flask db check` names all.
+SHOWN = 3
+#: Scans of a whole table that are no accident any more.
+OFTEN = 100
+
+TABLES = """
+SELECT relname, pg_size_pretty(pg_total_relation_size(relid)), n_live_tup
+FROM pg_stat_user_tables WHERE schemaname = current_schema()
+ORDER BY pg_total_relation_size(relid) DESC, relname
+"""
+
+INVALID = """
+SELECT quote_ident(c.relname)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid AND n.nspname = current_schema() ORDER BY 1
+"""
+
+UNUSED = """
+SELECT quote_ident(s.indexrelname) || ' (' || pg_size_pretty(pg_relation_size(s.indexrelid)) || ')'
+FROM pg_stat_user_indexes s JOIN pg_index i USING (indexrelid) JOIN pg_stat_user_tables t ON t.relid = s.relid
+WHERE s.schemaname = current_schema() AND s.idx_scan = 0 AND NOT i.indisunique AND t.n_live_tup > %s
+ORDER BY pg_relation_size(s.indexrelid) DESC, s.indexrelname
+"""
+
+SCANNED = """
+SELECT relname || ' (' || seq_scan || ' times over ' || n_live_tup || ' rows)'
+FROM pg_stat_user_tables
+WHERE schemaname = current_schema() AND n_live_tup > %s
+  AND seq_scan >= %s AND seq_scan > coalesce(idx_scan, 0) / 10
+ORDER BY seq_tup_read DESC
+"""
+
+
+def migrations(_: Visit) -> Verdict:
+    """Whether the database has seen every migration of this code."""
+    with session() as database:
+        missing = pending(database)
+    if missing:
+        return fail(f"pending: {', '.join(missing)}", "flask migrate")
+    return ok(f"all {len(names())} applied")
+
+
+def drift(visit: Visit) -> Verdict:
+    """Whether files, history, models and database are at one, once nothing is pending."""
+    history = History.of(visit.settings)
+    try:
+        if unapplied(history):
+            return warn("not looked for while migrations are pending", "flask migrate")
+        found = history.problems() + lines(differences(history))
+    except SchemaError as error:
+        return warn(str(error), "let the role of DATABASE_URL create schemas: flask db check compares in one")
+    if found:
+        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        return fail("; ".join(found[:SHOWN]) + more, "flask db check names all; a migration should mend them")
+    return ok("none: the database is what the models and the migrations say")
+
+
+def tables(visit: Visit) -> Verdict:
+    """How much there is."""
+    found = [f"{name} {size} ({rows:,} rows)" for name, size, rows in visit.ask(TABLES)]
+    return ok(", ".join(found) or "none yet")
+
+
+def invalid_indexes(visit: Visit) -> Verdict:
+    """What an interrupted CREATE INDEX CONCURRENTLY left: an index that is kept up and never used."""
+    found = [name for (name,) in visit.ask(INVALID)]
+    if found:
+        mending = [f"REINDEX INDEX CONCURRENTLY {name};" for name in found]
+        return fail(", ".join(found), "\n".join(["unless it is being built right now:", *mending]))
+    return ok("none")
+
+
+def unused_indexes(visit: Visit) -> Verdict:
+    """Indexes of large tables that no query has used since the server counts."""
+    found = [name for (name,) in visit.ask(UNUSED, LARGE)]
+    if found:
+        advice = "if that lasts through weeks of real traffic, a migration should drop them"
+        return warn(", ".join(found), advice)
+    return ok(f"none on tables of more than {LARGE:,} rows")
+
+
+def missing_indexes(visit: Visit) -> Verdict:
+    """Large tables that are read from end to end again and again."""
+    found = [name for (name,) in visit.ask(SCANNED, LARGE, OFTEN)]
+    if found:
+        return warn(
+            f"read as a whole: {', '.join(found)}",
+            "find the query (docs/DATABASE.md, Slow queries), and add an index for it by a migration",
+        )
+    return ok(f"no table of more than {LARGE:,} rows is often read as a whole")

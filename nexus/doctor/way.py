@@ -1,0 +1,94 @@
+"""The way to the server, by either URL: is it short, safe from listeners, and what does it bring along."""
+
+import ipaddress
+import statistics
+import time
+from contextlib import suppress
+
+from nexus.doctor.finding import Verdict, fail, ok, warn
+from nexus.doctor.visit import Visit
+
+ROUND_TRIPS = 5
+#: Milliseconds: a request makes up to three round trips, and is to be done in 50.
+SLOW = 15
+#: What a request can need at most, and what gunicorn would give up on.
+LIMITS = {
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+
+def reachable(visit: Visit) -> Verdict:
+    """Who is there."""
+    ((database, role),) = visit.ask("SELECT current_database(), session_user")
+    info = visit.connection.info
+    return ok(f"{info.host}:{info.port}, database {database}, as {role}")
+
+
+def latency(visit: Visit) -> Verdict:
+    """How long the shortest question takes."""
+    times = []
+    for _ in range(ROUND_TRIPS):
+        start = time.perf_counter()
+        visit.ask("SELECT 1")
+        times.append((time.perf_counter() - start) * 1000)
+    median = statistics.median(times)
+    detail = f"{median:.2f} ms a round trip, the median of {ROUND_TRIPS}"
+    if median > SLOW:
+        return warn(detail, "run the service nearer to the database: each query of a request waits this long")
+    return ok(detail)
+
+
+def tls(visit: Visit) -> Verdict:
+    """Whether others on the way can listen."""
+    info = visit.connection.info
+    if info.ssl_in_use:
+        return ok(f"{info.ssl_attribute('protocol')}, {info.ssl_attribute('cipher')}")
+    if is_local(info.host):
+        return ok("not used, and not needed on one machine")
+    return warn(
+        f"not used on the way to {info.host}",
+        f"add sslmode=verify-full and sslrootcert=, or at least sslmode=require, to {visit.variable}",
+    )
+
+
+def is_local(host: str) -> bool:
+    """Whether a host, as the URL names it, is this machine."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host in ("", "localhost") or host.startswith("/")
+
+
+def pooler(visit: Visit) -> Verdict:
+    """Whether a pooler is where one belongs, and none where a session is needed."""
+    if visit.pooling == "statement":
+        advice = "set pool_mode = transaction there: an order is placed in a transaction"
+        return fail("a pooler in statement mode, which refuses transactions", advice)
+    if visit.pooling == "transaction":
+        found = "a pooler in transaction mode"
+        if visit.pooled:
+            return ok(found)
+        advice = "make this DATABASE_POOL_URL, and the server's own address DATABASE_URL"
+        return fail(f"{found}, where migrations and commands lose their session", advice)
+    if visit.pooling == "session":
+        return ok("a pooler in session mode, which keeps a server connection for each of ours")
+    if visit.pooled:
+        advice = "give it the pooler's address, or unset it: DATABASE_URL then serves the web process too"
+        return warn("no pooler: this is the server itself", advice)
+    return ok("none: this is the server itself")
+
+
+def limits(visit: Visit) -> Verdict:
+    """What ends a statement, a wait for a lock and a forgotten transaction, where the application runs."""
+    ((role, database),) = visit.ask("SELECT quote_ident(session_user), quote_ident(current_database())")
+    values = {name: visit.ask("SELECT current_setting(%s)", name)[0][0] for name in LIMITS}
+    detail = ", ".join(f"{name} {value}" for name, value in values.items())
+    missing = [
+        f"ALTER ROLE {role} IN DATABASE {database} SET {name} = '{LIMITS[name]}';"
+        for name, value in values.items()
+        if value == "0"
+    ]
+    if missing:
+        return warn(detail, "\n".join(["bound what new connections may take:", *missing]))
+    return ok(detail)

@@ -1,0 +1,222 @@
+"""The draft of a migration: the SQL from what the database is to what the models declare."""
+
+import re
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from nexus.migrate.catalogue import Difference, Facts, Thing
+from nexus.migrate.check import SchemaError, differences, lines, unapplied
+from nexus.migrate.files import names
+from nexus.migrate.history import History
+
+NAME = re.compile("[a-z][a-z0-9_]*")
+
+#: In this order things are taken away and made on the way up; the way down is its reverse.
+ORDER = (
+    "drop trigger",
+    "drop index",
+    "drop constraint",
+    "create table",
+    "drop column",
+    "create column",
+    "alter column",
+    "create key",
+    "create constraint",
+    "create index",
+    "create function",
+    "create trigger",
+    "drop function",
+)
+NOTHING = "SELECT 1;"
+
+FILE = '''"""{title}."""
+
+import peewee
+from peewee_migrate import Migrator
+{remarks}
+UP = """
+{up}
+"""
+
+DOWN = """
+{down}
+"""
+
+
+def migrate(migrator: Migrator, database: peewee.Database, *, fake: bool = False) -> None:
+    """Bring the schema to where the models are."""
+    migrator.sql(UP)
+
+
+def rollback(migrator: Migrator, database: peewee.Database, *, fake: bool = False) -> None:
+    """Bring the schema back."""
+    migrator.sql(DOWN)
+'''
+
+
+class Step(NamedTuple):
+    """One statement up, and the one that undoes it; None where what undoes others undoes it as well."""
+
+    order: str
+    up: str
+    down: str | None
+
+
+@dataclass
+class Draft:
+    """What a migration has to do, as far as that can be derived."""
+
+    steps: list[Step] = field(default_factory=list)
+    #: What a person has to write, a line for each.
+    open: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, found: list[Difference]) -> "Draft":
+        """The way from the left of these differences to their right."""
+        draft = cls()
+        fresh = {one.thing.table: list[Difference]() for one in found if one.thing.kind == "table"}
+        for one in found:
+            if one.thing.kind == "column" and one.thing.table in fresh:
+                fresh[one.thing.table].append(one)
+            elif one.thing.kind == "column":
+                draft._column(one)
+            elif one.thing.kind != "table":
+                # What goes with its table needs no way down; a function goes only after its triggers.
+                draft._anything(one, alone=one.thing.table not in fresh or one.thing.kind == "trigger")
+        draft._tables(fresh)
+        draft.steps.sort(key=lambda step: ORDER.index(step.order))
+        return draft
+
+    def up(self) -> str:
+        """The SQL of the way up."""
+        return "\n".join(step.up for step in self.steps) or NOTHING
+
+    def down(self) -> str:
+        """The SQL of the way down."""
+        return "\n".join(step.down for step in reversed(self.steps) if step.down) or NOTHING
+
+    def _tables(self, fresh: dict[str, list[Difference]]) -> None:
+        # They go together, for they may refer to each other.
+        down: str | None = f"DROP TABLE {', '.join(fresh)};"
+        for table, columns in fresh.items():
+            described = ",\n".join(f"    {_described(one.thing, one.right or {})}" for one in columns)
+            self.steps.append(Step("create table", f"CREATE TABLE {table} (\n{described}\n);", down))
+            down = None
+
+    def _anything(self, one: Difference, *, alone: bool) -> None:
+        """A constraint, index, trigger or function, which changes by being made anew."""
+        thing, left, right = one.thing, one.left, one.right
+        if left and right and "definition" not in one.changed():
+            self.open += lines([one])
+            return
+        if left and right and thing.kind == "function":
+            # Replaced in its place, for triggers hang on it.
+            self.steps.append(Step("create function", _create(thing, right), _create(thing, left)))
+            return
+        if left:
+            self.steps.append(Step(f"drop {thing.kind}", _drop(thing), _create(thing, left)))
+        if right:
+            order = "create key" if _is_key(right) else f"create {thing.kind}"
+            self.steps.append(Step(order, _create(thing, right), _drop(thing) if alone else None))
+
+    def _column(self, one: Difference) -> None:
+        thing, left, right = one.thing, one.left, one.right
+        if left is not None and right is not None:
+            self._change(one, left, right)
+            return
+        facts = left or right or {}
+        if facts["null"] == "not null" and facts["default"] is None:
+            # Rows that are there would have nothing in it.
+            self.open += [f"{line}, NOT NULL without a default" for line in lines([one])]
+            return
+        add = f"ALTER TABLE {thing.table} ADD COLUMN {_described(thing, facts)};"
+        drop = f"ALTER TABLE {thing.table} DROP COLUMN {thing.name};"
+        self.steps.append(Step("create column", add, drop) if right else Step("drop column", drop, add))
+
+    def _change(self, one: Difference, left: Facts, right: Facts) -> None:
+        column = f"ALTER TABLE {one.thing.table} ALTER COLUMN {one.thing.name}"
+        for fact in one.changed():
+            before, after = left[fact], right[fact]
+            if fact == "type" or "GENERATED" in f"{before} {after}":
+                self.open += lines([Difference(one.thing, {fact: before}, {fact: after})])
+            elif fact == "null":
+                set_, drop = f"{column} SET NOT NULL;", f"{column} DROP NOT NULL;"
+                up, down = (set_, drop) if after == "not null" else (drop, set_)
+                self.steps.append(Step("alter column", up, down))
+            else:
+                up, down = (
+                    f"{column} SET {one};" if one else f"{column} DROP DEFAULT;" for one in (after, before)
+                )
+                self.steps.append(Step("alter column", up, down))
+
+
+def write(history: History, name: str) -> tuple[Path, list[str]]:
+    """Write the next migration's file from the differences; its path, and what is left to a person.
+
+    Raises SchemaError where the name is none, migrations are pending or the file is there already.
+    """
+    if not NAME.fullmatch(name):
+        raise SchemaError(f"{name!r} is no name for a migration: write it like add_note")
+    if waiting := unapplied(history):
+        raise SchemaError(f"run flask migrate first: {', '.join(waiting)} pending")
+    draft = Draft.of(differences(history))
+    number = max((int(known[:3]) for known in names(history.directory)), default=0) + 1
+    path = history.directory / f"{number:03}_{name}.py"
+    try:
+        with path.open("x", encoding="ascii") as file:
+            file.write(text(name, draft))
+    except OSError as error:
+        raise SchemaError(f"{path} cannot be written: {error.strerror}") from error
+    return path, draft.open
+
+
+def text(name: str, draft: Draft) -> str:
+    """The file's Python, in ASCII."""
+    remarks = ["Read this draft before you apply it: it does not know what the rows need."]
+    if not draft.steps and not draft.open:
+        remarks = ["The database is what the models declare, so this draft changes nothing yet."]
+    if draft.open:
+        remarks += ["These differences are left to you:", *(f"- {line}" for line in draft.open)]
+    wrapped = [textwrap.fill(line, 100, initial_indent="# ", subsequent_indent="# ") for line in remarks]
+    return FILE.format(
+        title=name.replace("_", " ").capitalize(),
+        remarks="\n" + _ascii("\n".join(wrapped)) + "\n",
+        up=_literal(draft.up()),
+        down=_literal(draft.down()),
+    )
+
+
+def _literal(sql: str) -> str:
+    """SQL as it stands between triple quotes, and as the driver takes it, to whom % begins a parameter."""
+    return _ascii(sql.replace("%", "%%").replace("\\", "\\\\").replace('"""', '""\\"'))
+
+
+def _ascii(sql: str) -> str:
+    return sql.encode("ascii", "backslashreplace").decode()
+
+
+def _described(thing: Thing, facts: Facts) -> str:
+    parts = (thing.name, facts["type"], facts["default"], "NOT NULL" if facts["null"] == "not null" else None)
+    return " ".join(part for part in parts if part)
+
+
+def _create(thing: Thing, facts: Facts) -> str:
+    definition = (facts["definition"] or "").rstrip()
+    if thing.kind == "constraint":
+        return f"ALTER TABLE {thing.table} ADD CONSTRAINT {thing.name} {definition};"
+    return f"{definition};"
+
+
+def _drop(thing: Thing) -> str:
+    if thing.kind == "constraint":
+        return f"ALTER TABLE {thing.table} DROP CONSTRAINT {thing.name};"
+    return f"DROP {thing.kind.upper()} {thing.name}" + (
+        f" ON {thing.table};" if thing.kind == "trigger" else ";"
+    )
+
+
+def _is_key(facts: Facts) -> bool:
+    """Whether it is a constraint to which a foreign key can refer."""
+    return (facts["definition"] or "").startswith(("PRIMARY KEY", "UNIQUE"))

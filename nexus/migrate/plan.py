@@ -1,0 +1,104 @@
+"""What migrations would run, found by letting them write on paper instead of on the database."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import peewee
+from peewee_migrate.migrator import Migrator
+from playhouse.migrate import Operation
+
+from nexus.migrate.files import Migration, MigrationError, blame
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The SQL of one migration; comments stand where only its run can tell."""
+
+    name: str
+    #: False: each of its statements is committed by itself.
+    transaction: bool
+    sql: str
+
+
+class Undecided(Exception):
+    """A migration asks what the database holds, which paper does not know."""
+
+
+class Paper(peewee.PostgresqlDatabase):
+    """A database that writes down what it is told to do, and has no answer to a question."""
+
+    def __init__(self) -> None:
+        super().__init__("paper")
+        self.written: list[tuple[str, Any]] = []
+
+    def execute(self, query: Any, **options: Any) -> None:
+        """Write down what an operation does."""
+        if isinstance(query, peewee.SelectBase):
+            raise Undecided
+        self.written.append(self.get_sql_context(**options).sql(query).query())
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:  # noqa: ARG002 - Peewee calls it so.
+        """Refuse, since whoever comes this way wants an answer."""
+        raise Undecided
+
+
+class Scribe(Migrator):
+    """A migrator whose Python steps keep the name of their function."""
+
+    def run(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Append a Python step."""
+        self.__ops__.append(wraps(func)(lambda: func(*args, **kwargs)))
+
+
+def plan(migrations: Iterable[Migration], *, after: Iterable[Migration], cursor: Any) -> list[Plan]:
+    """The plan of each migration, after those that have run; the cursor puts parameters in their places."""
+    paper = Paper()
+    migrator = Scribe(paper)
+    replay(after, migrator)
+    plans = []
+    for migration in migrations:
+        lines = []
+        for sql, params in _written(migration, migrator, paper):
+            statement = cursor.mogrify(sql, params).decode().strip()
+            lines.append(statement if statement.startswith("-- ") else f"{statement.rstrip(';')};")
+        plans.append(Plan(migration.name, migration.transaction, "\n".join(lines)))
+    return plans
+
+
+def _written(migration: Migration, migrator: Any, paper: Paper) -> list[tuple[str, Any]]:
+    written = paper.written = []
+    try:
+        migration.up(migrator, paper, fake=False)
+    except Undecided:
+        migrator.run(migration.up)
+    except Exception as error:
+        raise MigrationError(blame(migration.path, error)) from error
+    operations, migrator.__ops__ = migrator.__ops__, []
+    for operation in operations:
+        step = getattr(operation, "__wrapped__", None)
+        if step is not None:
+            written.append((f"-- here runs the function {step.__name__} of {migration.path.name}", None))
+            continue
+        try:
+            operation.run() if isinstance(operation, Operation) else operation()
+        except Undecided:
+            what = operation.fn.__name__ if isinstance(operation, Operation) else operation.__name__
+            written.append((f"-- here runs {what}, whose SQL depends on what the database then holds", None))
+    return written
+
+
+def replay(migrations: Iterable[Migration], migrator: Any) -> None:
+    """Let a migrator know the models of migrations that have run, on paper.
+
+    peewee-migrate does it on the real database, whose methods it replaces in the whole process meanwhile.
+    """
+    for migration in migrations:
+        try:
+            with suppress(Undecided):
+                migration.up(migrator, Paper(), fake=True)
+        except Exception as error:
+            raise MigrationError(blame(migration.path, error)) from error
+        migrator.__ops__ = []

@@ -1,0 +1,163 @@
+"""The rehearsal of pending migrations: up, down and up again in a copy, and what each statement did there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from psycopg2.extensions import set_wait_callback
+from psycopg2.extras import wait_select
+
+from nexus.database_url import DatabaseURL
+from nexus.migrate.catalogue import Catalogue, Difference, compare, read_all
+from nexus.migrate.check import looking, schema, unapplied
+from nexus.migrate.files import MigrationError
+from nexus.migrate.history import History
+from nexus.migrate.observed import Statement, observing
+from nexus.migrate.rows import TABLE
+from nexus.migrate.scratch import copied
+
+TABLES = """
+SELECT oid::int8, quote_ident(relname) FROM pg_class
+WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p')
+"""
+
+
+class Scene(NamedTuple):
+    """What the copy holds at one moment."""
+
+    catalogue: Catalogue
+    #: The rows of each table; empty where rows were not copied.
+    rows: dict[str, int]
+
+
+@dataclass
+class Act:
+    """One migration in one direction."""
+
+    migration: str
+    #: `up` or `down`.
+    direction: str
+    statements: list[Statement]
+
+
+@dataclass
+class Rehearsal:
+    """What came of it; without acts there was nothing to rehearse."""
+
+    acts: list[Act] = field(default_factory=list)
+    #: What speaks against running them, a line each.
+    problems: list[str] = field(default_factory=list)
+    #: Columns, tables and rows that are gone after the way up or down, a line each.
+    losses: list[str] = field(default_factory=list)
+
+
+def rehearse(history: History, *, data: bool) -> Rehearsal:
+    """Run what is pending up, down and up again in a copy of the schema, and of the rows if asked.
+
+    The copy goes, whatever happens. Raises MigrationError when one fails, SchemaError when the copy cannot be
+    made, and DatabaseUnavailable.
+    """
+    rehearsal = Rehearsal()
+    if not unapplied(history):
+        return rehearsal
+    with copied(history, data=data) as url, _interruptible():
+        stage = _on(history, url)
+        before = _scene(stage, data=data)
+        up = _play(stage, rehearsal, direction="up", data=data)
+        down = _play(stage, rehearsal, direction="down", data=data)
+        again = _repeat(stage, rehearsal, data=data)
+    rehearsal.problems += [f"the way down does not lead back: {line}" for line in _moved(before, down)]
+    rehearsal.problems += [f"up again is not as up: {line}" for line in _moved(up, again or up)]
+    rehearsal.problems += [f"up loses {line}" for line in _fewer(before, up)]
+    rehearsal.losses += [f"up drops {line}" for line in _gone(before, up)]
+    rehearsal.losses += [f"down drops {line}" for line in _gone(up, down)]
+    rehearsal.losses += [f"down loses {line}" for line in _fewer(up, down)]
+    return rehearsal
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the statement that runs, for which the driver would wait otherwise."""
+    set_wait_callback(wait_select)
+    try:
+        yield
+    finally:
+        set_wait_callback(None)
+
+
+def _on(history: History, url: DatabaseURL) -> History:
+    return History(url, wait=history.wait, directory=history.directory, limits=history.limits)
+
+
+def _play(stage: History, rehearsal: Rehearsal, *, direction: str, data: bool) -> Scene:
+    heard: list[Statement] = []
+
+    def done(name: str) -> None:
+        rehearsal.acts.append(Act(name, direction, heard.copy()))
+        heard.clear()
+
+    with looking(stage) as database:
+        tables = dict(database.execute_sql(TABLES, (schema(database),)).fetchall())
+    cursors = {"cursor_factory": observing(heard.append, tables)}
+    assert stage.url
+    watched = _on(stage, replace(stage.url, parameters=stage.url.parameters | cursors))  # type: ignore[arg-type]
+    if direction == "up":
+        watched.migrate(told=done)
+    else:
+        watched.rollback(count=len(rehearsal.acts), told=done)
+    return _scene(stage, data=data)
+
+
+def _repeat(stage: History, rehearsal: Rehearsal, *, data: bool) -> Scene | None:
+    try:
+        stage.migrate()
+    except MigrationError as error:
+        rehearsal.problems.append(f"up again: {error}")
+        return None
+    return _scene(stage, data=data)
+
+
+def _scene(stage: History, *, data: bool) -> Scene:
+    with looking(stage) as database:
+        here = schema(database)
+        tables = database.execute_sql(TABLES, (here,)).fetchall() if data else []
+        rows = {
+            table: database.execute_sql(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            for _, table in tables
+            if table != TABLE
+        }
+        return Scene(read_all(database.cursor(), here, besides=[TABLE]), rows)
+
+
+def _moved(left: Scene, right: Scene) -> Iterator[str]:
+    for one in compare(left.catalogue, right.catalogue):
+        yield from _told(one)
+
+
+def _told(one: Difference) -> Iterator[str]:
+    named = f"column {one.thing}" if one.thing.kind == "column" else str(one.thing)
+    if one.left is None or one.right is None:
+        yield f"{named} is {'new' if one.left is None else 'gone'}"
+        return
+    for fact in one.changed():
+        yield f"{named} has {one.right[fact]} for {one.left[fact]}".replace("None", "no default")
+
+
+def _gone(left: Scene, right: Scene) -> Iterator[str]:
+    """The tables and columns that are in one scene and not in the next."""
+    gone = [thing for thing in left.catalogue if thing not in right.catalogue]
+    tables = {thing.table for thing in gone if thing.kind == "table"}
+    for thing in gone:
+        if thing.kind == "table":
+            rows = left.rows.get(thing.table)
+            yield str(thing) + ("" if rows is None else f" with {rows} rows")
+        elif thing.kind == "column" and thing.table not in tables:
+            yield f"column {thing}"
+
+
+def _fewer(left: Scene, right: Scene) -> Iterator[str]:
+    """The rows that a table had and has no more."""
+    for table, rows in left.rows.items():
+        if right.rows.get(table, rows) < rows:
+            yield f"{rows - right.rows[table]} of {rows} rows of {table}"

@@ -1,0 +1,29 @@
+"""Beginning anew: everything of ours is dropped from the database, and nothing else."""
+
+from nexus.migrate.catalogue import read
+from nexus.migrate.check import said, schema
+from nexus.migrate.declared import models, tables
+from nexus.migrate.history import History
+from nexus.migrate.rows import TABLE
+from nexus.migrate.running import turn
+
+
+def reset(history: History) -> list[str]:
+    """Drop the models' tables, their triggers' functions and the history, then migrate; the names applied.
+
+    All is dropped in one transaction or nothing is: SchemaError when something of others hangs on it, such
+    as a view, or when somebody keeps a table busy. Raises MigrationError and DatabaseUnavailable as well.
+    """
+    with (
+        said("nothing was dropped"),
+        turn(history.url, wait=history.wait) as database,
+        database.atomic(),
+    ):
+        database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (f"{history.wait}s",))
+        found = read(database.cursor(), schema(database), tables=tables())
+        functions = {thing.name for thing in found if thing.kind == "function"}
+        functions |= {f"{trigger.function}()" for model in models() for trigger in model.triggers}
+        database.execute_sql(f"DROP TABLE IF EXISTS {', '.join([*tables(), TABLE])}")
+        for function in sorted(functions):
+            database.execute_sql(f"DROP FUNCTION IF EXISTS {function}")
+    return history.migrate()

@@ -1,0 +1,177 @@
+"""Running migrations: one process at a time, each migration once, and whole or not at all."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import peewee
+import psycopg2
+from peewee_migrate.migrator import Migrator
+from playhouse.migrate import Operation
+from psycopg2.errorcodes import LOCK_NOT_AVAILABLE, QUERY_CANCELED
+
+from nexus.database_url import DatabaseURL
+from nexus.db import OUTAGES, connect, reason
+from nexus.migrate.files import Migration, MigrationError, blame, digest
+from nexus.migrate.rows import FORGET, REMEMBER
+
+#: Any number that no other program on the same database uses for its advisory locks.
+LOCK = 0x4E65787573
+POLL_SECONDS = 0.1
+PARTLY = "may have been done in part, since it runs outside a transaction"
+
+#: The server cancels what a killed process of ours left running, and with it gives up its locks.
+WATCH_CLIENT = "SELECT set_config('client_connection_check_interval', '1s', %s)"
+LIMIT = "SELECT set_config('lock_timeout', %s, %s), set_config('statement_timeout', %s, %s)"
+BUILD = re.compile(
+    r"""\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?
+    (?P<index>"[^"]+"|[\w$]+)\s+ON\s+(?:ONLY\s+)?(?P<table>(?:"[^"]+"|[\w$.])+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+INVALID = """
+SELECT indexrelid::regclass FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE NOT indisvalid AND indrelid = to_regclass(%s) AND relname = (parse_ident(%s))[1]
+"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that a migration may wait for a lock, and that one statement of it may take; 0 is no limit."""
+
+    lock: int = 0
+    statement: int = 0
+
+
+class Direct(peewee.PostgresqlDatabase):
+    """One connection outside the pool, to where a session keeps its settings and locks."""
+
+    def __init__(self, url: DatabaseURL | None, *, wait: int) -> None:
+        super().__init__("nexus")
+        self._url = url
+        self._wait = wait
+
+    def _connect(self) -> Any:
+        return connect(self._url, wait=self._wait)
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        """Run a statement; one that builds an index finds no invalid one that a failed build left there.
+
+        It would be in the way or, worse, IF NOT EXISTS would be content with it.
+        """
+        build = BUILD.search(sql)
+        run: Any = super().execute_sql
+        if build and not self.in_transaction():
+            for (index,) in run(INVALID, (build["table"], build["index"])).fetchall():
+                run(f"DROP INDEX CONCURRENTLY {index}")
+        return run(sql, params)
+
+
+@contextmanager
+def turn(url: DatabaseURL | None, *, wait: int) -> Iterator[Direct]:
+    """A connection for whoever holds a lock that only one migrating process can have.
+
+    A transaction's lock on a connection of its own holds through a pooler as well, where a session's
+    lock would protect nothing. It is polled for, since a wait inside the server could fill a small pool.
+    """
+    with closing(connect(url, wait=wait)) as connection:
+        # A snapshot that is held for long would make CREATE INDEX CONCURRENTLY wait for ever.
+        connection.set_session(isolation_level="READ COMMITTED", autocommit=False)
+        cursor = connection.cursor()
+        while True:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (LOCK,))
+            if cursor.fetchone()[0]:
+                break
+            connection.rollback()
+            time.sleep(POLL_SECONDS)
+        # It idles for as long as migrations take.
+        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
+        database = Direct(url, wait=wait)
+        with database.connection_context():
+            yield database
+
+
+class Runner:
+    """Runs migrations on a connection, within limits, with a migrator that knows those before them."""
+
+    def __init__(self, database: Direct, migrator: Migrator, limits: Limits) -> None:
+        """Take what `turn` yields, and the limits of every migration."""
+        self._database = database
+        self._migrator = migrator
+        self._limits = limits
+
+    def up(self, migration: Migration) -> bool:
+        """Apply a migration and remember it; False when another run has done so in the meantime."""
+        mark = digest(migration.name, migration.path.parent)
+        return self._run(migration, migration.up, REMEMBER, (migration.name, mark))
+
+    def down(self, migration: Migration) -> bool:
+        """Undo a migration and forget it; False when another run has done so in the meantime."""
+        assert migration.down is not None
+        return self._run(migration, migration.down, FORGET, (migration.name,))
+
+    def _run(self, migration: Migration, way: Callable[..., Any], record: str, values: Any) -> bool:
+        execute = self._database.execute_sql
+        with self._told(migration):
+            if not migration.transaction:
+                self._limit(migration)
+                self._go(way)
+                return bool(execute(record, values).rowcount)
+            with self._database.atomic():
+                self._limit(migration)
+                # The record comes first: a run that no lock held back waits for it, and then leaves off.
+                new = bool(execute(record, values).rowcount)
+                if new:
+                    self._go(way)
+                return new
+
+    def _limit(self, migration: Migration) -> None:
+        """Set the limits, for the transaction alone where there is one."""
+        local = migration.transaction
+        # What is marked builds indexes or fills tables while everybody works on, and may take hours.
+        statement = self._limits.statement if local else 0
+        self._database.execute_sql(LIMIT, (f"{self._limits.lock}s", local, f"{statement}s", local))
+        # Not every version and system can.
+        with suppress(peewee.DataError, peewee.ProgrammingError), self._database.atomic():
+            self._database.execute_sql(WATCH_CLIENT, (local,))
+
+    def _go(self, way: Callable[..., Any]) -> None:
+        migrator: Any = self._migrator
+        way(migrator, self._database, fake=False)
+        operations, migrator.__ops__ = migrator.__ops__, []
+        for operation in operations:
+            operation.run() if isinstance(operation, Operation) else operation()
+
+    @contextmanager
+    def _told(self, migration: Migration) -> Iterator[None]:
+        try:
+            yield
+        except (peewee.PeeweeException, psycopg2.Error) as error:
+            raise MigrationError(self._sentence(migration, error)) from error
+        except Exception as error:
+            undone = "was undone" if migration.transaction else PARTLY
+            raise MigrationError(
+                f"{migration.name} failed and {undone}: {blame(migration.path, error)}"
+            ) from error
+
+    def _sentence(self, migration: Migration, error: Exception) -> str:
+        name = migration.name
+        undone = "was undone" if migration.transaction else PARTLY
+        code = getattr(getattr(error, "orig", None) or error, "pgcode", None)
+        if code == LOCK_NOT_AVAILABLE:
+            return (
+                f"{name} waited {self._limits.lock} s for a lock that another session holds, and {undone}: "
+                "run it again when that session is done, or with a larger MIGRATE_LOCK_TIMEOUT"
+            )
+        if code == QUERY_CANCELED and self._limits.statement and migration.transaction:
+            return (
+                f"{name} was cancelled and {undone}: a statement may take {self._limits.statement} s; "
+                "make it smaller, or run it with a larger MIGRATE_STATEMENT_TIMEOUT"
+            )
+        if code is None and isinstance(error, OUTAGES):
+            return (
+                f"{name} lost its connection: flask db status tells whether it was applied ({reason(error)})"
+            )
+        return f"{name} failed and {undone}: {reason(error)}"

@@ -1,0 +1,143 @@
+"""A copy of a database beside it, to try things in, which goes with its use."""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from tempfile import TemporaryFile
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import make_dsn
+
+from nexus import embedded
+from nexus.database_url import DatabaseURL
+from nexus.db import OUTAGES, connect, reason
+from nexus.errors import DatabaseUnavailable
+from nexus.migrate.check import SchemaError
+from nexus.migrate.history import History
+from nexus.migrate.rows import TABLE
+from nexus.postgres_programs import ProgramMissing, find
+
+PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
+#: By way of jsonb, for the columns differ between versions.
+LOCALE = (
+    "SELECT to_jsonb(d), pg_encoding_to_char(encoding) FROM pg_database d WHERE datname = current_database()"
+)
+#: Programs of 17 and later set it, and servers before know no such thing.
+FORGIVEN = "transaction_timeout"
+#: Rights and owners are left out, so that any role can restore what it can read.
+PLAIN = ("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions")
+
+
+@contextmanager
+def copied(history: History, *, data: bool) -> Iterator[DatabaseURL]:
+    """A database with the schema and the history of another, and with its rows if asked; dropped at the end.
+
+    Raises SchemaError where the role may not make one, or pg_dump and pg_restore are missing or too old.
+    """
+    original = history.url or DatabaseURL.parse(embedded.url())
+    name = f"nexus_rehearsal_{secrets.token_hex(6)}"
+    copy = replace(original, parameters={**original.parameters, "dbname": name})
+    with _connected(original, history.wait) as connection:
+        version = connection.info.server_version // 10000
+        try:
+            programs = [str(find(program, server=version)) for program in ("pg_dump", "pg_restore")]
+        except ProgramMissing as error:
+            raise SchemaError(str(error)) from error
+        cursor = connection.cursor()
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (TABLE,))
+        (remembered,) = cursor.fetchone()
+    try:
+        with _connected(original, history.wait) as connection:
+            _create(connection.cursor(), name)
+        for options in _passes(data=data, remembered=remembered):
+            _copy(programs, original, copy, [*options, f"--lock-wait-timeout={history.wait}s"])
+        yield copy
+    finally:
+        with _connected(original, history.wait) as connection:
+            connection.cursor().execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@contextmanager
+def _connected(url: DatabaseURL, wait: int) -> Iterator[Any]:
+    try:
+        with closing(connect(url, wait=wait)) as connection:
+            yield connection
+    except OUTAGES as error:
+        raise DatabaseUnavailable(reason(error)) from error
+
+
+def _create(cursor: Any, name: str) -> None:
+    """Make an empty database of the same encoding and locale, by which texts are compared."""
+    cursor.execute(LOCALE)
+    found, encoding = cursor.fetchone()
+    provider = PROVIDERS[found["datlocprovider"]]
+    locale = found.get("datlocale") or found.get("daticulocale")
+    own = f" {provider.upper()}_LOCALE %(locale)s" if locale else ""
+    try:
+        cursor.execute(
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING %(encoding)s LOCALE_PROVIDER {provider}"
+            f" LC_COLLATE %(collate)s LC_CTYPE %(ctype)s{own}",
+            {
+                "encoding": encoding,
+                "collate": found["datcollate"],
+                "ctype": found["datctype"],
+                "locale": locale,
+            },
+        )
+    except psycopg2.ProgrammingError as error:
+        raise SchemaError(f"a scratch database cannot be made: {reason(error)}") from error
+
+
+def _passes(*, data: bool, remembered: bool) -> Iterator[tuple[str, ...]]:
+    """What is dumped, one after the other: the history's rows are needed without the others as well."""
+    if data:
+        yield ()
+        return
+    yield ("--schema-only",)
+    if remembered:
+        yield ("--data-only", f"--table={TABLE}")
+
+
+def _copy(programs: list[str], original: DatabaseURL, copy: DatabaseURL, options: list[str]) -> None:
+    dump, restore = programs
+    with (
+        TemporaryFile() as complaints,
+        _running(
+            dump, original, "--format=custom", *PLAIN, *options, stdout=subprocess.PIPE, stderr=complaints
+        ) as source,
+        _running(restore, copy, *PLAIN, stdin=source.stdout, stderr=complaints) as sink,
+    ):
+        assert source.stdout
+        # That of ours is closed, or the first would never learn that the second has died.
+        source.stdout.close()
+        ended = [process.wait() for process in (source, sink)]
+        complaints.seek(0)
+        said = complaints.read().decode(errors="replace").splitlines()
+    errors = [line for line in said if "error: " in line and FORGIVEN not in line]
+    if errors or (any(ended) and not any(FORGIVEN in line for line in said)):
+        why = " ".join((errors or said or ["it gave no reason"])[0].split())
+        raise SchemaError(f"the database cannot be copied: {why}")
+
+
+@contextmanager
+def _running(
+    program: str, url: DatabaseURL, *options: str, **streams: Any
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """A program of PostgreSQL's at work on a database, which is gone at the end of the block."""
+    parameters = dict(url.parameters)
+    # What stands in a command line can be read by every user of the machine.
+    password = {"PGPASSWORD": parameters.pop("password")} if "password" in parameters else {}
+    process = subprocess.Popen(  # noqa: S603 - a program of PostgreSQL's, by its full path.
+        [program, f"--dbname={make_dsn(**parameters)}", *options],
+        env={**os.environ, "LC_ALL": "C", **password},
+        **streams,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

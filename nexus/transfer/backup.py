@@ -1,0 +1,188 @@
+"""Copies of the whole shop for the day on which something goes wrong, by PostgreSQL's own programs."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import IO
+
+from psycopg2.extensions import make_dsn
+
+from nexus import embedded
+from nexus.config import Settings
+from nexus.database_url import DatabaseURL
+from nexus.db import OUTAGES, connect, reason
+from nexus.errors import DatabaseUnavailable
+from nexus.migrate.rows import TABLE as HISTORY
+from nexus.migrate.running import LOCK
+from nexus.postgres_programs import find
+from nexus.transfer.problems import TransferError
+from nexus.transfer.whole import stoppable
+
+TABLES_HERE = """
+SELECT current_database(), current_schema(), count(c.oid)
+FROM pg_class c WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind IN ('r', 'p')
+"""
+
+#: What psql runs before the backup: no migration runs meanwhile, and what is there goes, so that tables
+#: which are newer than the backup neither stay nor stand in its way. Things elsewhere that lean on ours
+#: make this fail; what belongs to an extension stays, and what belongs to a table goes with it.
+CLEARED = rf"""
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SET LOCAL lock_timeout = '10s';
+SELECT pg_advisory_xact_lock({LOCK});
+SELECT format('DROP %s %s', kind, string_agg(name, ', '))
+FROM (
+    SELECT 'pg_class'::regclass AS catalog, oid, relnamespace AS home, oid::regclass::text AS name,
+        CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind
+    FROM pg_class WHERE relkind IN ('v', 'r', 'p', 'S')
+    UNION ALL
+    SELECT 'pg_proc'::regclass, oid, pronamespace, oid::regprocedure::text, 'ROUTINE' FROM pg_proc
+    UNION ALL
+    SELECT 'pg_type'::regclass, oid, typnamespace, oid::regtype::text, 'TYPE'
+    FROM pg_type WHERE typtype IN ('e', 'd')
+) AS thing
+WHERE home = quote_ident(current_schema())::regnamespace AND NOT EXISTS (
+    SELECT FROM pg_depend WHERE classid = catalog AND objid = thing.oid AND deptype IN ('e', 'a', 'i')
+)
+GROUP BY kind
+ORDER BY array_position(ARRAY['VIEW', 'TABLE', 'SEQUENCE', 'ROUTINE', 'TYPE'], kind)
+\gexec
+"""
+
+
+class Server:
+    """The settings' database, as PostgreSQL's programs reach it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect, to see what is there; DatabaseUnavailable where that fails."""
+        try:
+            url = settings.direct or DatabaseURL.parse(embedded.url())
+            with closing(connect(url, wait=settings.pool_wait)) as connection:
+                cursor = connection.cursor()
+                cursor.execute(TABLES_HERE)
+                self.database, schema, self.tables = cursor.fetchone()
+                self.version = int(connection.server_version) // 10000
+        except OUTAGES as error:
+            raise DatabaseUnavailable(reason(error)) from error
+        if schema is None:
+            raise TransferError("the role's search_path names no schema that is there")
+        self.schema = str(schema)
+        secret = url.parameters.get("password")
+        # Everyone on the machine sees the arguments of a program; its environment is its owner's alone.
+        self.address = make_dsn(
+            **{name: url.parameters[name] for name in url.parameters if name != "password"}
+        )
+        self.environment = {
+            "PGCONNECT_TIMEOUT": str(settings.pool_wait),
+            **os.environ,
+            **({"PGPASSWORD": secret} if secret is not None else {}),
+            "LC_ALL": "C",
+        }
+
+    def back_up(self, path: Path) -> None:
+        """Write the shop's schema into a file; ProgramMissing or TransferError."""
+        schema = self.schema.replace('"', '""')
+        # By name: into its standard output pg_dump would write the table of contents twice.
+        what = ["--format=custom", f'--schema="{schema}"', f"--file={path}"]
+        done = subprocess.run(  # noqa: S603 - a program of PostgreSQL's, by its full path.
+            [find("pg_dump", server=self.version), *what, "--no-password", f"--dbname={self.address}"],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            raise TransferError(_complaint(done.stderr))
+
+
+class Backup:
+    """A file that `Server.back_up` wrote."""
+
+    def __init__(self, path: Path, *, server: Server) -> None:
+        """Look into the file; TransferError where it is none of a shop, ProgramMissing without pg_restore."""
+        self._server = server
+        self._program = str(find("pg_restore", server=server.version))
+        # No name is taken for an option.
+        self._path = str(path.absolute())
+        done = subprocess.run(  # noqa: S603 - a program of PostgreSQL's, by its full path.
+            [self._program, "--list", self._path], env=server.environment, capture_output=True, check=False
+        )
+        if done.returncode:
+            raise TransferError(f"{path} is no backup that can be read: {_complaint(done.stderr)}")
+        lines = done.stdout.decode(errors="replace").splitlines()
+        if not any(f" TABLE {server.schema} {HISTORY} " in line for line in lines):
+            raise TransferError(f"{path} holds no shop for the schema {server.schema}")
+        #: When it was made, as pg_dump writes it.
+        self.made = next(line.partition(" at ")[2] for line in lines if "Archive created at" in line)
+
+    def restore(self) -> None:
+        """Put the shop back as it was, all of it or, with a TransferError, nothing.
+
+        pg_restore's own `--clean` would stumble over tables that came after the backup. So it only writes
+        the script, and psql runs it in one transaction after ours that clears the place.
+        """
+        server = self._server
+        reading = [self._program, "--file=-", f"--schema={server.schema}", "--no-owner", self._path]
+        writing = [
+            str(find("psql", server=server.version)),
+            "--no-psqlrc",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+        ]
+        writing += ["--no-password", f"--dbname={server.address}"]
+        with tempfile.TemporaryFile() as said_reading, tempfile.TemporaryFile() as said_writing:
+            with (
+                stoppable(),
+                subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=said_reading) as script,  # noqa: S603
+                subprocess.Popen(  # noqa: S603
+                    writing,
+                    env=server.environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=said_writing,
+                ) as psql,
+            ):
+                _run(script, psql)
+            if psql.returncode:
+                raise TransferError(f"nothing was restored: {_said(said_writing)}")
+            if script.returncode:
+                raise TransferError(f"nothing was restored: {_said(said_reading)}")
+
+
+def _run(script: "subprocess.Popen[bytes]", psql: "subprocess.Popen[bytes]") -> None:
+    """Let psql run what pg_restore writes, and commit when both have come to the end of it."""
+    assert script.stdout is not None
+    assert psql.stdin is not None
+    try:
+        # A broken pipe is psql's end, for which it gives the reason itself.
+        with suppress(BrokenPipeError):
+            psql.stdin.write(CLEARED.encode())
+            shutil.copyfileobj(script.stdout, psql.stdin)
+            # Only now: half a script ends like a whole one.
+            if script.wait() == 0:
+                psql.stdin.write(b"COMMIT;\n")
+            psql.stdin.close()
+        psql.wait()
+    except BaseException:
+        psql.kill()
+        raise
+    finally:
+        script.kill()
+        with suppress(BrokenPipeError):
+            psql.stdin.close()
+
+
+def _said(file: IO[bytes]) -> str:
+    file.seek(0)
+    return _complaint(file.read())
+
+
+def _complaint(output: bytes) -> str:
+    """The line of a program's output that says what is wrong: the first one marked so, or else the last."""
+    lines = output.decode(errors="replace").strip().splitlines() or ["it gave no reason"]
+    marked = [line for line in lines if "error:" in line.lower()]
+    return " ".join((marked or lines[-1:])[0].split())

@@ -1,0 +1,181 @@
+"""An import, all or nothing, and the proof of one at any later time."""
+
+import mmap
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2.errors import LockNotAvailable
+
+from nexus.config import Settings
+from nexus.db import OUTAGES, connect, reason
+from nexus.errors import DatabaseUnavailable
+from nexus.transfer.fixes import Correction, Fixes
+from nexus.transfer.intake import Intake
+from nexus.transfer.problems import Problem, Problems, TransferError
+from nexus.transfer.proof import Digest, TableProof, compare, from_database
+from nexus.transfer.reading import Broken, File
+from nexus.transfer.staging import Staging
+from nexus.transfer.tables import TABLES
+from nexus.transfer.writing import Advance, lock, write
+
+#: What a bar that shows an import has to go through, in lengths of the file.
+IMPORT_PASSES, VERIFY_PASSES = 3, 2
+
+
+@dataclass
+class Report:
+    """What was done with a file, and whether the database has what it has."""
+
+    tables: list[TableProof] = field(default_factory=list)
+    #: The rows that were kept although what they refer to never existed.
+    orphans: Problems = field(default_factory=lambda: Problems(0))
+    corrections: list[Correction] = field(default_factory=list)
+    problems: Problems = field(default_factory=lambda: Problems(0))
+
+    @property
+    def proven(self) -> bool:
+        """Whether both sides were compared, which a file with problems is not worth."""
+        return all(table.columns for table in self.tables)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was wrong and both sides are equal."""
+        return not self.problems.count and all(table.holds for table in self.tables)
+
+
+class Transfer:
+    """One file and one transaction, on a connection of its own to the direct URL."""
+
+    def __init__(self, file: File, connection: Any, *, fixes: Fixes, limit: int, advance: Advance) -> None:
+        """Take the corrections, how many problems to name, and whom to tell of the progress."""
+        self.file = file
+        self.connection = connection
+        self.fixes = fixes
+        self.advance = advance
+        self.problems = Problems(limit)
+        self.orphans = Problems(limit)
+        self.digests = {table.name: Digest(table) for table in TABLES}
+
+    def import_(self, *, currency: str, keep_orphans: bool, dry_run: bool) -> Report:
+        """Write what is not there yet and prove it; on any problem, and when it is dry, write nothing."""
+        with self.connection.cursor() as cursor:
+            staging = Staging(cursor)
+            if self._stage(staging):
+                lock(cursor)
+                staging.settle()
+                self._check(staging, keep_orphans=keep_orphans)
+            if self.problems.count:
+                report = self._report(staging)
+            else:
+                written = write(staging, currency=currency, size=self.file.size, advance=self.advance)
+                report = self._prove(staging, written)
+        if report.holds and not dry_run:
+            self.connection.commit()
+        return report
+
+    def verify(self) -> Report:
+        """Compare the file with what the database holds now, as one moment saw it."""
+        self.connection.set_session(isolation_level="REPEATABLE READ")
+        with self.connection.cursor() as cursor:
+            staging = Staging(cursor)
+            if not self._stage(staging) or self.problems.count:
+                self._join(self.problems.room())
+                return self._report(staging)
+            staging.settle()
+            found = self.problems.room()
+            for table in TABLES:
+                staging.duplicates(table, found)
+                staging.orphans(table, self.orphans)
+            self._join(found)
+            return self._prove(staging, {})
+
+    def _stage(self, staging: Staging) -> bool:
+        """Take every row in; False where the file could not be read to its end."""
+        intake = Intake(self.fixes, self.problems)
+        position = 0
+        try:
+            for batch in self.file.batches():
+                cells = intake.cells(batch)
+                staging.load(batch.table, cells)
+                if not self.problems.count:
+                    self.digests[batch.table.name].add(cells.columns)
+                self.advance(batch.places[-1] - position)
+                position = batch.places[-1]
+        except Broken as broken:
+            name = broken.table.name if broken.table else None
+            self.problems.add(Problem(broken.place, name, None, str(broken), id=broken.identity))
+            self._join(self.problems.room())
+            return False
+        self.advance(self.file.size - position)
+        self.fixes.unused(self.problems)
+        return True
+
+    def _check(self, staging: Staging, *, keep_orphans: bool) -> None:
+        found = self.problems.room()
+        for table in TABLES:
+            staging.check(table, found)
+            staging.differences(table, found)
+            staging.orphans(table, self.orphans if keep_orphans else found)
+        self._join(found)
+
+    def _join(self, found: Problems) -> None:
+        self.problems.join(found, file=self.file)
+        self.orphans.join(self.orphans.room(), file=self.file)
+
+    def _prove(self, staging: Staging, written: dict[str, int]) -> Report:
+        report = self._report(staging, written)
+        unequal = self.problems.room()
+        for table, proof in zip(TABLES, report.tables, strict=True):
+            compare(proof, self.digests[table.name], from_database(staging.cursor, table))
+            if not proof.holds:
+                staging.missing(table, unequal)
+                staging.differences(table, unequal)
+            self.advance(self.file.size // len(TABLES))
+        self._join(unequal)
+        return report
+
+    def _report(self, staging: Staging, written: dict[str, int] | None = None) -> Report:
+        tables = [
+            TableProof(
+                table.name,
+                read=staging.read[table.name],
+                written=(written or {}).get(table.name, 0),
+                already_there=staging.there[table.name],
+            )
+            for table in TABLES
+        ]
+        return Report(tables, self.orphans, self.fixes.made, self.problems)
+
+
+@contextmanager
+def opened(
+    path: Path, settings: Settings, *, fixes: Path | None, limit: int, advance: Advance
+) -> Iterator[Transfer]:
+    """A file and a transaction for it; TransferError or DatabaseUnavailable where there cannot be one."""
+    corrections = Fixes.load(fixes)
+    try:
+        with path.open("rb") as source, closing(_mapped(source.fileno())) as data:
+            file = File(data, lines=path.suffix == ".ndjson")
+            with closing(connect(settings.direct, wait=settings.pool_wait)) as connection:
+                connection.autocommit = False
+                connection.set_client_encoding("UTF8")
+                yield Transfer(file, connection, fixes=corrections, limit=limit, advance=advance)
+    except LockNotAvailable as error:
+        raise TransferError("someone else holds the tables for ten seconds: nothing was written") from error
+    except OUTAGES as error:
+        raise DatabaseUnavailable(reason(error)) from error
+    except psycopg2.Error as error:
+        raise TransferError(f"the database refused, and nothing was written: {reason(error)}") from error
+    except OSError as error:
+        raise TransferError(f"{path}: {error.strerror or error}") from error
+
+
+def _mapped(descriptor: int) -> mmap.mmap:
+    try:
+        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    except ValueError:
+        raise TransferError("the file is empty") from None

@@ -1,0 +1,82 @@
+"""What is wrong with a file: each problem with its place, all of them up to a limit."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from nexus.transfer.reading import Broken, File
+
+#: UTF-8 writes a character as one byte that is none of these, and any number of these.
+CONTINUATION = bytes(range(0x80, 0xC0))
+STEP = 2**20
+
+
+class TransferError(Exception):
+    """An import, a proof or an export that cannot be; the text is one line that says why."""
+
+
+@dataclass
+class Problem:
+    """One value, or one row, that is not as it must be."""
+
+    #: The byte in the file; None for what is in no file.
+    place: int | None
+    table: str | None
+    field: str | None
+    reason: str
+    id: Any = None
+    #: From 1 on, the column in characters.
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        where = f"line {self.line}, column {self.column}: " if self.line else ""
+        what = " ".join(str(part) for part in (self.table, self.id, self.field) if part is not None)
+        return f"{where}{what}{': ' if what else ''}{self.reason}"
+
+
+@dataclass
+class Problems:
+    """The first problems by their place, and how many there are in all."""
+
+    limit: int
+    count: int = 0
+    found: list[Problem] = field(default_factory=list)
+
+    def add(self, problem: Problem, *, more: int = 0) -> None:
+        """Take one, and how many others are like it of which nobody will tell."""
+        self.count += 1 + more
+        if len(self.found) < self.limit or problem.place is None:
+            self.found.append(problem)
+
+    def room(self) -> "Problems":
+        """As many again, for checks that come later although what they find may stand earlier."""
+        return Problems(self.limit)
+
+    def join(self, others: "Problems", *, file: File) -> None:
+        """Add others, bring all in the file's order, and give each its line, column and id."""
+        self.count += others.count
+        self.found = sorted(self.found + others.found, key=lambda problem: problem.place or -1)[: self.limit]
+        line, column, position = 1, 1, 0
+        for problem in self.found:
+            if problem.place is None:
+                continue
+            while position < problem.place:
+                step = file.data[position : min(problem.place, position + STEP)]
+                if b"\n" in step:
+                    line += step.count(b"\n")
+                    column, step = 1, step[step.rindex(b"\n") + 1 :]
+                column += len(step.translate(None, CONTINUATION))
+                position = min(problem.place, position + STEP)
+                file.forget()
+            problem.line, problem.column = line, column
+            if problem.id is None and problem.field is not None:
+                problem.id = _id(file, problem.place)
+
+
+def _id(file: File, place: int) -> Any:
+    """The id of the row at a place, as the file has it."""
+    try:
+        row = file.row(place)
+    except Broken:
+        return None
+    return row.get("id") if isinstance(row, dict) else None

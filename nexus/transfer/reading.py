@@ -1,0 +1,264 @@
+"""How a file is laid out: which tables it has, which rows, and where each of them stands."""
+
+import json
+import mmap
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from nexus.transfer.tables import FORMAT, TABLES, VERSION, Table
+
+#: No row is longer. Where the end of one is not found within this, a quotation mark is missing.
+ROW_BYTES = 16 * 2**20
+BATCH_ROWS = 5000
+BATCH_BYTES = 2**20
+
+SPACE = rb"[ \t\r\n]*+"
+STRING = rb'"[^"\\]*+(?:\\[\x00-\xff][^"\\]*+)*+"'
+KEY = rb"(?P<key>" + STRING + rb"|-?[0-9]+|null|true|false)"
+#: An object without another in it, as all good rows are.
+FLAT = rb'(?P<row>\{[^{}\[\]"]*+(?:' + STRING + rb'[^{}\[\]"]*+)*+\})'
+
+OPEN = re.compile(SPACE + rb"\{" + SPACE)
+CLOSE = re.compile(rb"\}")
+LINE = re.compile(rb"[^\n]*+\n?")
+NAME = re.compile(SPACE + rb"(" + STRING + rb")" + SPACE + rb":" + SPACE)
+SCALAR = re.compile(STRING + rb"|[0-9]+")
+NEXT = re.compile(SPACE + rb"([,}])")
+END = re.compile(SPACE + rb"\Z")
+EMPTY = re.compile(rb"\[" + SPACE + rb"\]|\{" + SPACE + rb"\}")
+FIRST_ENTRY = re.compile(rb"\[" + SPACE + rb"\[")
+ID = re.compile(rb'"id"\s*:\s*("[^"\\]*"|[0-9]+)')
+MARK = b"\xef\xbb\xbf"
+
+
+class Broken(Exception):
+    """The file cannot be read on from here."""
+
+    def __init__(self, place: int, reason: str, *, table: Table | None = None, identity: Any = None) -> None:
+        """Take the place in bytes, the reason, and the row's table and id as far as they are known."""
+        super().__init__(reason)
+        self.place = place
+        self.table = table
+        self.identity = identity
+
+
+@dataclass
+class Batch:
+    """Some rows of one table, as JSON, each with the place of its first byte."""
+
+    table: Table
+    places: list[int] = field(default_factory=list)
+    rows: list[bytes] = field(default_factory=list)
+    #: What the rows had as keys in their map, as JSON; none where they were no map.
+    keys: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to work on it: a batch is bounded in rows and in bytes."""
+        return len(self.rows) >= BATCH_ROWS or self.size >= BATCH_BYTES
+
+
+class Shape:
+    """One way to write a table: what stands before each row, and what after it."""
+
+    def __init__(self, before: bytes, after: bytes) -> None:
+        """Take the patterns; `after` has a group of what separates rows or ends the table."""
+        self.before = re.compile(SPACE + before)
+        self.after = re.compile(SPACE + after)
+        self.element = re.compile(SPACE + before + FLAT + SPACE + after)
+
+
+ROWS = Shape(rb"", rb"(?P<end>[,\]])")
+ENTRIES = Shape(rb"\[" + SPACE + KEY + SPACE + rb"," + SPACE, rb"\]" + SPACE + rb"(?P<end>[,\]])")
+OBJECTS = Shape(rb"(?P<key>" + STRING + rb")" + SPACE + rb":" + SPACE, rb"(?P<end>[,}])")
+LINES = Shape(
+    rb'\{[ \t]*"table"[ \t]*:[ \t]*"(?P<key>[^"\\\n]*)"[ \t]*,[ \t]*"row"[ \t]*:[ \t]*',
+    rb"\}[ \t\r]*(?P<end>\n|\Z)",
+)
+
+
+class File:
+    """A file of rows, mapped into memory a window at a time; what was read is let go of."""
+
+    def __init__(self, data: mmap.mmap, *, lines: bool) -> None:
+        """Take the mapped file, and whether each of its lines is JSON of its own."""
+        self.data = data
+        self.lines = lines
+        self.size = len(data)
+
+    def batches(self) -> Iterator[Batch]:
+        """Every row of the file, in its order; Broken where it cannot be read on."""
+        start = len(MARK) if self.data[: len(MARK)] == MARK else 0
+        for batch in self._of_lines(start) if self.lines else self._of_object(start):
+            yield batch
+            self.forget()
+
+    def row(self, place: int) -> Any:
+        """What stands at a place, read leniently; Broken where that is not JSON."""
+        return self._value(place)[0]
+
+    def forget(self) -> None:
+        """Give back the memory of what was read, which the system reads again where it is needed."""
+        self.data.madvise(mmap.MADV_DONTNEED)
+
+    def _of_object(self, start: int) -> Iterator[Batch]:
+        opened = OPEN.match(self.data, start)
+        if opened is None:
+            raise Broken(start, "the file is not a JSON object")
+        position, separator = opened.end(), b","
+        seen: set[str] = set()
+        if closed := CLOSE.match(self.data, position):
+            position, separator = closed.end(), b"}"
+        while separator == b",":
+            found = NAME.match(self.data, position, self._bound(position))
+            if found is None:
+                raise Broken(position, self._instead("the name of a table"))
+            name = scalar(found[1])
+            if str(name) in seen:
+                raise Broken(found.start(1), f"{name!r} is here a second time")
+            seen.add(str(name))
+            if name in ("format", "version"):
+                position = self._stated(name, found.end())
+            else:
+                position = yield from self._of_table(_named(name, found.start(1)), found.end())
+            following = NEXT.match(self.data, position)
+            if following is None:
+                raise Broken(position, self._instead("a comma or the end of the object"))
+            position, separator = following.end(), following[1]
+        if END.match(self.data, position) is None:
+            raise Broken(position, "something follows the end of the object")
+
+    def _stated(self, name: str, position: int) -> int:
+        """Check what the file says about itself; the position after it."""
+        found = SCALAR.match(self.data, position, self._bound(position))
+        said = scalar(found[0]) if found else None
+        if found is None or said != {"format": FORMAT, "version": VERSION}[name]:
+            raise Broken(position, f"the {name} is not {FORMAT!r}, {VERSION}: another program wrote this")
+        return found.end()
+
+    def _of_table(self, table: Table, position: int) -> Any:
+        """The batches of one table, and in the end the position after it."""
+        if empty := EMPTY.match(self.data, position):
+            return empty.end()
+        opening = self.data[position : position + 1]
+        if opening not in (b"[", b"{"):
+            raise Broken(position, self._instead("a list or a map of rows"), table=table)
+        shape = OBJECTS if opening == b"{" else ROWS
+        if FIRST_ENTRY.match(self.data, position):
+            shape = ENTRIES
+        position += 1
+        batch, end = Batch(table), b","
+        try:
+            while end == b",":
+                position, end = self._element(shape, position, batch)
+                if batch.full:
+                    yield batch
+                    batch = Batch(table)
+        except Broken:
+            # What stood before is worth looking at all the same.
+            if batch.rows:
+                yield batch
+            raise
+        if batch.rows:
+            yield batch
+        return position
+
+    def _of_lines(self, start: int) -> Iterator[Batch]:
+        header = LINE.match(self.data, start, self._bound(start))
+        if header is None or scalar(header[0]) != {"format": FORMAT, "version": VERSION}:
+            raise Broken(start, f'the first line is not {{"format": "{FORMAT}", "version": {VERSION}}}')
+        position, batch = header.end(), Batch(TABLES[0])
+        try:
+            while END.match(self.data, position) is None:
+                line, before = Batch(batch.table), position
+                position, _ = self._element(LINES, position, line)
+                table = _named(line.keys[0].decode(errors="replace"), before)
+                if table is not batch.table or batch.full:
+                    if batch.rows:
+                        yield batch
+                    batch = Batch(table)
+                batch.places += line.places
+                batch.rows += line.rows
+                batch.size += line.size
+        except Broken:
+            if batch.rows:
+                yield batch
+            raise
+        if batch.rows:
+            yield batch
+
+    def _element(self, shape: Shape, position: int, batch: Batch) -> tuple[int, bytes]:
+        """Put the row at the position into the batch; the position after it, and what ended it."""
+        found = shape.element.match(self.data, position, self._bound(position))
+        if found is not None:
+            row, place = found["row"], found.start("row")
+            after: Any = found
+            before: Any = found
+        else:
+            before = shape.before.match(self.data, position, self._bound(position))
+            if before is None:
+                raise Broken(position, self._instead("another row"), table=batch.table)
+            place = before.end()
+            _, end = self._value(place, batch.table)
+            row = self.data[place:end]
+            after = shape.after.match(self.data, end)
+            if after is None:
+                raise self._cut(end, batch.table, place)
+        batch.places.append(place)
+        batch.rows.append(row)
+        batch.size += len(row)
+        if shape is not ROWS:
+            batch.keys.append(before["key"])
+        return after.end(), after["end"]
+
+    def _value(self, place: int, table: Table | None = None) -> tuple[Any, int]:
+        """The JSON value at a place, whatever it is, and the position after it."""
+        for window in (2**16, 2**20, ROW_BYTES):
+            text = self.data[place : place + window].decode(errors="surrogateescape")
+            try:
+                value, length = json.JSONDecoder().raw_decode(text)
+            except (ValueError, RecursionError) as error:
+                # What fails near the end of the window may only have been cut by it.
+                reached = getattr(error, "pos", 0) if "Unterminated" not in str(error) else len(text)
+                if place + window >= self.size or reached < len(text) - 16:
+                    failed, reason = reached, str(error).partition(":")[0]
+                    break
+            else:
+                return value, place + len(text[:length].encode(errors="surrogateescape"))
+        else:
+            raise Broken(place, "no end of this row within 16 MiB: a quotation mark is missing", table=table)
+        raise self._cut(place + len(text[:failed].encode(errors="surrogateescape")), table, place, reason)
+
+    def _cut(self, position: int, table: Table | None, place: int, reason: str = "") -> Broken:
+        """What to say of a row that begins at a place and cannot be read from a position on."""
+        known = ID.search(self.data, place, max(place, min(position, self._bound(place))))
+        identity = scalar(known[1]) if known else None
+        if END.match(self.data, position):
+            return Broken(position, "the file ends in the middle of a row", table=table, identity=identity)
+        said = f"not JSON: {reason}" if reason else "not JSON: neither a comma nor the end follows the row"
+        return Broken(position, said, table=table, identity=identity)
+
+    def _instead(self, wanted: str) -> str:
+        return f"not JSON, or the file ends too early: here should be {wanted}"
+
+    def _bound(self, position: int) -> int:
+        return min(self.size, position + ROW_BYTES)
+
+
+def scalar(text: bytes) -> Any:
+    """The value of a piece of JSON, or the piece itself where it is none."""
+    plain = text.decode(errors="replace")
+    try:
+        return json.loads(plain, strict=False)
+    except ValueError:
+        return plain
+
+
+def _named(name: str, place: int) -> Table:
+    for table in TABLES:
+        if table.name == name:
+            return table
+    raise Broken(place, f"{name!r} is no table: there are {', '.join(table.name for table in TABLES)}")

@@ -1,0 +1,141 @@
+"""What a file can hold: the tables, their fields, and what becomes of a row that lacks one."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from enum import Enum
+
+from nexus.models.catalog import DRAFT, LIVE
+from nexus.models.orders import STEPS
+
+#: What a file of ours says about itself.
+FORMAT = "nexus"
+VERSION = 1
+
+
+class Kind(Enum):
+    """What a field holds; `nexus/transfer/rows.py` has the rule of each."""
+
+    #: A number that PostgreSQL assigns, or a reference to one.
+    ID = "id"
+    #: An order's id: a UUID, or whatever text the old system gave.
+    ORDER_ID = "order id"
+    #: Whole and not negative, in the currency's smallest unit.
+    MONEY = "money"
+    TEXT = "text"
+    #: A text that an index holds, which bounds its length.
+    KEY = "key"
+    HASH = "hash"
+    CURRENCY = "currency"
+    #: RFC 3339 on the wire; up to microseconds.
+    TIME = "time"
+
+    @property
+    def type(self) -> str:
+        """The column's type in PostgreSQL."""
+        return TYPES.get(self, "text")
+
+
+TYPES = {Kind.ID: "bigint", Kind.MONEY: "bigint", Kind.ORDER_ID: "uuid", Kind.TIME: "timestamptz"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a row: its name in a file, its column, and what may stand in it."""
+
+    wire: str
+    column: str
+    kind: Kind
+    nullable: bool = False
+    #: What an old row without this field gets, in SQL: `s` is the row, `p` an order's product.
+    default: str | None = None
+    #: The only texts that it may be; empty: any.
+    choices: tuple[str, ...] = ()
+    #: The table whose id it is.
+    references: str | None = None
+    #: Whether it may name a row that never existed, which `--orphans keep` makes null.
+    orphans: bool = False
+    #: What no two rows of the table may have in common, in SQL with `{}` for the column.
+    unique: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table; its first field is its id."""
+
+    name: str
+    fields: tuple[Field, ...]
+    #: The fields that an old map of these rows may have as its keys; empty: it was keyed by anything.
+    keyed_by: tuple[str, ...] = ()
+    #: The columns of an amount and of what it is summed by.
+    summed: tuple[str, str] | None = None
+
+    @property
+    def id(self) -> Field:
+        """The field that tells rows apart."""
+        return self.fields[0]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, in the order of the fields."""
+        return tuple(field.column for field in self.fields)
+
+    @property
+    def defaults(self) -> tuple[Field, ...]:
+        """The fields that an old row may lack."""
+        return tuple(field for field in self.fields if field.default is not None)
+
+    def given(self, names: Container[str]) -> int:
+        """The bits of those defaults that a row with fields of these names has no need of."""
+        return sum(1 << bit for bit, field in enumerate(self.defaults) if field.wire in names)
+
+
+USERS = Table(
+    "users",
+    (
+        Field("id", "id", Kind.ID),
+        Field("email", "email", Kind.KEY, unique="lower({})"),
+        Field("password", "password", Kind.HASH),
+        Field("createdAt", "created_at", Kind.TIME, default="now()"),
+        Field("updatedAt", "updated_at", Kind.TIME, default="COALESCE(s.created_at, now())"),
+    ),
+    keyed_by=("email", "id"),
+)
+
+PRODUCTS = Table(
+    "products",
+    (
+        Field("id", "id", Kind.ID),
+        Field("userId", "user_id", Kind.ID, references="users"),
+        Field("name", "name", Kind.TEXT),
+        Field("description", "description", Kind.TEXT),
+        Field("price", "price", Kind.MONEY),
+        Field("currency", "currency", Kind.CURRENCY, default="%(currency)s"),
+        Field("status", "status", Kind.TEXT, default=f"'{LIVE}'", choices=(LIVE, DRAFT)),
+        Field("createdAt", "created_at", Kind.TIME, default="now()"),
+        Field("updatedAt", "updated_at", Kind.TIME, default="COALESCE(s.created_at, now())"),
+    ),
+    keyed_by=("id",),
+)
+
+ORDERS = Table(
+    "orders",
+    (
+        Field("id", "id", Kind.ORDER_ID),
+        Field("oldId", "old_id", Kind.KEY, nullable=True, unique="{}"),
+        Field("sellerId", "seller_id", Kind.ID, nullable=True, default="p.user_id", references="users"),
+        Field("productId", "product_id", Kind.ID, nullable=True, references="products", orphans=True),
+        # A product that never existed had no name that we know of.
+        Field("productName", "product_name", Kind.TEXT, default="COALESCE(p.name, '')"),
+        Field("email", "email", Kind.KEY),
+        Field("name", "name", Kind.TEXT, nullable=True),
+        Field("status", "status", Kind.TEXT, choices=tuple(STEPS)),
+        Field("amount", "amount", Kind.MONEY),
+        Field("currency", "currency", Kind.CURRENCY, default="%(currency)s"),
+        Field("createdAt", "created_at", Kind.TIME),
+        Field("updatedAt", "updated_at", Kind.TIME, default="s.created_at"),
+    ),
+    summed=("amount", "status"),
+)
+
+#: In this order, whatever a row refers to comes before it.
+TABLES = (USERS, PRODUCTS, ORDERS)

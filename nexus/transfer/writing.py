@@ -1,0 +1,64 @@
+"""From the staged rows of a file into the tables, and the sequences past their ids."""
+
+from collections.abc import Callable
+from typing import Any
+
+from nexus.transfer.staging import Staging, is_given, staged, wanted
+from nexus.transfer.tables import TABLES, Field, Kind, Table
+
+#: Told how many bytes of the file have been dealt with since the last time.
+Advance = Callable[[int], None]
+
+#: Rows are written in parts of a file, for nothing else than to show how far it is.
+PART = 16 * 2**20
+
+
+def lock(cursor: Any) -> None:
+    """Let nobody else write until the transaction ends; readers are not held up."""
+    names = ", ".join(table.name for table in TABLES)
+    cursor.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
+
+
+def write(staging: Staging, *, currency: str, size: int, advance: Advance) -> dict[str, int]:
+    """Write the rows that are not there yet; how many, by table. `size` is the file's, in bytes."""
+    written = dict.fromkeys((table.name for table in TABLES), 0)
+    for table in TABLES:
+        insert = _insert(table)
+        for start in range(0, size, PART) if staging.read[table.name] > staging.there[table.name] else ():
+            values = {"currency": currency, "start": start, "end": start + PART}
+            staging.cursor.execute(insert, values)
+            written[table.name] += staging.cursor.rowcount
+            if staging.cursor.rowcount:
+                advance(min(PART, size - start))
+        if written[table.name] and table.id.kind is Kind.ID:
+            _move_sequence(staging.cursor, table)
+    return written
+
+
+def _insert(table: Table) -> str:
+    values = ", ".join(_value(table, field) for field in table.fields)
+    product = ""
+    if any(field.orphans for field in table.fields):
+        product = " LEFT JOIN products p ON p.id = s.product_id"
+    return (
+        f"INSERT INTO {table.name} ({', '.join(table.columns)})"
+        f" SELECT {values} FROM {staged(table)} s{product}"
+        " WHERE NOT s.there AND s.place >= %(start)s AND s.place < %(end)s"
+    )
+
+
+def _value(table: Table, field: Field) -> str:
+    if field.default is None:
+        return wanted(field)
+    return f"CASE WHEN {is_given(table, field)} THEN s.{field.column} ELSE {field.default} END"
+
+
+def _move_sequence(cursor: Any, table: Table) -> None:
+    """Let the next id be past the last, in a way that the end of the transaction can undo."""
+    cursor.execute(
+        f"SELECT pg_get_serial_sequence('{table.name}', 'id'), (SELECT max(id) FROM {staged(table)})"
+    )
+    sequence, last = cursor.fetchone()
+    cursor.execute(f"SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM {sequence}")
+    if cursor.fetchone()[0] < last:
+        cursor.execute(f"ALTER SEQUENCE {sequence} RESTART WITH {last}; SELECT nextval('{sequence}')")

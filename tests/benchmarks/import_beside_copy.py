@@ -1,0 +1,76 @@
+"""An import beside psql and its copy: `python -m tests.benchmarks.import_beside_copy FILE DIRECTORY`."""
+
+import argparse
+import os
+import re
+import resource
+import secrets
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from nexus.config import Settings, load_settings
+from nexus.db import connect
+from nexus.migrate import History
+
+TABLES = ("users", "products", "orders")
+MOST_TIMES = 3
+MOST_MEBIBYTES = 300
+
+
+def copied(url: str, directory: Path) -> float:
+    """Seconds that psql needs for the CSV files of `tests.benchmarks.dump`, in one transaction."""
+    commands = []
+    for table in TABLES:
+        with (directory / f"{table}.csv").open(encoding="utf-8") as file:
+            columns = file.readline().strip()
+        path = directory / f"{table}.csv"
+        commands += ["-c", rf"\copy {table} ({columns}) from '{path}' csv header null '\N'"]
+    began = time.monotonic()
+    subprocess.run(["psql", "-q1", "-v", "ON_ERROR_STOP=1", url, *commands], check=True)
+    return time.monotonic() - began
+
+
+def imported(url: str, file: Path) -> float:
+    """Seconds that `flask db import` needs, its proof included."""
+    began = time.monotonic()
+    command = [sys.executable, "-m", "flask", "db", "import", str(file)]
+    subprocess.run(command, check=True, env={**os.environ, "DATABASE_URL": url}, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def main() -> int:
+    """Measure both on databases of their own on the server of DATABASE_URL; 1 when the import is too dear."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path, help="what `python -m tests.benchmarks.dump FILE` wrote")
+    parser.add_argument("csv", type=Path, help="what its --csv wrote")
+    given = parser.parse_args()
+    settings = load_settings()
+    names = [f"nexus_bench_{secrets.token_hex(4)}" for _ in range(2)]
+    with closing(connect(settings.direct, wait=5)) as connection, connection.cursor() as cursor:
+        urls = [re.sub("(://[^/]*/)[^?]*", rf"\g<1>{name}", str(settings.database_url)) for name in names]
+        try:
+            for name, url in zip(names, urls, strict=True):
+                cursor.execute(f"CREATE DATABASE {name}")
+                History.of(of(settings, url)).migrate()
+            psql = copied(urls[0], given.csv.resolve())
+            ours = imported(urls[1], given.file)
+        finally:
+            for name in names:
+                cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    mebibytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    times = ours / psql
+    sys.stdout.write(f"psql \\copy {psql:.1f} s, flask db import {ours:.1f} s: {times:.2f} times as long")
+    sys.stdout.write(f" (at most {MOST_TIMES}), {mebibytes} MiB at its largest (at most {MOST_MEBIBYTES})\n")
+    return int(times > MOST_TIMES or mebibytes > MOST_MEBIBYTES)
+
+
+def of(settings: Settings, url: str) -> Settings:
+    """The settings for another database."""
+    return settings.model_copy(update={"database_url": url})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

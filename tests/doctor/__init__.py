@@ -1,0 +1,1 @@
+"""The doctor, and every ill that it is to find."""

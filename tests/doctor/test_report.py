@@ -1,0 +1,93 @@
+"""The report as a whole: its lines, its exit code, and what it never shows."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nexus.config import Settings
+from tests.doctor.conftest import Doctor
+from tests.environment import environment
+
+SECRET = "hunter2-hunter2"
+
+
+def run(root: Path, settings: Settings, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "db", "doctor", *words],
+        cwd=root,
+        env=environment(settings, **changes),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_shop_that_is_well_has_nothing_but_ok(doctor: Doctor, shop: Settings) -> None:
+    report = doctor(shop)
+
+    assert {line["status"] for line in report.lines.values()} == {"ok"}
+    assert report.code == 0
+
+
+def test_the_lines_are_aligned_with_the_advice_below(root: Path, scratch: Settings) -> None:
+    done = run(root, scratch)
+
+    lines = done.stdout.splitlines()
+    place = lines[0].index("reachable")
+    width = lines[0].index(next(word for word in lines[0].split()[2:]))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "\x1b" not in done.stdout
+    for line in lines:
+        if line.startswith(("ok  ", "warn", "fail")):
+            assert line[place - 2 : place] == "  "
+            assert line[width - 2 : width] == "  "
+        else:
+            assert line.startswith(" " * width + "> ")
+    migrations = [line.split()[1] for line in lines].index("migrations")
+    assert lines[migrations + 1].split() == [">", "flask", "migrate"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "advised"),
+    [
+        ("127.0.0.1:1/nothing", "Connection refused", "start the server"),
+        # A name that is too long to be one, so that nobody is asked for it.
+        (f"{'x' * 64}/nothing", "translate host name", "correct the host in DATABASE_URL"),
+    ],
+)
+def test_without_a_server_one_line_says_why(
+    root: Path, settings: Settings, url: str, said: str, advised: str
+) -> None:
+    url = f"postgresql://nexus:{SECRET}@{url}"
+    done, listed = (run(root, settings, *words, DATABASE_URL=url) for words in ([], ["--json"]))
+
+    first, second = done.stdout.splitlines()
+    assert first.startswith("fail  reachable  ")
+    assert said in first
+    assert advised in second
+    (finding,) = json.loads(listed.stdout)
+    assert (finding["check"], finding["status"]) == ("reachable", "fail")
+    assert (done.returncode, listed.returncode) == (1, 1)
+    assert SECRET not in done.stdout + done.stderr + listed.stdout + listed.stderr
+
+
+def test_a_password_that_the_driver_repeats_is_left_out(doctor: Doctor, shop: Settings) -> None:
+    assert shop.direct
+    host = shop.direct.parameters.get("host", "")
+    url = f"postgresql://{SECRET}:{SECRET}@/nexus?host={host}&port={shop.direct.parameters.get('port', 5432)}"
+    report = doctor(shop, database_url=url)
+
+    assert list(report.lines) == ["reachable"]
+    assert "***" in report.detail("reachable")
+    assert SECRET not in json.dumps(report.lines)
+
+
+def test_a_database_that_does_not_exist_is_to_be_made(doctor: Doctor, shop: Settings) -> None:
+    url = f"{str(shop.database_url).partition('?')[0]}_gone"
+    query = str(shop.database_url).partition("?")[2]
+    report = doctor(shop, database_url=f"{url}?{query}")
+
+    assert report.advice("reachable") == "create it (docs/DATABASE.md), or correct DATABASE_URL"

@@ -1,0 +1,159 @@
+"""Ways to the server that are slow, open to listeners, or lead past a pooler of the wrong kind."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from nexus.config import Settings
+from tests.doctor.conftest import Doctor, name
+from tests.pooler.bouncer import Bouncer, needed
+from tests.pooler.conftest import Start
+from tests.sql import query
+
+
+@needed
+@pytest.mark.parametrize(
+    ("mode", "direct", "pooled"),
+    [("transaction", "fail", "ok"), ("session", "ok", "ok"), ("statement", "fail", "fail")],
+)
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_poolers_mode_is_found_by_trying(
+    doctor: Doctor, shop: Settings, start: Start, mode: str, direct: str, pooled: str, size: int
+) -> None:
+    # A session mode of one connection would wait for it, and cannot serve anybody.
+    bouncer = start(shop, mode=mode, size=max(size, 2) if mode == "session" else size)
+
+    report = doctor(shop, database_url=bouncer.url())
+    assert f"in {mode} mode" in report.detail("pooler")
+    assert report.status("pooler") == direct
+
+    report = doctor(shop, database_pool_url=bouncer.url())
+    assert f"in {mode} mode" in report.detail("pool pooler")
+    assert report.status("pool pooler") == pooled
+    assert report.status("pooler") == "ok"
+
+
+@needed
+def test_a_shop_behind_a_pooler_is_well(doctor: Doctor, shop: Settings, start: Start) -> None:
+    bouncer = start(shop)
+    report = doctor(shop, database_pool_url=bouncer.url())
+
+    assert {line["status"] for line in report.lines.values()} == {"ok"}
+    assert report.detail("connections").startswith("2 needed (for commands")
+    assert report.detail("pool connections").startswith("8 to the pooler")
+    assert report.detail("pool database") == "the one of DATABASE_URL"
+    assert bouncer.left_behind() == []
+
+
+@needed
+def test_a_pooler_of_another_database_fails(
+    doctor: Doctor, shop: Settings, settings: Settings, start: Start
+) -> None:
+    report = doctor(shop, database_pool_url=start(settings).url())
+
+    assert report.status("pool database") == "fail"
+
+
+def test_a_pool_url_without_a_pooler_is_told(doctor: Doctor, shop: Settings) -> None:
+    report = doctor(shop, database_pool_url=shop.database_url)
+
+    assert report.status("pool pooler") == "warn"
+    assert report.code == 0
+
+
+def test_a_pooler_that_is_down_is_told_beside_a_server_that_is_well(doctor: Doctor, shop: Settings) -> None:
+    report = doctor(shop, database_pool_url="postgresql://nobody@127.0.0.1:1/nothing")
+
+    assert report.status("migrations") == "ok"
+    assert [check for check in report.lines if check.startswith("pool ")] == ["pool reachable"]
+    assert "DATABASE_POOL_URL" in report.advice("pool reachable")
+
+
+def test_limits_of_time_that_are_missing_come_with_the_lines_that_set_them(
+    doctor: Doctor, scratch: Settings
+) -> None:
+    report = doctor(scratch)
+    assert report.status("limits") == "warn"
+    head, *lines = report.advice("limits").splitlines()
+    assert head == "bound what new connections may take:"
+    for line in lines:
+        query(scratch, line)
+
+    report = doctor(scratch)
+    assert report.status("limits") == "ok"
+    assert report.detail("limits") == (
+        "statement_timeout 15s, lock_timeout 5s, idle_in_transaction_session_timeout 30s"
+    )
+
+
+def test_one_limit_that_is_missing_is_named_alone(doctor: Doctor, shop: Settings) -> None:
+    query(shop, f"ALTER DATABASE {name(shop)} SET lock_timeout = 0")
+
+    _, *lines = doctor(shop).advice("limits").splitlines()
+    assert [line.partition(" SET ")[2] for line in lines] == ["lock_timeout = '5s';"]
+
+
+@needed
+def test_tls_is_missed_only_between_machines(
+    doctor: Doctor, shop: Settings, start: Start, certificate: tuple[Path, Path]
+) -> None:
+    plain, safe = start(shop), start(shop, certificate=certificate)
+    # A name that is another machine's, and the address that is tunnelled to instead.
+    far = "?host=db.example.com&hostaddr=127.0.0.1"
+
+    report = doctor(shop, database_pool_url=plain.url())
+    assert report.status("pool tls") == "ok"
+
+    report = doctor(shop, database_pool_url=plain.url(query=far))
+    assert report.status("pool tls") == "warn"
+    assert "sslmode=require" in report.advice("pool tls")
+
+    report = doctor(shop, database_pool_url=safe.url(query=f"{far}&sslmode=require"))
+    assert report.status("pool tls") == "ok"
+    assert report.detail("pool tls").startswith("TLSv1.3, ")
+
+    report = doctor(shop, database_pool_url=plain.url(query="?sslmode=require"))
+    assert (
+        report.advice("pool reachable")
+        == "turn ssl on at the server, or take sslmode out of DATABASE_POOL_URL"
+    )
+
+
+@pytest.fixture
+def distant(shop: Settings, start: Start) -> Iterator[str]:
+    """The URL of a pooler that is far away: what it answers takes a while."""
+    bouncer = start(shop)
+    with socket.create_server(("127.0.0.1", 0)) as ear:
+        threading.Thread(target=carry, args=(ear, bouncer), daemon=True).start()
+        yield bouncer.url().replace(f":{bouncer.port}/", f":{ear.getsockname()[1]}/")
+
+
+def carry(ear: socket.socket, bouncer: Bouncer) -> None:
+    """Carry bytes between whoever comes and the pooler until both have gone."""
+    with suppress(OSError):
+        while True:
+            client, _ = ear.accept()
+            server = socket.create_connection(("127.0.0.1", bouncer.port))
+            for pair, delay in (((client, server), 0.0), ((server, client), 0.05)):
+                threading.Thread(target=pour, args=(*pair, delay), daemon=True).start()
+
+
+def pour(source: socket.socket, target: socket.socket, delay: float) -> None:
+    with suppress(OSError), source, target:
+        while chunk := source.recv(65536):
+            time.sleep(delay)
+            target.sendall(chunk)
+        target.shutdown(socket.SHUT_RDWR)
+
+
+@needed
+def test_a_server_that_is_far_away_is_told(doctor: Doctor, shop: Settings, distant: str) -> None:
+    report = doctor(shop, database_pool_url=distant)
+
+    assert report.status("latency") == "ok"
+    assert report.status("pool latency") == "warn"

@@ -1,0 +1,121 @@
+"""Several processes, a killed one, and other sessions in the way: the history stays exact."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from peewee_migrate.migrator import Migrator
+
+from nexus.migrate import MigrationError, names
+from nexus.migrate.files import read
+from nexus.migrate.running import Direct, Limits, Runner
+from tests.migrate.conftest import WORKING, Checkout, kill, reach, session
+from tests.sql import query
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_processes_at_once_apply_each_migration_once(checkout: Checkout, count: int) -> None:
+    for word in ("one", "two", "three"):
+        # What can be run twice gives two runs away by nothing but its rows; one of them has no transaction.
+        checkout.add(
+            word,
+            "CREATE TABLE IF NOT EXISTS runs (name text)",
+            f"INSERT INTO runs VALUES ('{word}')",
+            transaction=word != "two",
+        )
+    everything = names(checkout.migrations)
+
+    processes = [checkout.start("migrate") for _ in range(count)]
+    ends = [process.communicate(timeout=60) for process in processes]
+
+    assert [process.returncode for process in processes] == [0] * count
+    applied = [line for out, _ in ends for line in out.splitlines() if line.startswith("applied ")]
+    assert sorted(applied) == [f"applied {name}" for name in everything]
+    assert checkout.applied() == everything
+    assert query(checkout.settings, "SELECT name FROM runs") == [("one",), ("two",), ("three",)]
+
+
+def test_the_history_alone_lets_one_of_six_runs_do_it(checkout: Checkout) -> None:
+    """Without the lock, as when a pooler takes it away: all have read a history that lacks the migration."""
+    checkout.history().migrate()
+    name = checkout.add(
+        "one", "CREATE TABLE IF NOT EXISTS runs (name text)", "INSERT INTO runs VALUES ('one')"
+    )
+    ready = Barrier(6)
+
+    def run(_: int) -> bool:
+        database = Direct(checkout.settings.direct, wait=5)
+        with database.connection_context():
+            runner = Runner(database, Migrator(database), Limits(lock=30))
+            ready.wait()
+            return runner.up(read(name, checkout.migrations))
+
+    with ThreadPoolExecutor(6) as pool:
+        ran = sorted(pool.map(run, range(6)))
+
+    assert ran == [False] * 5 + [True]
+    assert checkout.applied() == [*names(), name]
+    assert query(checkout.settings, "SELECT name FROM runs") == [("one",)]
+
+
+def test_a_killed_run_is_taken_up_by_the_next(checkout: Checkout) -> None:
+    name = checkout.add("sleep", "CREATE TABLE half (id int)", "SELECT pg_sleep(600)")
+    process = checkout.start("migrate")
+    try:
+        reach(checkout, process, "^SELECT pg_sleep")
+    finally:
+        kill(process)
+    checkout.write(name, (checkout.migrations / f"{name}.py").read_text().replace("600", "0"))
+
+    # The server would hold the locks of the killed one for ten minutes if it did not look after it.
+    assert checkout.flask("migrate") == (0, f"applied {name}\n", "")
+    assert checkout.applied() == [*names(), name]
+    assert query(checkout.settings, "SELECT count(*) FROM half") == [(0,)]
+
+
+def test_a_killed_first_migration_leaves_an_empty_database(checkout: Checkout) -> None:
+    with session(checkout, "CREATE TABLE orders (id int)"):
+        process = checkout.start("migrate", MIGRATE_LOCK_TIMEOUT="0")
+        try:
+            # It waits for our uncommitted table of the same name when it is in the middle of its own.
+            reach(checkout, process, "CREATE TABLE orders")
+        finally:
+            kill(process)
+
+    assert checkout.history().migrate() == names()
+
+
+def test_a_lock_that_another_session_holds_ends_the_run_in_one_line(checkout: Checkout) -> None:
+    checkout.history().migrate()
+    good = checkout.add("good", "CREATE TABLE good (id int)")
+    held = checkout.add("held", "CREATE TABLE half (id int)", "ALTER TABLE orders ADD COLUMN note text")
+
+    with session(checkout, "SELECT count(*) FROM orders"):
+        code, out, err = checkout.flask("migrate", MIGRATE_LOCK_TIMEOUT="1")
+
+    assert (code, out) == (1, f"applied {good}\n")
+    assert err == (
+        f"Error: {held} waited 1 s for a lock that another session holds, and was undone: "
+        "run it again when that session is done, or with a larger MIGRATE_LOCK_TIMEOUT\n"
+    )
+    assert checkout.applied() == [*names(), good]
+    assert query(checkout.settings, "SELECT to_regclass('half')") == [(None,)]
+    assert checkout.history().migrate() == [held]
+
+
+def test_a_connection_that_ends_in_the_middle_is_told_in_one_line(checkout: Checkout) -> None:
+    checkout.history().migrate()
+    name = checkout.add("sleep", "CREATE TABLE half (id int)", "SELECT pg_sleep(600)")
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(checkout.history().migrate)
+        while not query(checkout.settings, WORKING, "^SELECT pg_sleep"):
+            assert not run.done()
+        query(
+            checkout.settings,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query ~ '^SELECT pg_sleep'",
+        )
+
+    with pytest.raises(MigrationError, match=f"^{name} (failed and was undone|lost its connection).*$"):
+        run.result()
+    assert checkout.applied() == names()

@@ -1,0 +1,229 @@
+"""`flask db rehearse`: what migrations would do, found in a copy of which nothing stays."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.config import Settings
+from nexus.migrate import History, MigrationError, names
+from nexus.migrate.files import DIRECTORY
+from nexus.migrate.observed import statements
+from nexus.migrate.rehearse import Rehearsal, rehearse
+from tests.environment import environment
+from tests.migrate.checkouts import checkout, flask
+from tests.sql import query
+
+NUMBER = f"{len(names()) + 1:03}"
+COPIES = "SELECT datname FROM pg_database WHERE datname LIKE 'nexus_rehearsal_%%'"
+SLEEPING = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%%' AND state = 'active'"
+
+MIGRATION = '''"""What a test rehearses."""
+
+TRANSACTION = {transaction}
+
+
+def migrate(migrator, database, *, fake=False):
+    migrator.sql({up!r})
+
+
+def rollback(migrator, database, *, fake=False):
+    migrator.sql({down!r})
+'''
+
+
+@pytest.fixture
+def history(scratch: Settings, tmp_path: Path) -> History:
+    """A migrated database with one user and one product in it."""
+    shutil.copytree(DIRECTORY, tmp_path / "migrations")
+    history = History(scratch.direct, wait=5, directory=tmp_path / "migrations")
+    history.migrate()
+    query(scratch, "INSERT INTO users (id, email, password) VALUES (1, 'ИВАН', 'x')")
+    query(scratch, "INSERT INTO products (user_id, name, price, currency) VALUES (1, 'x', 1, 'USD')")
+    return history
+
+
+def add(directory: Path, *, up: str, down: str, transaction: bool = True) -> str:
+    name = f"{NUMBER}_rehearsed"
+    (directory / f"{name}.py").write_text(MIGRATION.format(up=up, down=down, transaction=transaction))
+    return name
+
+
+def locks(rehearsal: Rehearsal, direction: str) -> list[list[tuple[str, str, str | None]]]:
+    (act,) = (act for act in rehearsal.acts if act.direction == direction)
+    return [[(lock.table, lock.mode, lock.blocks) for lock in each.locks] for each in act.statements]
+
+
+def test_with_nothing_pending_it_rehearses_nothing(root: Path, scratch: Settings) -> None:
+    History.of(scratch).migrate()
+
+    run = flask(root, scratch, "db", "rehearse")
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout == "nothing to rehearse: no migration is pending\n"
+
+
+def test_each_statement_tells_whom_it_would_keep_waiting(history: History, scratch: Settings) -> None:
+    up = (
+        "-- Semicolons; in a comment, and in a text:\n"
+        "CREATE INDEX few ON users (password) WHERE password = 'a;b'; UPDATE users SET password = 'y';\n"
+        "CREATE TABLE notes (user_id bigint REFERENCES products); ALTER TABLE users ADD note text; SELECT 1;"
+    )
+    add(history.directory, up=up, down="DROP TABLE notes; ALTER TABLE users DROP note; DROP INDEX few")
+
+    rehearsal = rehearse(history, data=False)
+
+    assert locks(rehearsal, "up") == [
+        [("users", "ShareLock", "writers")],
+        # It has a stronger one already.
+        [],
+        [("products", "ShareRowExclusiveLock", "writers")],
+        [("users", "AccessExclusiveLock", "readers and writers")],
+        [],
+    ]
+    assert locks(rehearsal, "down")[0] == [
+        ("notes", "AccessExclusiveLock", "readers and writers"),
+        ("products", "AccessExclusiveLock", "readers and writers"),
+    ]
+    assert rehearsal.problems == []
+    assert rehearsal.losses == ["down drops table notes", "down drops column users.note"]
+    assert query(scratch, "SELECT to_regclass('notes')") == [(None,)]
+    assert query(scratch, COPIES) == []
+
+
+def test_rows_are_copied_and_counted_if_asked(history: History, scratch: Settings) -> None:
+    up = (
+        "CREATE TABLE names AS SELECT id, name FROM products; DELETE FROM products;"
+        "CREATE UNIQUE INDEX once ON users (lower(email))"
+    )
+    add(history.directory, up=up, down="DROP TABLE names; DROP INDEX once")
+
+    rehearsal = rehearse(history, data=True)
+
+    assert rehearsal.problems == ["up loses 1 of 1 rows of products"]
+    assert rehearsal.losses == ["down drops table names with 1 rows"]
+    assert query(scratch, "SELECT count(*) FROM products") == [(1,)]
+
+
+def test_a_way_down_that_does_not_lead_back_is_a_problem(history: History) -> None:
+    add(
+        history.directory,
+        up="ALTER TABLE products ADD note text; ALTER TABLE products ALTER status SET DEFAULT 'draft'",
+        down="ALTER TABLE products DROP note, ALTER status DROP DEFAULT, DROP CONSTRAINT products_price",
+    )
+
+    assert rehearse(history, data=False).problems == [
+        "the way down does not lead back: column products.status has no default for DEFAULT 'live'::text",
+        "the way down does not lead back: constraint products_price is gone",
+        "up again is not as up: constraint products_price is gone",
+    ]
+
+
+def test_a_way_up_that_does_not_go_twice_is_a_problem(history: History) -> None:
+    name = add(history.directory, up="ALTER TABLE products ADD note text", down="SELECT 1")
+
+    assert rehearse(history, data=False).problems == [
+        f'up again: {name} failed and was undone: column "note" of relation "products" already exists',
+        "the way down does not lead back: column products.note is new",
+    ]
+
+
+def test_what_runs_outside_a_transaction_is_rehearsed_so(history: History) -> None:
+    add(
+        history.directory,
+        up="CREATE INDEX CONCURRENTLY few ON users (password)",
+        down="DROP INDEX CONCURRENTLY few",
+        transaction=False,
+    )
+
+    rehearsal = rehearse(history, data=False)
+
+    assert [[each.transaction for each in act.statements] for act in rehearsal.acts] == [[False], [False]]
+    assert rehearsal.problems == []
+
+
+def test_one_that_fails_leaves_no_copy(history: History, scratch: Settings) -> None:
+    name = add(history.directory, up="ALTER TABLE products ADD note text; SELECT 1 / 0", down="SELECT 1")
+
+    with pytest.raises(MigrationError, match=f"^{name} failed and was undone: division by zero$"):
+        rehearse(history, data=False)
+    assert query(scratch, COPIES) == []
+    assert query(scratch, "SELECT count(*) FROM migratehistory") == [(len(names()),)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_that_is_interrupted_leaves_no_copy(
+    scratch: Settings, tmp_path: Path, number: signal.Signals
+) -> None:
+    ours = checkout(tmp_path)
+    History.of(scratch).migrate()
+    add(ours / "migrations", up="SELECT pg_sleep(600)", down="SELECT 1")
+    command = [sys.executable, "-m", "flask", "db", "rehearse"]
+    process = subprocess.Popen(command, cwd=ours, env=environment(scratch), stderr=subprocess.PIPE, text=True)
+    try:
+        while not query(scratch, SLEEPING):
+            assert process.poll() is None
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+
+    assert process.returncode == 1
+    assert said.count("\n") == 1
+    assert query(scratch, COPIES) == []
+
+
+def test_the_command_reports_for_people_and_for_programs(scratch: Settings, tmp_path: Path) -> None:
+    ours = checkout(tmp_path)
+    History.of(scratch).migrate()
+    name = add(ours / "migrations", up="ALTER TABLE users ADD note text", down="ALTER TABLE users DROP note")
+
+    plain = flask(ours, scratch, "db", "rehearse", "--data")
+    listed = flask(ours, scratch, "db", "rehearse", "--json")
+
+    assert (plain.returncode, plain.stderr, listed.returncode) == (0, "", 0)
+    heads = [line for line in plain.stdout.splitlines() if not line.startswith(" ")]
+    assert heads == [
+        f"{name}, up:",
+        f"{name}, down:",
+        "down drops column users.note",
+        "up, down and up again lead where they should",
+    ]
+    assert "AccessExclusive on users: blocks readers and writers" in plain.stdout
+    up, _ = json.loads(listed.stdout)["acts"]
+    (statement,) = up["statements"]
+    assert (statement["sql"], statement["locks"]) == (
+        "ALTER TABLE users ADD note text",
+        [{"table": "users", "mode": "AccessExclusive", "blocks": "readers and writers"}],
+    )
+
+
+PIECES = st.sampled_from(
+    [
+        "SELECT 1",
+        "'a;b'",
+        "E'\\';'",
+        '"x;y"',
+        "$$ ; $$",
+        "$f$ ; $$ ; $f$",
+        "-- ; '\n",
+        "/* ; */",
+        " ",
+        "''';'",
+    ]
+)
+
+
+@given(st.lists(st.lists(PIECES, min_size=1).map(" ".join)))
+def test_statements_end_at_semicolons_that_end_them(written: list[str]) -> None:
+    whole = [text.strip() for text in written if any(word in text for word in ("SELECT", "'", '"', "$"))]
+    real = [text for text in whole if list(statements(text))]
+
+    assert list(statements(";".join(written))) == [each for text in real for each in statements(text)]
+    assert all(len(list(statements(text))) == 1 for text in real)

@@ -1,0 +1,1 @@
+"""The shop behind a real PgBouncer."""

@@ -1,0 +1,155 @@
+"""Two URLs and what they may say: who uses which, several hosts, TLS."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from nexus import create_app
+from nexus.config import Settings
+from nexus.database_url import DatabaseURL
+from nexus.db import connect, database, session
+from nexus.embedded import Cluster
+from nexus.errors import DatabaseUnavailable
+from nexus.migrate import History
+from tests.environment import environment
+from tests.factories import Person
+from tests.pooler.bouncer import Bouncer, needed
+from tests.pooler.conftest import Start
+from tests.sql import query
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+@pytest.fixture(autouse=True)
+def _as_before(settings: Settings) -> Iterator[None]:
+    """Let no test of these decide where the next one connects."""
+    yield
+    database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
+    database.direct = settings.direct
+
+
+@pytest.mark.parametrize("words", [["migrate"], ["seed"], ["db", "ping"], ["db", "status"]])
+def test_commands_leave_the_pooler_alone(root: Path, scratch: Settings, words: list[str]) -> None:
+    History.of(scratch).migrate()
+    run = subprocess.run(
+        [sys.executable, "-m", "flask", *words],
+        cwd=root,
+        env=environment(scratch, DATABASE_POOL_URL=NOWHERE),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_the_web_process_leaves_the_direct_url_alone(settings: Settings, scratch: Settings) -> None:
+    History.of(scratch).migrate()
+    urls = {"database_url": NOWHERE, "database_pool_url": scratch.database_url}
+
+    assert Person(create_app(settings.model_copy(update=urls))).get("/readyz").status_code == 200
+
+
+def test_a_commands_session_is_its_own_and_without_limits_of_time(scratch: Settings) -> None:
+    query(scratch, f"ALTER ROLE CURRENT_USER IN DATABASE {name(scratch)} SET statement_timeout = '3s'")
+    create_app(scratch)
+    with session() as outer:
+        outer.execute_sql("SET lock_timeout = '4s'")
+        with session() as inner:
+            seen = [inner.execute_sql(f"SHOW {limit}").fetchone()[0] for limit in LIMITS]
+    assert seen == ["0", "4s", "0"]
+    assert not database._connections
+
+    with database.connection_context():
+        assert [database.execute_sql(f"SHOW {limit}").fetchone()[0] for limit in LIMITS] == ["3s", "0", "0"]
+
+
+LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+
+
+def name(settings: Settings) -> str:
+    assert settings.direct
+    return settings.direct.parameters["dbname"]
+
+
+def test_a_command_whose_session_dies_does_not_go_on_in_another(scratch: Settings) -> None:
+    create_app(scratch)
+
+    def interrupted() -> None:
+        with session() as ours:
+            query(scratch, "SELECT pg_terminate_backend(%s)", ours.connection().info.backend_pid)
+            ours.execute_sql("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailable):
+        interrupted()
+
+
+@needed
+def test_a_command_on_a_pooler_by_mistake_sets_nothing_there(scratch: Settings, start: Start) -> None:
+    bouncer = start(scratch)
+    create_app(scratch.model_copy(update={"database_url": bouncer.url(query="")}))
+    with session():
+        pass
+
+    assert bouncer.left_behind() == []
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[str]:
+    """Two servers by one URL: the first one takes no writes, as a standby would not."""
+    clusters = [Cluster(tmp_path / place, durable=False) for place in ("first", "second")]
+    try:
+        first, second = (DatabaseURL.parse(cluster.url("shop")).parameters for cluster in clusters)
+        with closing(psycopg2.connect(**first)) as connection:  # type: ignore[call-overload]
+            connection.autocommit = True
+            connection.cursor().execute("ALTER DATABASE shop SET default_transaction_read_only = on")
+        hosts = ",".join(["127.0.0.1", first["host"], second["host"]])
+        ports = ",".join(["1", first["port"], second["port"]])
+        yield f"postgresql:///shop?user=postgres&host={hosts}&port={ports}&target_session_attrs=read-write"
+    finally:
+        for cluster in clusters:
+            cluster.remove()
+
+
+def test_of_several_hosts_the_one_that_takes_writes_is_used(settings: Settings, pair: str) -> None:
+    shop = settings.model_copy(update={"database_url": pair, "database_pool_url": None})
+
+    assert History.of(shop).migrate()
+    assert Person(create_app(shop)).get("/readyz").status_code == 200
+    assert query(shop, "SHOW transaction_read_only") == [("off",)]
+
+
+@needed
+def test_tls_that_the_server_does_not_have_is_asked_for_in_vain(bouncer: Bouncer) -> None:
+    with pytest.raises(psycopg2.OperationalError, match="server does not support SSL, but SSL was required"):
+        connect(DatabaseURL.parse(bouncer.url(query="?sslmode=require")), wait=5)
+
+
+@needed
+def test_tls_settings_reach_libpq(
+    settings: Settings, start: Start, certificate: tuple[Path, Path], subtests: pytest.Subtests
+) -> None:
+    made = certificate[0]
+    bouncer = start(settings, certificate=certificate)
+    for host, asked in (
+        ("127.0.0.1", "sslmode=require"),
+        ("127.0.0.1", f"sslmode=verify-ca&sslrootcert={made}"),
+        ("localhost", f"sslmode=verify-full&sslrootcert={made}"),
+    ):
+        with subtests.test(f"{host} {asked}"):
+            url = DatabaseURL.parse(bouncer.url(host=host, query=f"?pgbouncer=true&{asked}"))
+            with closing(connect(url, wait=5)) as connection:
+                assert connection.info.ssl_in_use
+
+    for host, asked, complaint in (
+        ("127.0.0.1", f"sslmode=verify-full&sslrootcert={made}", "does not match host name"),
+        ("localhost", "sslmode=verify-full&sslrootcert=system", "certificate verify failed"),
+        ("127.0.0.1", "sslmode=disable", "SSL required"),
+    ):
+        with subtests.test(f"{host} {asked}"), pytest.raises(psycopg2.OperationalError, match=complaint):
+            connect(DatabaseURL.parse(bouncer.url(host=host, query=f"?{asked}")), wait=5)

@@ -1,0 +1,134 @@
+"""Many clients on few server connections: no call fails, and none leaves a trace for the next."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from flask import Flask
+
+from nexus.config import Settings
+from tests.environment import environment
+from tests.factories import Person
+from tests.faults.conftest import Server
+from tests.pooler.bouncer import Bouncer, needed
+from tests.pooler.conftest import Start
+from tests.sql import TERMINATE, query
+
+pytestmark = needed
+
+CLIENTS = 32
+ROUND = 8
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        pytest.param(["tests/api/test_orders.py", "tests/api/test_products.py"], id="a part"),
+        pytest.param(["tests/api"], id="all", marks=pytest.mark.long),
+    ],
+)
+def test_the_tests_of_the_api_pass(
+    root: Path, settings: Settings, bouncer: Bouncer, tests: list[str]
+) -> None:
+    pooler = f"--pooler={bouncer.url()}"
+    given = environment(settings, PYTEST_ADDOPTS="-p no:cacheprovider")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *tests, pooler],
+        cwd=root, env=given, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+
+    assert run.returncode == 0, run.stdout
+    assert bouncer.served() > 500
+
+
+@pytest.fixture
+def server(root: Path, app: Flask, settings: Settings, bouncer: Bouncer) -> Iterator[Server]:
+    """gunicorn with two processes of four threads, which reach the database through the pooler."""
+    server = Server(root, settings.model_copy(update={"database_pool_url": bouncer.url()}))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize("requests", [1024, pytest.param(10_240, marks=pytest.mark.long)])
+def test_a_crowd_is_served_without_an_error_and_leaves_nothing_behind(
+    seller: Person, server: Server, bouncer: Bouncer, settings: Settings, requests: int
+) -> None:
+    def client(_: int) -> Counter[int]:
+        with closing(HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
+            return sum((shop(connection, seller) for _ in range(requests // CLIENTS // ROUND)), Counter())
+
+    with ThreadPoolExecutor(CLIENTS) as crowd:
+        statuses = sum(crowd.map(client, range(CLIENTS)), Counter[int]())
+
+    rounds = requests // ROUND
+    assert statuses == {200: 4 * rounds, 201: 2 * rounds, 204: rounds, 404: rounds}
+    assert query(settings, "SELECT status, count(*) FROM orders GROUP BY 1") == [("paid", rounds)]
+    assert bouncer.left_behind() == []
+
+
+def shop(connection: HTTPConnection, seller: Person) -> Counter[int]:
+    """Offer, look, reprice, order, step, and withdraw: eight calls of a seller and a buyer."""
+    statuses: Counter[int] = Counter()
+
+    def call(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {seller.token}", "Content-Type": "application/json"}
+        connection.request(method, path, json.dumps(body) if body else None, headers)
+        answer = connection.getresponse()
+        statuses[answer.status] += 1
+        text = answer.read()
+        return json.loads(text) if text else None
+
+    product = call("POST", "/api/products", {"name": "Course", "price": 1000})["product"]
+    place = f"/api/products/{product['id']}"
+    call("GET", f"/api/products?userId={seller.id}&limit=5")
+    call("PATCH", place, {"price": 2000})
+    order = call("POST", "/api/orders", {"productId": product["id"], "email": "buyer@example.com"})["order"]
+    call("PATCH", f"/api/orders/{order['id']}", {"status": "paid"})
+    call("GET", "/api/orders?limit=5")
+    call("DELETE", place)
+    call("GET", place)
+    return statuses
+
+
+def test_reads_survive_the_end_of_every_connection_of_the_pooler(server: Server, settings: Settings) -> None:
+    path = "/api/products?userId=1"
+    with ThreadPoolExecutor(CLIENTS) as crowd:
+        assert {status for status, _ in crowd.map(server.get, [path] * 100)} == {200}
+        assert query(settings, TERMINATE)[0][0] >= 1
+        assert {status for status, _ in crowd.map(server.get, [path] * 100)} == {200}
+
+
+@pytest.mark.parametrize(
+    ("careless", "kind"),
+    [
+        ("SET lock_timeout = '7s'", "setting"),
+        ("PREPARE plan AS SELECT 1", "prepared statement"),
+        ("SELECT pg_advisory_lock(7)", "lock"),
+        ("LISTEN news", "channel"),
+        ("CREATE TEMPORARY TABLE notes (note text)", "temporary schema"),
+        ("DECLARE pages CURSOR WITH HOLD FOR SELECT 1", "cursor"),
+    ],
+)
+def test_what_a_careless_client_leaves_is_seen(
+    start: Start, settings: Settings, careless: str, kind: str
+) -> None:
+    bouncer = start(settings)
+    with closing(psycopg2.connect(bouncer.url(query=""))) as client:
+        client.autocommit = True
+        client.cursor().execute(careless)
+
+    assert [what for what, *_ in bouncer.left_behind()] == [kind]

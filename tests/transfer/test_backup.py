@@ -1,0 +1,224 @@
+"""Backup and restore: rows, schema, history and sequences as they were, all of it or nothing."""
+
+import signal
+import stat
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.config import Settings
+from nexus.db import connect
+from nexus.postgres_programs import ProgramMissing, find
+from nexus.transfer.backup import Backup, Server
+from nexus.transfer.problems import TransferError
+from tests.environment import environment
+from tests.sql import query
+
+#: What another connection is waiting for, and by which name it goes.
+WAITING = "SELECT application_name, wait_event_type FROM pg_stat_activity WHERE datname = current_database()"
+
+
+def db(root: Path, settings: Settings, *words: str | Path, answer: str = "") -> Any:
+    command = [sys.executable, "-m", "flask", "db", *map(str, words)]
+    return subprocess.run(
+        command, cwd=root, env=environment(settings), input=answer, capture_output=True, text=True, timeout=60
+    )
+
+
+def everything(settings: Settings) -> list[str]:
+    """Schema, rows, history and sequences, as pg_dump writes them."""
+    server = Server(settings)
+    command = [str(find("pg_dump", server=server.version)), "--no-owner", "-d", server.address]
+    text = subprocess.run(command, env=server.environment, capture_output=True, check=True, text=True).stdout
+    # Each dump has a random word of its own in these lines.
+    return [line for line in text.splitlines() if "restrict" not in line]
+
+
+@pytest.fixture
+def backup(stocked: Settings, tmp_path: Path) -> Path:
+    """A backup of the shop of three awkward rows."""
+    Server(stocked).back_up(tmp_path / "shop.backup")
+    return tmp_path / "shop.backup"
+
+
+def change(settings: Settings) -> None:
+    """What a day of business and a migration leave behind."""
+    query(settings, "DELETE FROM products WHERE name <> 'Numbered'")
+    query(settings, "INSERT INTO products (user_id, name, price, currency) VALUES (4, 'New', 1, 'USD')")
+    query(settings, "CREATE TYPE mood AS ENUM ('good')")
+    query(settings, "CREATE TABLE moods (order_id uuid REFERENCES orders, mood mood NOT NULL)")
+    query(settings, "CREATE VIEW moody AS SELECT * FROM moods JOIN orders ON id = order_id")
+    query(settings, "ALTER TABLE users DROP COLUMN password")
+    query(settings, "DROP TRIGGER touch ON orders")
+    query(settings, "INSERT INTO migratehistory (name, migrated_at) VALUES ('002_moods', now())")
+
+
+def test_everything_is_again_as_it_was(root: Path, stocked: Settings, tmp_path: Path) -> None:
+    query(stocked, "INSERT INTO products (user_id, name, price, currency) VALUES (4, 'Numbered', 1, 'USD')")
+    before = everything(stocked)
+    made = db(root, stocked, "backup", tmp_path / "shop.backup")
+    change(stocked)
+    changed = everything(stocked)
+
+    run = db(root, stocked, "restore", tmp_path / "shop.backup", "--yes")
+
+    assert made.stdout.startswith("backed up nexus_scratch_")
+    assert (made.returncode, made.stderr) == (0, "")
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.startswith("restored nexus_scratch_")
+    assert changed != before
+    assert everything(stocked) == before
+    new = "INSERT INTO products (user_id, name, price, currency) VALUES (4, 'Next', 1, 'USD') RETURNING id"
+    assert query(stocked, new) == [(2,)]
+
+
+def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Settings, backup: Path) -> None:
+    query(stocked, "DELETE FROM orders")
+
+    no = db(root, stocked, "restore", backup)
+    kept = query(stocked, "SELECT count(*) FROM orders")
+    yes = db(root, stocked, "restore", backup, answer="y\n")
+
+    assert no.stdout.startswith("Replace the 4 tables of nexus_scratch_")
+    assert [no.returncode, yes.returncode] == [1, 0]
+    assert kept == [(0,)]
+    assert query(stocked, "SELECT count(*) FROM orders") == [(1,)]
+
+
+def test_an_empty_database_is_filled_without_a_question(root: Path, stocked: Settings, backup: Path) -> None:
+    before = everything(stocked)
+    query(stocked, "DROP TABLE orders, products, users, migratehistory")
+    query(stocked, "DROP FUNCTION touch_updated_at")
+
+    run = db(root, stocked, "restore", backup)
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert everything(stocked) == before
+
+
+def test_a_backup_is_replaced_only_on_purpose(root: Path, stocked: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "shop.backup"
+    file.write_text("a good one")
+    refused = db(root, stocked, "backup", file)
+    kept = file.read_text()
+    replaced = db(root, stocked, "backup", file, "--force")
+
+    assert refused.stderr == f"Error: {file} is there already: add --force to replace it\n"
+    assert (refused.returncode, kept, replaced.returncode) == (1, "a good one", 0)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert Backup(file, server=Server(stocked)).made
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_is_no_backup_of_a_shop_is_refused(root: Path, stocked: Settings, backup: Path) -> None:
+    before = everything(stocked)
+    text, cut, other = (backup.with_name(name) for name in ("text", "cut", "other"))
+    text.write_text("DROP TABLE orders;\n" * 100)
+    cut.write_bytes(backup.read_bytes()[:-200])
+    server = Server(stocked)
+    command = [str(find("pg_dump", server=server.version)), "-Fc", "-t", "users", "-d", server.address]
+    other.write_bytes(subprocess.run(command, env=server.environment, capture_output=True).stdout)
+
+    refusals = {
+        text: "text is no backup that can be read: pg_restore: error: ",
+        cut: "^nothing was restored: pg_restore: error: could not read",
+        other: "other holds no shop for the schema public$",
+        backup.with_name("missing"): "No such file",
+    }
+
+    for path, refusal in refusals.items():
+        with pytest.raises(TransferError, match=refusal):
+            Backup(path, server=server).restore()
+    run = db(root, stocked, "restore", text, "--yes")
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
+    assert run.stderr.startswith(f"Error: {text} is no backup that can be read: ")
+    assert everything(stocked) == before
+
+
+def test_what_others_built_on_our_tables_is_not_torn_down(stocked: Settings, backup: Path) -> None:
+    query(stocked, "CREATE SCHEMA reports")
+    query(stocked, "CREATE VIEW reports.sales AS SELECT sum(amount) FROM public.orders")
+    before = everything(stocked)
+
+    with pytest.raises(TransferError, match=r"^nothing was restored: ERROR: cannot drop"):
+        Backup(backup, server=Server(stocked)).restore()
+
+    assert everything(stocked) == before
+
+
+def test_programs_older_than_the_server_are_refused(stocked: Settings, backup: Path, tmp_path: Path) -> None:
+    server = Server(stocked)
+    server.version = 99
+
+    with pytest.raises(ProgramMissing, match=r"^pg_dump .* is older than the server, which is 99: install"):
+        server.back_up(tmp_path / "file")
+    with pytest.raises(ProgramMissing, match=r"^pg_restore .* install"):
+        Backup(backup, server=server)
+
+
+def test_an_interrupted_backup_leaves_no_file_and_tells_no_password(
+    root: Path, stocked: Settings, tmp_path: Path
+) -> None:
+    url = str(stocked.database_url)
+    secret = (stocked.direct.parameters if stocked.direct else {}).get("password", "a-secret-word")
+    url += f"{'&' if '?' in url else '?'}application_name=by-url&password={secret}"
+    with closing(connect(stocked.direct, wait=5)) as connection:
+        connection.autocommit = False
+        connection.cursor().execute("LOCK TABLE orders")
+        run = start(
+            root, stocked.model_copy(update={"database_url": url}), "backup", tmp_path / "shop.backup"
+        )
+        until_waiting(stocked, run, name="by-url")
+        commands = arguments()
+        begun = len(list(tmp_path.iterdir()))
+        run.send_signal(signal.SIGTERM)
+        _, complaint = run.communicate(timeout=30)
+
+    assert not commands or any(b"application_name=by-url" in command for command in commands)
+    assert not any(secret.encode() in command for command in commands)
+    assert (run.returncode, complaint.strip(), begun) == (1, b"Aborted!", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_restore_changes_nothing(root: Path, stocked: Settings, backup: Path) -> None:
+    change(stocked)
+    before = everything(stocked)
+    with closing(connect(stocked.direct, wait=5)) as connection:
+        connection.autocommit = False
+        connection.cursor().execute("LOCK TABLE orders IN SHARE MODE")
+        run = start(root, stocked, "restore", backup, "--yes")
+        until_waiting(stocked, run, name="psql")
+        run.send_signal(signal.SIGTERM)
+        _, complaint = run.communicate(timeout=30)
+    while ("psql", "Lock") in query(stocked, WAITING) or ("psql", "Client") in query(stocked, WAITING):
+        time.sleep(0.01)
+
+    assert (run.returncode, complaint.strip()) == (1, b"Aborted!")
+    assert everything(stocked) == before
+
+
+def arguments() -> list[bytes]:
+    """What everyone on the machine can see of its programs."""
+    seen = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        # Some end while we look.
+        with suppress(OSError):
+            seen.append(path.read_bytes())
+    return seen
+
+
+def start(root: Path, settings: Settings, *words: str | Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "flask", "db", *map(str, words)]
+    return subprocess.Popen(command, cwd=root, env=environment(settings), stderr=subprocess.PIPE)
+
+
+def until_waiting(settings: Settings, run: "subprocess.Popen[bytes]", *, name: str) -> None:
+    while (name, "Lock") not in query(settings, WAITING):
+        assert run.poll() is None
+        time.sleep(0.01)

@@ -1,0 +1,214 @@
+"""The export: every row as it is, the same bytes each time."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trials
+from hypothesis import strategies as st
+
+from nexus.config import Settings
+from nexus.errors import DatabaseUnavailable
+from nexus.migrate import History
+from nexus.transfer.export import snapshot
+from nexus.transfer.problems import TransferError
+from nexus.transfer.tables import TABLES
+from tests.sql import TERMINATE, query
+from tests.transfer.shop import ORDER, ROWS, export, put
+
+
+def line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+
+
+def test_both_formats_hold_a_row_on_each_line(root: Path, stocked: Settings, tmp_path: Path) -> None:
+    put(
+        stocked,
+        {**ROWS, "users": [{**ROWS["users"][0], "id": 5, "email": "b"}], "products": [], "orders": []},
+    )
+
+    as_json = export(root, stocked, tmp_path / "shop.json")
+    export(root, stocked, tmp_path / "shop.ndjson", PGCLIENTENCODING="LATIN1", PGTZ="Asia/Tokyo")
+
+    user, other = (line({**ROWS["users"][0], **new}) for new in ({}, {"id": 5, "email": "b"}))
+    product, order = line(ROWS["products"][0]), line(ROWS["orders"][0])
+    assert as_json.stdout.decode() == f"exported 2 users, 1 products, 1 orders to {tmp_path}/shop.json\n"
+    assert (tmp_path / "shop.json").read_text(encoding="utf-8").split("\n") == [
+        '{"format":"nexus","version":1,"users":[',
+        user + ",",
+        other,
+        '],"products":[',
+        product,
+        '],"orders":[',
+        order,
+        "]}",
+        "",
+    ]
+    assert (tmp_path / "shop.ndjson").read_text(encoding="utf-8").split("\n") == [
+        '{"format":"nexus","version":1}',
+        f'{{"table":"users","row":{user}}}',
+        f'{{"table":"users","row":{other}}}',
+        f'{{"table":"products","row":{product}}}',
+        f'{{"table":"orders","row":{order}}}',
+        "",
+    ]
+    assert json.loads((tmp_path / "shop.json").read_bytes())["orders"] == ROWS["orders"]
+
+
+def test_an_empty_shop_is_a_file_as_well(root: Path, scratch: Settings) -> None:
+    History.of(scratch).migrate()
+    empty = export(root, scratch, "-", "--format", "json")
+
+    assert json.loads(empty.stdout) == {
+        "format": "nexus",
+        "version": 1,
+        "users": [],
+        "products": [],
+        "orders": [],
+    }
+    assert empty.stderr == b""
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+numbers = st.integers(0, 2**63 - 1)
+moments = st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='microseconds')}Z")
+users = st.lists(
+    st.fixed_dictionaries(
+        {
+            "id": st.integers(-(2**63), 2**63 - 1),
+            "email": texts,
+            "password": texts,
+            "createdAt": moments,
+            "updatedAt": moments,
+        }
+    ),
+    unique_by=(lambda row: row["id"], lambda row: str(row["email"]).casefold()),
+    max_size=4,
+)
+orders = st.lists(
+    st.fixed_dictionaries(
+        {
+            "id": st.uuids().map(str),
+            "oldId": st.none(),
+            "sellerId": st.none(),
+            "productId": st.none(),
+            "productName": texts,
+            "email": texts,
+            "name": st.none() | texts,
+            "status": st.sampled_from(["created", "paid"]),
+            "amount": numbers,
+            "currency": st.just("RUB"),
+            "createdAt": moments,
+            "updatedAt": moments,
+        }
+    ),
+    unique_by=lambda row: row["id"],
+    max_size=4,
+)
+
+
+@pytest.fixture(scope="module")
+def emptied(settings: Settings) -> Iterator[Settings]:
+    """The run's database with nothing in it, before and after."""
+    History.of(settings).migrate()
+    yield settings
+    query(settings, "TRUNCATE users, products, orders")
+
+
+@given(users=users, orders=orders)
+@trials(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_rows_are_they_come_out_as_they_are(
+    emptied: Settings, users: list[Any], orders: list[Any]
+) -> None:
+    query(emptied, "TRUNCATE users, products, orders")
+    put(emptied, {"users": users, "products": [], "orders": orders})
+    files = {"json": io.BytesIO(), "ndjson": io.BytesIO()}
+
+    with snapshot(emptied) as shop:
+        for form, file in files.items():
+            shop.write(file, form=form, seen=lambda rows: None)
+
+    whole_file = json.loads(files["json"].getvalue())
+    assert whole_file["users"] == sorted(users, key=lambda row: int(row["id"]))
+    assert whole_file["orders"] == sorted(orders, key=lambda row: str(row["id"]))
+    _, *rows = [json.loads(line) for line in files["ndjson"].getvalue().decode().split("\n")[:-1]]
+    assert [row["row"] for row in rows] == whole_file["users"] + whole_file["orders"]
+
+
+def test_what_is_written_meanwhile_is_not_in_it(stocked: Settings) -> None:
+    file = io.BytesIO()
+
+    with snapshot(stocked) as moment:
+        query(stocked, "DELETE FROM orders")
+        query(stocked, "INSERT INTO users (email, password) VALUES ('late@example.com', 'x')")
+        moment.write(file, form="json", seen=lambda rows: None)
+
+    assert {table: json.loads(file.getvalue())[table] for table in ROWS} == ROWS
+
+
+def test_every_column_of_the_shop_is_in_the_export(stocked: Settings) -> None:
+    columns = query(
+        stocked,
+        "SELECT table_name::text, column_name::text FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND table_name <> 'migratehistory'",
+    )
+
+    assert set(columns) == {(table.name, column) for table in TABLES for column in table.columns}
+
+
+@pytest.mark.parametrize(
+    "moment", ["infinity", "-infinity", "10000-01-01 00:00:00Z", "0001-12-31 23:59:59.999999Z BC"]
+)
+def test_a_time_that_json_cannot_tell_is_refused(stocked: Settings, moment: str) -> None:
+    query(stocked, "UPDATE orders SET created_at = %s", moment)
+
+    with pytest.raises(TransferError, match=f"^orders {ORDER}: a time outside the years"), snapshot(stocked):
+        pass
+
+
+def test_what_goes_wrong_is_one_line_and_no_file(root: Path, stocked: Settings, tmp_path: Path) -> None:
+    query(stocked, "UPDATE orders SET created_at = 'infinity'")
+    untold = export(root, stocked, tmp_path / "shop.json")
+    query(stocked, "DROP TABLE orders")
+    unready = export(root, stocked, tmp_path / "shop.json")
+    down = export(
+        root, stocked, tmp_path / "shop.json", DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing"
+    )
+    unnamed = export(root, stocked, tmp_path / "shop.txt")
+
+    assert [run.returncode for run in (untold, unready, down, unnamed)] == [1, 1, 1, 2]
+    assert untold.stderr.decode().startswith(f"Error: orders {ORDER}: a time")
+    assert unready.stderr.decode().endswith("bring the schema up to date with flask migrate\n")
+    assert down.stderr.decode().startswith("Error: the database cannot be reached: ")
+    assert [run.stderr.count(b"\n") for run in (untold, unready, down)] == [1, 1, 1]
+    assert b"--format" in unnamed.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_goes_away_meanwhile_is_an_outage(
+    stocked: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # The first row is long enough to be sent at once, and the next ones to be worked on for a while.
+    query(
+        stocked,
+        "INSERT INTO products (user_id, name, description, price, currency)"
+        " SELECT 4, 'Long', repeat('x', length), 1, 'USD' FROM (VALUES (10000), (30000000)) AS row (length)",
+    )
+    ended: list[Any] = []
+
+    rows: list[int] = []
+
+    def end(row: int) -> None:
+        rows.append(row)
+        if len(rows) == 2:
+            ended.extend(query(stocked, TERMINATE))
+
+    with pytest.raises(DatabaseUnavailable), snapshot(stocked) as shop:
+        shop.write(io.BytesIO(), form="json", seen=end)
+
+    assert ended == [(1,)]
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,140 @@
+"""Files that cannot be read, or not to their end: each fails in words, with the place, and writes nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nexus.config import Settings
+from tests.transfer.conftest import Run, counts, old, write
+
+
+def problems(flask: Run, file: Path) -> list[tuple[int, int, str]]:
+    run = flask("db", "import", file, "--json")
+    assert run.exit_code == 1, run.output
+    assert run.exception is None or isinstance(run.exception, SystemExit), run.exception
+    return [
+        (one["line"], one["column"], one["reason"]) for one in json.loads(run.stdout)["problems"]["named"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "reason"),
+    [
+        ("[]", 1, 1, "the file is not a JSON object"),
+        ("<html>", 1, 1, "the file is not a JSON object"),
+        ('{"users": []', 1, 13, "here should be a comma"),
+        ('{"users": []} {}', 1, 14, "something follows"),
+        ('{"users": [],\n "users": []}', 2, 2, "'users' is here a second time"),
+        ('{"carts": []}', 1, 2, "'carts' is no table"),
+        ('{"users": 5}', 1, 11, "here should be a list or a map"),
+        ('{"users": [5, "x"]}', 1, 12, "is not an object"),
+        ('{"users": [{"id": 1,}]}', 1, 21, "is not JSON: "),
+        ('{"users": [{"id": 1} {"id": 2}]}', 1, 21, "not JSON: neither a comma nor the end"),
+        ('{"users": [{"id": 1, "email": "a}]}', 1, 36, "the file ends in the middle of a row"),
+        ('{"format": "nexus", "version": 2}', 1, 32, "the version is not"),
+        (
+            '{"users": {"a@example.com": {"id": 1, "email": "b@example.com"}}}',
+            1,
+            29,
+            "is not 'a@example.com'",
+        ),
+    ],
+)
+def test_what_is_no_file_of_rows_is_refused_with_its_place(
+    shop: Settings, flask: Run, tmp_path: Path, text: str, line: int, column: int, reason: str
+) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(text)
+
+    found = problems(flask, file)
+
+    assert found[0][:2] == (line, column)
+    assert reason in found[0][2]
+    assert counts(shop) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("shape", ["arrays", "entries", "objects", "lines"])
+def test_a_file_that_was_cut_anywhere_is_refused(
+    shop: Settings, flask: Run, tmp_path: Path, shape: str
+) -> None:
+    whole = write(tmp_path / "whole", old(), shape=shape, indent=1).read_bytes().rstrip()
+    file = tmp_path / ("a.ndjson" if shape == "lines" else "a.json")
+    for length in range(1, len(whole), 29):
+        # Lines know no end: a file of them is cut unseen between two.
+        if whole[length - 1 : length + 1].find(b"\n") < 0:
+            file.write_bytes(whole[:length])
+            assert problems(flask, file)
+    assert counts(shop) == [0, 0, 0]
+
+
+def test_bytes_that_are_no_utf_8_are_named_by_field(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.json", old())
+    file.write_bytes(file.read_bytes().replace(b'"Zo', b'"\xff'))
+
+    ((_, _, reason),) = problems(flask, file)
+
+    assert reason.startswith("is not Unicode")
+
+
+def test_an_empty_file_and_one_that_is_not_there_fail_in_one_line(flask: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.json").touch()
+
+    empty, gone = (flask("db", "import", tmp_path / name) for name in ("a.json", "b.json"))
+
+    assert (empty.exit_code, empty.stderr) == (1, "Error: the file is empty\n")
+    assert gone.exit_code == 2
+
+
+def test_every_bad_row_is_named_up_to_the_limit(flask: Run, tmp_path: Path) -> None:
+    tables = old()
+    tables["users"] = [{"id": number, "email": f"{number}", "password": "x"} for number in range(1, 8001)]
+    file = write(tmp_path / "a.json", tables, indent=0)
+
+    report = json.loads(flask("db", "import", file, "--json", "--limit", "3").stdout)
+    plain = flask("db", "import", file, "--limit", "3")
+
+    assert report["problems"]["count"] == 8000
+    assert [one["id"] for one in report["problems"]["named"]] == [1, 2, 3]
+    assert "7997 more of 8000 problems are not shown\n" in plain.stdout
+    assert plain.stderr == "Error: nothing was written\n"
+
+
+def test_the_order_of_tables_is_free_and_one_may_be_missing(
+    shop: Settings, flask: Run, tmp_path: Path
+) -> None:
+    tables = old()
+    del tables["orders"]
+    file = write(tmp_path / "a.json", dict(reversed(tables.items())))
+
+    assert flask("db", "import", file).exit_code == 0
+    assert counts(shop) == [2, 1, 0]
+    assert flask("db", "import", write(tmp_path / "b.json", {"orders": old()["orders"]})).exit_code == 0
+    assert counts(shop) == [2, 1, 2]
+
+
+def test_a_row_longer_than_any_window_is_read(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    tables = old()
+    tables["products"][0]["description"] = '\\"é' * 2**20
+
+    assert flask("db", "import", write(tmp_path / "a.json", tables)).exit_code == 0
+    assert counts(shop) == [2, 1, 2]
+
+
+def test_lines_say_what_they_are(flask: Run, tmp_path: Path) -> None:
+    file = tmp_path / "a.ndjson"
+    file.write_text('{"table": "users", "row": {}}\n')
+    assert problems(flask, file)[0][:2] == (1, 1)
+
+    file.write_text('{"format": "nexus", "version": 1}\n{"table": "carts", "row": {"id": 1}}\n')
+    assert problems(flask, file) == [(2, 1, "'carts' is no table: there are users, products, orders")]
+
+
+def test_what_stands_before_a_break_is_named_as_well(flask: Run, tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text('{"users": [{"id": 0, "email": "a", "password": "b"}, {"id": 7, "email": "b')
+
+    report = json.loads(flask("db", "import", file, "--json").stdout)
+
+    named = [(one["table"], one["id"], one["field"]) for one in report["problems"]["named"]]
+    assert named == [("users", 0, "id"), ("users", 0, "password"), ("users", 7, None)]

@@ -1,0 +1,214 @@
+"""The proof notices what was altered, at once and later; corrections, orphans and conflicts are told."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.config import Settings
+from tests.sql import query
+from tests.transfer.conftest import UUID, Run, counts, old, order, write
+
+#: A database that does not keep what it is given.
+FORGETFUL = """
+CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN {} RETURN NEW; END $$;
+CREATE TRIGGER forget BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION forget();
+"""
+
+
+def named(report: dict[str, Any]) -> list[tuple[str, Any, str]]:
+    return [(one["table"], one["id"], one["field"]) for one in report["problems"]["named"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ("NEW.name := upper(NEW.name);", "name"),
+        ("NEW.amount := NEW.amount + 1;", "amount"),
+        ("NEW.created_at := NEW.created_at + interval '1 microsecond';", "createdAt"),
+        ("NEW.product_id := NULL;", "productId"),
+    ],
+)
+def test_a_write_that_was_altered_is_noticed_and_undone(
+    shop: Settings, flask: Run, tmp_path: Path, change: str, field: str
+) -> None:
+    query(shop, FORGETFUL.format(f"IF NEW.old_id = 'ord_1' THEN {change} END IF;"))
+
+    run = flask("db", "import", write(tmp_path / "a.json", old()), "--json")
+
+    assert run.exit_code == 1
+    report = json.loads(run.stdout)
+    assert named(report) == [("orders", "ord_1", field)]
+    sums = report["tables"][2]["checksums"]
+    assert [name for name, sides in sums.items() if not sides["holds"]] == [field]
+    assert report["tables"][2]["sums"]["paid"]["holds"] is (field != "amount")
+    assert counts(shop) == [0, 0, 0]
+
+
+def test_a_write_that_was_lost_is_noticed_and_undone(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    lost = FORGETFUL.format("IF NEW.old_id = 'ord_1' THEN RETURN NULL; END IF;")
+    query(shop, lost)
+
+    run = flask("db", "import", write(tmp_path / "a.json", old()))
+
+    assert run.exit_code == 1
+    assert "orders ord_1 id: is not in the database\n" in run.stdout
+    assert counts(shop) == [0, 0, 0]
+
+
+def test_verify_names_what_has_changed_since(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.json", old())
+    flask("db", "import", file)
+    query(shop, "UPDATE users SET email = 'ann@example.org' WHERE id = 1")
+    query(shop, "DELETE FROM products WHERE id = 3")
+    query(shop, "UPDATE orders SET name = '' WHERE name IS NULL")
+
+    run = flask("db", "verify", file, "--json", "--report", tmp_path / "report.json")
+
+    assert run.exit_code == 1
+    assert run.stderr == "Error: the database does not have what the file has\n"
+    assert named(json.loads(run.stdout)) == [
+        ("users", 1, "email"),
+        ("products", 3, "id"),
+        ("orders", "ord_1", "productId"),
+        ("orders", UUID, "productId"),
+        ("orders", UUID, "name"),
+    ]
+    assert json.loads((tmp_path / "report.json").read_text()) == json.loads(run.stdout)
+    assert stat.S_IMODE((tmp_path / "report.json").stat().st_mode) == 0o600
+
+
+def test_a_row_that_is_there_with_other_content_is_a_conflict(
+    shop: Settings, flask: Run, tmp_path: Path
+) -> None:
+    flask("db", "import", write(tmp_path / "a.json", old()))
+    tables = old()
+    tables["products"][0]["price"] = 101
+    tables["orders"].append(order(id="ord_2", productId=99))
+
+    run = flask("db", "import", write(tmp_path / "b.json", tables), "--json")
+
+    assert run.exit_code == 1
+    report = json.loads(run.stdout)
+    assert named(report) == [("products", 3, "price"), ("orders", "ord_2", "productId")]
+    assert report["problems"]["named"][0]["reason"] == "is '101' in the file and '100' in the database"
+    assert counts(shop) == [2, 1, 2]
+
+
+def test_corrections_come_first_and_are_listed_beside_the_original(
+    shop: Settings, flask: Run, tmp_path: Path
+) -> None:
+    tables = old()
+    tables["users"][1]["email"] = "Ann@Example.com"
+    file, fixes = write(tmp_path / "a.json", tables, shape="entries"), tmp_path / "fixes.json"
+    fixes.write_text('{"users": {"5": {"email": "ann.5@example.com"}}}')
+
+    without = flask("db", "import", file, "--json")
+    corrected = flask("db", "import", file, "--fixes", fixes, "--json")
+    plain = flask("db", "verify", file, "--fixes", fixes)
+
+    assert {(name, identity) for name, identity, _ in named(json.loads(without.stdout))} == {
+        ("users", 1),
+        ("users", 5),
+    }
+    change = {
+        "table": "users",
+        "id": "5",
+        "field": "email",
+        "was": "Ann@Example.com",
+        "now": "ann.5@example.com",
+    }
+    assert json.loads(corrected.stdout)["corrections"] == [change]
+    assert query(shop, "SELECT email FROM users WHERE id = 5") == [("ann.5@example.com",)]
+    assert plain.exit_code == 0
+    assert "corrected users 5 email: 'Ann@Example.com' is now 'ann.5@example.com'\n" in plain.stdout
+    assert flask("db", "verify", file).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("fixes", "says"),
+    [
+        ('{"users": {"77": {"email": "a"}}}', "users 77: the correction finds no such row in the file"),
+        ('{"carts": {}}', "'carts' is no table"),
+        ('{"users": {"1": {"mail": "a"}}}', "users 1 has no field 'mail'"),
+        ("{", "Expecting property name"),
+    ],
+)
+def test_a_correction_that_corrects_nothing_is_an_error(
+    shop: Settings, flask: Run, tmp_path: Path, fixes: str, says: str
+) -> None:
+    (tmp_path / "fixes.json").write_text(fixes)
+
+    run = flask("db", "import", write(tmp_path / "a.json", old()), "--fixes", tmp_path / "fixes.json")
+
+    assert run.exit_code == 1
+    assert says in run.output
+    assert counts(shop) == [0, 0, 0]
+
+
+def test_orders_of_products_that_never_existed_are_refused_or_kept(
+    shop: Settings, flask: Run, tmp_path: Path
+) -> None:
+    tables = old()
+    tables["orders"].append(order(id="ord_9", productId=99))
+    file = write(tmp_path / "a.json", tables)
+
+    refused = flask("db", "import", file)
+    kept = flask("db", "import", file, "--orphans", "keep", "--json")
+
+    assert "orders ord_9 productId: no products row has the id 99 (see --orphans)\n" in refused.stdout
+    assert (refused.exit_code, kept.exit_code) == (1, 0)
+    (orphan,) = json.loads(kept.stdout)["orphans"]["named"]
+    assert (orphan["id"], orphan["field"]) == ("ord_9", "productId")
+    sql = "SELECT product_id, seller_id, product_name FROM orders WHERE old_id = 'ord_9'"
+    assert query(shop, sql) == [(None, None, "")]
+    assert flask("db", "verify", file).exit_code == 0
+    again = flask("db", "import", file, "--orphans", "keep")
+    assert again.stdout.endswith("nothing to write: all rows are already there\n")
+
+
+def test_a_dry_run_does_everything_and_leaves_nothing(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.json", old())
+
+    dry = flask("db", "import", file, "--dry-run")
+
+    assert dry.exit_code == 0
+    assert dry.stdout.endswith("this was a dry run: nothing was written\n")
+    assert counts(shop) == [0, 0, 0]
+    assert query(shop, "SELECT last_value, is_called FROM users_id_seq") == [(1, False)]
+    wet = flask("db", "import", file)
+    assert wet.stdout + "this was a dry run: nothing was written\n" == dry.stdout
+    assert query(shop, "SELECT nextval('users_id_seq'), nextval('products_id_seq')") == [(6, 4)]
+
+
+def test_a_sequence_that_is_further_stays_where_it_is(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    query(shop, "SELECT setval('users_id_seq', 1000)")
+
+    flask("db", "import", write(tmp_path / "a.json", old()))
+
+    assert query(shop, "SELECT nextval('users_id_seq')") == [(1001,)]
+
+
+def test_without_tables_it_fails_in_one_line(
+    scratch: Settings, shop: Settings, flask: Run, tmp_path: Path
+) -> None:
+    query(shop, "DROP TABLE orders")
+
+    run = flask("db", "import", write(tmp_path / "a.json", old()))
+
+    assert run.exit_code == 1
+    assert (
+        run.stderr
+        == 'Error: the database refused, and nothing was written: relation "orders" does not exist\n'
+    )
+
+
+def test_the_report_does_not_replace_the_file(flask: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.json", old())
+    before = file.read_bytes()
+
+    assert flask("db", "import", file, "--report", file).exit_code == 2
+    assert file.read_bytes() == before

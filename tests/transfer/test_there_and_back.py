@@ -1,0 +1,80 @@
+"""What is exported comes back: export, empty, import, export gives the same bytes."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from nexus.config import Settings
+from tests.transfer.conftest import Run, Tables, clear, write
+from tests.transfer.test_legacy import FILES
+from tests.transfer.test_round_trip import on_the_wire, shops
+
+FORMATS = ("json", "ndjson")
+
+
+def exported(flask: Run, folder: Path) -> list[bytes]:
+    """The shop in each format."""
+    files = [folder / f"shop.{form}" for form in FORMATS]
+    for file in files:
+        run = flask("db", "export", file, "--force")
+        assert run.exit_code == 0, run.output
+    return [file.read_bytes() for file in files]
+
+
+def filled(flask: Run, file: Path) -> None:
+    run = flask("db", "import", file)
+    assert run.exit_code == 0, run.output
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_awkward_rows_come_back_byte_for_byte(
+    stocked: Settings, flask: Run, tmp_path: Path, form: str
+) -> None:
+    before = exported(flask, tmp_path)
+    clear(stocked)
+
+    filled(flask, tmp_path / f"shop.{form}")
+
+    assert exported(flask, tmp_path) == before
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_old_data_come_back_byte_for_byte(shop: Settings, flask: Run, tmp_path: Path, file: Path) -> None:
+    filled(flask, file)
+    before = exported(flask, tmp_path)
+    clear(shop)
+
+    filled(flask, tmp_path / "shop.json")
+
+    assert exported(flask, tmp_path) == before
+
+
+@given(tables=shops())
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_rows_go_out_as_they_came_in_and_come_back(
+    shop: Settings, flask: Run, tmp_path: Path, tables: Tables
+) -> None:
+    clear(shop)
+    filled(flask, write(tmp_path / "old.json", on_the_wire(tables)))
+
+    before = exported(flask, tmp_path)
+    clear(shop)
+    filled(flask, tmp_path / "shop.ndjson")
+
+    assert exported(flask, tmp_path) == before
+    out = json.loads(before[0])
+    for table, rows in tables.items():
+        there = {row.get("oldId") or row["id"]: row for row in out[table]}
+        assert len(there) == len(rows)
+        for row in rows:
+            held = there[row["id"]]
+            assert all(told(held[name], value) == value for name, value in row.items() if name != "id")
+
+
+def told(held: Any, value: Any) -> Any:
+    """What a row of the export says, as the value that it came from."""
+    return datetime.fromisoformat(held) if isinstance(value, datetime) else held

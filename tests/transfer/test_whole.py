@@ -1,0 +1,79 @@
+"""What is written appears whole or not at all, and for its owner alone."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from nexus.config import Settings
+from nexus.db import connect
+from nexus.transfer.problems import TransferError
+from nexus.transfer.whole import whole
+from tests.environment import environment
+from tests.transfer.shop import ROWS, export
+
+
+def test_the_file_is_its_owners_alone_and_replaced_only_on_purpose(
+    root: Path, stocked: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "shop.json"
+    file.write_text("a good one")
+    file.chmod(0o644)
+    mask = os.umask(0o377)
+    try:
+        refused = export(root, stocked, file)
+        before = file.read_text()
+        replaced = export(root, stocked, file, "--force")
+    finally:
+        os.umask(mask)
+
+    assert refused.stderr.decode() == f"Error: {file} is there already: add --force to replace it\n"
+    assert (refused.returncode, before, replaced.returncode) == (1, "a good one", 0)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert json.loads(file.read_bytes())["users"] == ROWS["users"]
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_export_leaves_what_was_there(
+    root: Path, stocked: Settings, tmp_path: Path, number: signal.Signals
+) -> None:
+    file = tmp_path / "shop.ndjson"
+    file.write_text("a good one")
+    command = [sys.executable, "-m", "flask", "db", "export", str(file), "--force"]
+    with closing(connect(stocked.direct, wait=5)) as connection:
+        connection.autocommit = False
+        connection.cursor().execute("LOCK TABLE orders")
+        run = subprocess.Popen(command, cwd=root, env=environment(stocked), stderr=subprocess.PIPE)
+        # It waits for the lock then, with its file begun.
+        while not list(tmp_path.glob(".*")):
+            assert run.poll() is None
+            time.sleep(0.01)
+        run.send_signal(number)
+        connection.rollback()
+        _, complaint = run.communicate(timeout=30)
+
+    assert (run.returncode, complaint.strip()) == (1, b"Aborted!")
+    assert [path.name for path in tmp_path.iterdir()] == ["shop.ndjson"]
+    assert file.read_text() == "a good one"
+
+
+def test_a_link_is_followed_and_what_is_no_ordinary_file_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "behind")
+    with whole(tmp_path / "link", replace=False) as file:
+        file.write(b"text")
+    os.mkfifo(tmp_path / "pipe")
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "behind").read_bytes() == b"text"
+    with pytest.raises(TransferError, match="no ordinary file"), whole(tmp_path / "pipe", replace=True):
+        pass
+    with pytest.raises(TransferError, match="No such file"), whole(tmp_path / "no" / "x", replace=True):
+        pass
