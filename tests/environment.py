@@ -1,6 +1,9 @@
-"""The environment of the processes that tests start: the test's settings, and nothing of the machine's."""
+"""The processes that tests start: the test's settings in their environment, and nothing of the machine's."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 from nexus.config import Settings
 
@@ -17,3 +20,18 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
         "JWT_SECRET_KEY": settings.jwt_secret_key,
         **changes,
     }
+
+
+def flask(
+    root: Path, settings: Settings, *words: str, typed: str = "", **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of `flask` in a checkout, and answer how it ended."""
+    return subprocess.run(
+        [sys.executable, "-m", "flask", *words],
+        cwd=root,
+        env=environment(settings, **changes),
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )

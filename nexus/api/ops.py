@@ -5,7 +5,7 @@ from flask import Blueprint, Response
 from nexus.api.endpoint import reply
 from nexus.db import OUTAGES, database, give_back
 from nexus.errors import NotReady
-from nexus.migrate import pending
+from nexus.migrate import MigrationError, pending
 
 ops = Blueprint("ops", __name__)
 ops.teardown_request(give_back)
@@ -24,6 +24,8 @@ def readyz() -> Response:
         missing = pending(database)
     except OUTAGES:
         raise NotReady(missing=["database"]) from None
+    except MigrationError:
+        raise NotReady(missing=["migrations"]) from None
     if missing:
         raise NotReady(missing=missing)
     return reply({"status": "ready"})

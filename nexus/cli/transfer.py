@@ -1,13 +1,12 @@
 """`flask db import` and `flask db verify`."""
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 from flask import current_app
@@ -16,7 +15,8 @@ from flask.cli import with_appcontext
 from nexus.cli.failing import plainly
 from nexus.config import Settings
 from nexus.transfer.importing import IMPORT_PASSES, VERIFY_PASSES, Report, Transfer, opened
-from nexus.transfer.problems import Problem, TransferError
+from nexus.transfer.problems import Problem
+from nexus.transfer.whole import whole
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -91,33 +91,25 @@ def _run(
     as_json: bool,
 ) -> Report:
     """Do the work behind a bar, and show and write its report."""
-    if report is not None and report.exists() and report.samefile(file):
-        raise click.UsageError("--report would replace FILE")
+    for name, source in (("FILE", file), ("the file of --fixes", fixes)):
+        if report and source and report.exists() and report.samefile(source):
+            raise click.UsageError(f"--report would replace {name}")
     bar: Any = click.progressbar(
         length=file.stat().st_size * passes, label=file.name, file=sys.stderr, hidden=not sys.stderr.isatty()
     )
     # Opened first: that it cannot be written must be known before the import is.
-    with _private(report) if report else nullcontext() as written:
+    with whole(report, replace=True) if report else nullcontext() as written:
         with bar, opened(file, settings, fixes=fixes, limit=limit, advance=bar.update) as transfer:
             done = work(transfer)
             bar.update(bar.length - bar.pos)
         text = json.dumps(_plain(done), ensure_ascii=False, indent=2)
         if written:
-            written.write(f"{_printable(text)}\n")
+            written.write(f"{_printable(text)}\n".encode())
     if as_json:
         click.echo(_printable(text))
     else:
         _show(done)
     return done
-
-
-def _private(path: Path) -> TextIO:
-    """A new file that its owner alone can read, since a report names people."""
-    try:
-        path.unlink(missing_ok=True)
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
-    except OSError as error:
-        raise TransferError(f"{path}: {error.strerror}") from error
 
 
 def _plain(report: Report) -> dict[str, Any]:

@@ -34,8 +34,14 @@ class Migration:
 
 
 def names(directory: Path = DIRECTORY) -> list[str]:
-    """The migrations of this code, in order."""
-    return sorted(path.stem for path in directory.glob("[0-9][0-9][0-9]_*.py"))
+    """The migrations of this code, in order; MigrationError where there are none, as beside a bare package.
+
+    A database would else be called up to date that has not seen one of them.
+    """
+    found = sorted(path.stem for path in directory.glob("[0-9][0-9][0-9]_*.py"))
+    if not found:
+        raise MigrationError(f"there are no migrations in {directory}: work in a checkout of the code")
+    return found
 
 
 def named(given: str, directory: Path) -> str:

@@ -52,10 +52,18 @@ def _without_nul(value: object) -> object:
 
 
 def _email(value: str) -> str:
+    stored = _stored(value)
+    if stored is None:
+        raise PydanticCustomError("not_an_email", "not an e-mail address")
+    return stored
+
+
+def _stored(email: str) -> str | None:
+    """An address in the one form in which we store it, or None for what is none."""
     try:
-        return validate_email(value, check_deliverability=False).normalized
+        return validate_email(email, check_deliverability=False).normalized
     except EmailNotValidError:
-        raise PydanticCustomError("not_an_email", "not an e-mail address") from None
+        return None
 
 
 def spellings(email: str) -> tuple[str, ...]:
@@ -63,11 +71,8 @@ def spellings(email: str) -> tuple[str, ...]:
 
     Rows of the old data stand as they were typed, ours in one form of the many that mean the same.
     """
-    try:
-        stored = validate_email(email, check_deliverability=False).normalized
-    except EmailNotValidError:
-        return (email,)
-    return (email,) if stored == email else (email, stored)
+    stored = _stored(email)
+    return (email,) if stored in (None, email) else (email, stored)
 
 
 def _time(value: object) -> datetime:

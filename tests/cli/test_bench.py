@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from nexus.bench import BUYER, CREATE_AND_DELETE, LAST_PAGE, PERCENTILES, percentile
 from nexus.config import Settings
 from nexus.migrate import History
-from tests.cli.test_commands import flask
-from tests.environment import environment
+from tests.environment import environment, flask
 from tests.locks import held, until_someone_waits
 from tests.sql import TERMINATE, query
 

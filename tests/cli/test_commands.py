@@ -1,6 +1,7 @@
 """The `flask` commands as a person runs them: what they print, what they leave, how they fail."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,22 +12,11 @@ from nexus.config import Settings
 from nexus.db import database
 from nexus.migrate import names
 from nexus.models.catalog import Product
-from tests.environment import environment
+from tests.environment import environment, flask
 from tests.factories import Person
 from tests.sql import query
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
-
-
-def flask(root: Path, settings: Settings, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "flask", *words],
-        cwd=root,
-        env=environment(settings, **changes),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 def test_migrate_says_what_it_applied_and_seed_what_it_made(root: Path, scratch: Settings) -> None:
@@ -108,6 +98,35 @@ def test_with_the_database_down_a_command_fails_in_one_line(
     assert run.stdout == ""
     assert run.stderr.startswith("Error: the database cannot be reached: ")
     assert run.stderr.count("\n") == 1
+
+
+def test_code_without_migrations_calls_no_database_up_to_date(
+    root: Path, scratch: Settings, tmp_path: Path
+) -> None:
+    shutil.copytree(root / "nexus", tmp_path / "nexus")
+    shutil.copy(root / "wsgi.py", tmp_path)
+    asks = (
+        "from wsgi import app\nanswer = app.test_client().get('/readyz')\n"
+        "print(answer.status_code, answer.get_json()['missing'])"
+    )
+
+    migrated, listed = (flask(tmp_path, scratch, *words) for words in (["migrate"], ["db", "status"]))
+    ready = subprocess.run(
+        [sys.executable, "-c", asks],
+        cwd=tmp_path,
+        env=environment(scratch),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    for run in (migrated, listed):
+        assert run.returncode == 1
+        assert (
+            run.stderr
+            == f"Error: there are no migrations in {tmp_path}/migrations: work in a checkout of the code\n"
+        )
+    assert ready.stdout == "503 ['migrations']\n"
 
 
 def test_help_and_routes_need_no_database(root: Path, settings: Settings) -> None:

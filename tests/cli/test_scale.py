@@ -18,8 +18,7 @@ from nexus.sample import ORDERS, PRODUCTS, seller
 from nexus.schemas.catalog import NewProduct
 from nexus.schemas.orders import NewOrder
 from nexus.security.passwords import verify
-from tests.cli.test_commands import flask
-from tests.environment import environment
+from tests.environment import environment, flask
 from tests.factories import Person, register
 from tests.locks import held, until_someone_waits
 from tests.sql import query

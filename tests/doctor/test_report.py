@@ -1,28 +1,15 @@
 """The report as a whole: its lines, its exit code, and what it never shows."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from nexus.config import Settings
 from tests.doctor.conftest import Doctor
-from tests.environment import environment
+from tests.environment import flask
 
 SECRET = "hunter2-hunter2"
-
-
-def run(root: Path, settings: Settings, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "flask", "db", "doctor", *words],
-        cwd=root,
-        env=environment(settings, **changes),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 def test_a_shop_that_is_well_has_nothing_but_ok(doctor: Doctor, shop: Settings) -> None:
@@ -33,7 +20,7 @@ def test_a_shop_that_is_well_has_nothing_but_ok(doctor: Doctor, shop: Settings) 
 
 
 def test_the_lines_are_aligned_with_the_advice_below(root: Path, scratch: Settings) -> None:
-    done = run(root, scratch)
+    done = flask(root, scratch, "db", "doctor")
 
     lines = done.stdout.splitlines()
     place = lines[0].index("reachable")
@@ -62,7 +49,9 @@ def test_without_a_server_one_line_says_why(
     root: Path, settings: Settings, url: str, said: str, advised: str
 ) -> None:
     url = f"postgresql://nexus:{SECRET}@{url}"
-    done, listed = (run(root, settings, *words, DATABASE_URL=url) for words in ([], ["--json"]))
+    done, listed = (
+        flask(root, settings, "db", "doctor", *words, DATABASE_URL=url) for words in ([], ["--json"])
+    )
 
     first, second = done.stdout.splitlines()
     assert first.startswith("fail  reachable  ")

@@ -9,7 +9,8 @@ import pytest
 from nexus.config import Settings
 from nexus.migrate import History
 from nexus.migrate.check import differences, lines
-from tests.migrate.checkouts import checkout, flask
+from tests.environment import flask
+from tests.migrate.checkouts import checkout
 from tests.sql import query
 
 IDLE = "BEGIN RETURN NEW; END"

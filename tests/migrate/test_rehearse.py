@@ -16,8 +16,8 @@ from nexus.migrate import History, MigrationError, names
 from nexus.migrate.files import DIRECTORY
 from nexus.migrate.observed import statements
 from nexus.migrate.rehearse import Rehearsal, rehearse
-from tests.environment import environment
-from tests.migrate.checkouts import checkout, flask
+from tests.environment import environment, flask
+from tests.migrate.checkouts import checkout
 from tests.sql import query
 
 NUMBER = f"{len(names()) + 1:03}"

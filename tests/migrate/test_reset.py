@@ -8,7 +8,7 @@ import psycopg2
 from nexus.config import Settings
 from nexus.migrate import History, names
 from nexus.migrate.check import differences
-from tests.migrate.checkouts import flask
+from tests.environment import flask
 from tests.sql import query
 
 COUNT = "SELECT count(*) FROM users"

@@ -14,7 +14,8 @@ from nexus.migrate import History, names
 from nexus.migrate.check import SchemaError, differences, lines
 from nexus.migrate.draft import write
 from nexus.migrate.files import DIRECTORY
-from tests.migrate.checkouts import checkout, flask
+from tests.environment import flask
+from tests.migrate.checkouts import checkout
 from tests.sql import query
 
 NEXT = f"{len(names()) + 1:03}"

@@ -206,9 +206,12 @@ def test_without_tables_it_fails_in_one_line(
     )
 
 
-def test_the_report_does_not_replace_the_file(flask: Run, tmp_path: Path) -> None:
+def test_the_report_does_not_replace_what_is_read(flask: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "a.json", old())
+    fixes = tmp_path / "fixes.json"
+    fixes.write_text("{}")
     before = file.read_bytes()
 
     assert flask("db", "import", file, "--report", file).exit_code == 2
-    assert file.read_bytes() == before
+    assert flask("db", "import", file, "--fixes", fixes, "--report", fixes).exit_code == 2
+    assert (file.read_bytes(), fixes.read_text()) == (before, "{}")
