@@ -79,6 +79,12 @@ class Settings(BaseSettings):
         description="Signs access tokens: 32 bytes or more. Development makes one and keeps it in `.env`.",
         examples=["change-me-to-the-output-of:openssl-rand-base64-48"],
     )
+    password_min_score: int = Field(
+        default=0,
+        ge=0,
+        le=4,
+        description="How hard to guess a new password must be, 0 to 4 by zxcvbn; 0 asks for nothing.",
+    )
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="Origins of other sites whose pages may call the API, separated by commas.",

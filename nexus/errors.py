@@ -76,6 +76,14 @@ class InvalidCredentials(NexusError):
     title = "Invalid credentials"
 
 
+class InvalidResetToken(NexusError):
+    """The token to choose a new password is unknown, used or too old; which of them is not told."""
+
+    code = "invalid_reset_token"
+    status = HTTPStatus.BAD_REQUEST
+    title = "Invalid reset token"
+
+
 class Unauthenticated(NexusError):
     """A valid access token is needed and none came, or the one that came is not valid."""
 
@@ -131,6 +139,14 @@ class PriceChanged(NexusError):
     code = "price_changed"
     status = HTTPStatus.CONFLICT
     title = "Price changed"
+
+
+class OpenOrders(NexusError):
+    """The account still has orders that are `created` or `processing`; `open` counts them."""
+
+    code = "open_orders"
+    status = HTTPStatus.CONFLICT
+    title = "Orders are open"
 
 
 class NotForSale(NexusError):

@@ -40,6 +40,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "This address does not take this method.",
         "Этот адрес не принимает такой метод.",
     ),
+    "invalid_reset_token": (
+        "The link for a new password is not valid any more.",
+        "Ссылка для смены пароля больше не действует.",
+    ),
+    "open_orders": (
+        "Finish or cancel the open orders first.",
+        "Сначала завершите или отмените открытые заказы.",
+    ),
     "invalid_transition": (
         "The order cannot move to this status.",
         "Заказ нельзя перевести в этот статус.",
@@ -76,6 +84,23 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "field.too_large": ("must be {limit} or less", "не больше {limit}"),
     "field.has_nul": ("must not contain the character NUL", "не может содержать символ NUL"),
     "field.not_an_email": ("is not an e-mail address", "не похоже на адрес e-mail"),
+    "field.is_the_email": ("must not be the e-mail address", "не может совпадать с адресом e-mail"),
+    "field.too_common": (
+        "is too easy to guess: a common password, word or name; join several unrelated words",
+        "слишком легко угадать: частый пароль, слово или имя; соедините несколько не связанных слов",
+    ),
+    "field.too_regular": (
+        "is too easy to guess: a repetition, a sequence or a row of keys; join several unrelated words",
+        "слишком легко угадать: повтор или ряд знаков; соедините несколько не связанных слов",
+    ),
+    "field.too_dated": (
+        "is too easy to guess: dates and years are tried first; join several unrelated words",
+        "слишком легко угадать: даты и годы пробуют первыми; соедините несколько не связанных слов",
+    ),
+    "field.too_guessable": (
+        "is too easy to guess; make it longer, with several unrelated words",
+        "слишком легко угадать; сделайте его длиннее, из нескольких не связанных слов",
+    ),
     "field.not_a_time": (
         "must be a time with its zone, such as 2026-01-31T09:12:33Z",
         "должно быть временем с часовым поясом, например 2026-01-31T09:12:33Z",

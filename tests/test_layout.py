@@ -31,6 +31,7 @@ LAYERS: dict[str, set[str]] = {
         "seed",
         "transfer",
     },
+    "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
     "nexus.doctor": {"config", "database_url", "db", "doctor", "errors", "migrate"},
     "nexus.seed": {"config", "db", "models"},
     "nexus.sample": {"config"},
@@ -38,7 +39,8 @@ LAYERS: dict[str, set[str]] = {
     "nexus.bench": {"config", "db", "models", "paging"},
     "nexus.server": {"config"},
     "nexus.observe": {"config", "db"},
-    "nexus.schemas": {"models", "schemas"},
+    "nexus.schemas": {"models", "schemas", "security.passwords"},
+    "nexus.security.strength": {"security.passwords", "security.russian"},
     "nexus.security": {"config", "errors", "models", "security"},
     "nexus.paging": {"errors"},
     "nexus.transfer": {"config", "db", "errors", "models", "transfer"},
@@ -56,6 +58,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.postgres_programs": {"embedded_home"},
 }
 LEAVES = {"nexus.i18n", "nexus.database_url", "nexus.embedded_home", "nexus.security.passwords"}
+LEAVES |= {"nexus.security.journal", "nexus.security.russian"}
 PEEWEE = {"nexus.db", "nexus.migrate", "nexus.models", "nexus.observe"}
 TOP = {"pyproject.toml", "requirements.txt", "wsgi.py", "nexus", "migrations", "seed", "tests", "docs"} | {
     "Procfile",

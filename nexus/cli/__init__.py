@@ -13,6 +13,7 @@ from nexus.cli.rehearse import rehearse
 from nexus.cli.reset import reset
 from nexus.cli.seed import seed
 from nexus.cli.transfer import import_file, verify_file
+from nexus.cli.users import users
 
 OF_DB = (
     *(backup, bench, check, doctor, export, import_file, rehearse),
@@ -24,5 +25,5 @@ def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
     for command in OF_DB:
         db.add_command(command)
-    for command in (db, migrate, seed):
+    for command in (db, migrate, seed, users):
         app.cli.add_command(command)

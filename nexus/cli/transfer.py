@@ -138,6 +138,7 @@ def _plain(report: Report) -> dict[str, Any]:
             }
             for table in report.tables
         ],
+        "admins": report.admins,
         "corrections": [asdict(correction) for correction in report.corrections],
         "orphans": {"count": report.orphans.count, "named": [_named(one) for one in report.orphans.found]},
         "problems": {"count": report.problems.count, "named": [_named(one) for one in report.problems.found]},
@@ -167,6 +168,8 @@ def _show(report: Report) -> None:
             ours, theirs = (f"{side.rows} rows, {side.amount}" for side in (file, database))
             sign = "=" if file == database else "DIFFERS FROM"
             click.echo(f"{table.table} {status}: {ours} {sign} {theirs}")
+    if report.admins:
+        click.echo(f"of the users written, {report.admins} may do what an admin may")
     for correction in report.corrections:
         row = f"{correction.table} {correction.id} {correction.field}"
         click.echo(_printable(f"corrected {row}: {correction.was!r} is now {correction.now!r}"))

@@ -64,20 +64,25 @@ class Order(Model):
         Raises NotFound for a product that the buyer may not know of, NotForSale for one's own draft, and
         PriceChanged when the buyer named an amount that is not the price.
         """
-        offered = Product.select(
-            Product.id,
-            Product.user,
-            Product.name,
-            Value(email),
-            Value(name),
-            peewee.Case(None, [(Product.price == 0, "paid")], "created"),
-            Product.price,
-            Product.currency,
-        ).where((Product.id == product_id) & (Product.status == LIVE))
+        offered = (
+            Product.select(
+                Product.id,
+                Product.user,
+                Product.name,
+                Value(email),
+                Value(name),
+                peewee.Case(None, [(Product.price == 0, "paid")], "created"),
+                Product.price,
+                Product.currency,
+            )
+            .join(User)
+            .where((Product.id == product_id) & (Product.status == LIVE))
+        )
         if amount is not None:
             offered = offered.where(Product.price == amount)
-        # A product that is being deleted is waited for, and then found gone or found again.
-        offered = offered.for_update("FOR KEY SHARE")  # type: ignore[arg-type]  # Peewee takes both.
+        # A product that is being deleted is waited for, and then found gone or found again. Its seller comes
+        # first, as where an account is erased: who locks in one order cannot wait in a circle.
+        offered = offered.for_update("FOR KEY SHARE", of=(User, Product))  # type: ignore[arg-type]
         columns = [
             cls.product,
             cls.seller,
@@ -106,6 +111,12 @@ class Order(Model):
     def with_product(cls) -> "peewee.ModelSelect[Order]":
         """Orders, each with its product loaded, or None where the product is gone."""
         return cls.select(cls, Product).join(Product, peewee.JOIN.LEFT_OUTER)
+
+    @classmethod
+    def open_of(cls, seller_id: int) -> "peewee.ModelSelect[Order]":
+        """A seller's orders that still wait for money or for a refusal, oldest first."""
+        still = (cls.seller == seller_id) & cls.status.in_(("created", "processing"))
+        return cls.select().where(still).order_by(cls.created_at, cls.id)
 
     @classmethod
     def by_email(cls, email: str) -> "peewee.ModelSelect[Order]":

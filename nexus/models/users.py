@@ -11,6 +11,8 @@ from nexus.errors import EmailTaken, InvalidCredentials
 from nexus.models.base import BigIdentityField, Model
 from nexus.security import passwords
 
+SELLER, ADMIN = "seller", "admin"
+
 
 class User(Model):
     """Someone who can sign in and sell."""
@@ -19,6 +21,12 @@ class User(Model):
     email = peewee.TextField()
     #: The hash; the column has the name that the old system gave it.
     password = peewee.TextField()
+    role = peewee.TextField(
+        constraints=[
+            peewee.SQL("DEFAULT 'seller'"),
+            peewee.Check("role IN ('seller', 'admin')", "users_role"),
+        ]
+    )
 
     class Meta:
         """Peewee's options."""
@@ -39,7 +47,7 @@ class User(Model):
     def register(cls, *, email: str, password: str) -> "User":
         """Make an account; EmailTaken where another has the address."""
         hashed = passwords.hash_password(password)
-        with _unique_email():
+        with unique_email():
             (user,) = cls.written(cls.insert(email=email, password=hashed))
         return user
 
@@ -53,7 +61,7 @@ class User(Model):
         user: User | None = next(filter(None, found), None)
         if not passwords.verify(password, user.password if user else None) or user is None:
             raise InvalidCredentials
-        if passwords.outdated(user.password):
+        if passwords.outdated(password, user.password):
             user.upgrade_hash(password)
         return user
 
@@ -63,18 +71,6 @@ class User(Model):
         table.update(password=passwords.hash_password(password)).where(
             (table.id == self.id) & (table.password == self.password)
         ).execute()
-
-    def change(self, *, email: str | None = None, password: str | None = None) -> "User":
-        """Set a new e-mail address (EmailTaken where another has it), a new password, or both."""
-        changes = {}
-        if email is not None:
-            changes["email"] = email
-        if password is not None:
-            changes["password"] = passwords.hash_password(password)
-        table = type(self)
-        with _unique_email():
-            (user,) = table.written(table.update(changes).where(table.id == self.id))
-        return user
 
     def remove(self) -> None:
         """Delete the account and its products; its orders stay, without seller and product."""
@@ -86,7 +82,8 @@ User.add_index(fn.lower(User.email), unique=True, name="users_email")
 
 
 @contextmanager
-def _unique_email() -> Iterator[None]:
+def unique_email() -> Iterator[None]:
+    """Turn the index's refusal into EmailTaken."""
     try:
         yield
     except peewee.IntegrityError as error:

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from nexus.models.users import User
 from nexus.schemas.fields import Email, Input, Text, after, rfc3339
+from nexus.security.passwords import normalised
 
 SIGN_IN_BYTES = 1024
 
@@ -18,9 +19,14 @@ def _short(value: str) -> str:
     return value
 
 
+def _normalised(value: object) -> object:
+    return normalised(value) if isinstance(value, str) else value
+
+
 #: Whatever an old account may have; only what could hurt us is refused.
 Credential = Annotated[Text, after(_short)]
-NewPassword = Annotated[Text, Field(min_length=8, max_length=128)]
+#: Its characters are counted as they are hashed, so that it is as long on every system.
+NewPassword = Annotated[Text, Field(min_length=8, max_length=128), BeforeValidator(_normalised)]
 
 
 class Registration(Input):
@@ -37,11 +43,39 @@ class SignIn(Input):
     password: Credential
 
 
+class PasswordChange(Input):
+    """A new password, and the present one as proof."""
+
+    current_password: Credential
+    new_password: NewPassword
+
+
+class PasswordReset(Input):
+    """A new password, and the operator's token as proof."""
+
+    token: Credential
+    new_password: NewPassword
+
+
+class EmailChange(Input):
+    """A new address, and the password as proof."""
+
+    email: Email
+    current_password: Credential
+
+
+class Farewell(Input):
+    """The password, as proof that the account shall go."""
+
+    password: Credential
+
+
 class UserOut(TypedDict):
     """An account, as its owner sees it."""
 
     id: int
     email: str
+    role: str
     createdAt: str
 
 
@@ -62,4 +96,5 @@ class SessionAnswer(TypedDict):
 
 def user_out(user: User) -> UserOut:
     """Represent an account."""
-    return {"id": user.id, "email": user.email, "createdAt": rfc3339(user.created_at)}
+    created = rfc3339(user.created_at)
+    return {"id": user.id, "email": user.email, "role": user.role, "createdAt": created}

@@ -19,25 +19,44 @@ NOBODY = HASHER.hash("no account has this password")
 
 def hash_password(password: str) -> str:
     """Hash a new password with argon2id."""
-    return HASHER.hash(_normal(password))
+    return HASHER.hash(normalised(password))
 
 
 def verify(password: str, stored: str | None) -> bool:
     """Whether the password is the one of a stored hash; None, for no account, costs as much and is False."""
     if stored is None:
-        _argon2(password, NOBODY)
+        for one in spellings(password):
+            _argon2(one, NOBODY)
         return False
-    return _bcrypt(password, stored) if stored.startswith(BCRYPT) else _argon2(password, stored)
+    check = _bcrypt if stored.startswith(BCRYPT) else _argon2
+    return any(check(one, stored) for one in spellings(password))
 
 
-def outdated(stored: str) -> bool:
-    """Whether a hash was made otherwise than `hash_password` makes it now."""
-    return stored.startswith(BCRYPT) or HASHER.check_needs_rehash(stored)
+def spellings(password: str) -> tuple[str, ...]:
+    """A password in the one form in which we hash it, and as it was typed where that is another text.
+
+    Rows of the old data may hold the hash of either. Most passwords have one spelling, and cost one hash.
+    """
+    normal = normalised(password)
+    return (normal,) if normal == password else (normal, password)
+
+
+def normalised(password: str) -> str:
+    """The same keys make different characters on different systems; NFKC makes them one password again."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def outdated(password: str, stored: str) -> bool:
+    """Whether the hash of a password was made otherwise than `hash_password` makes it now."""
+    if stored.startswith(BCRYPT) or HASHER.check_needs_rehash(stored):
+        return True
+    normal, *others = spellings(password)
+    return bool(others) and not _argon2(normal, stored)
 
 
 def _argon2(password: str, stored: str) -> bool:
     try:
-        return HASHER.verify(stored, _normal(password))
+        return HASHER.verify(stored, password)
     except (VerificationError, InvalidHashError):
         return False
 
@@ -48,8 +67,3 @@ def _bcrypt(password: str, stored: str) -> bool:
     except ValueError:
         # Not a whole bcrypt hash: such an account cannot sign in, which is no reason to fail.
         return False
-
-
-def _normal(password: str) -> str:
-    # The same keys make different characters on different systems; NFKC makes them one password again.
-    return unicodedata.normalize("NFKC", password)

@@ -35,6 +35,8 @@ class Report:
     orphans: Problems = field(default_factory=lambda: Problems(0))
     corrections: list[Correction] = field(default_factory=list)
     problems: Problems = field(default_factory=lambda: Problems(0))
+    #: How many of the accounts that were written are admins, which whoever imports should know.
+    admins: int = 0
 
     @property
     def proven(self) -> bool:
@@ -73,6 +75,7 @@ class Transfer:
             else:
                 written = write(staging, currency=currency, size=self.file.size, advance=self.advance)
                 report = self._prove(staging, written)
+                report.admins = staging.admins()
         if report.holds and not dry_run:
             self.connection.commit()
         return report

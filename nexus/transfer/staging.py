@@ -3,9 +3,10 @@
 from io import BytesIO
 from typing import Any
 
+from nexus.models.users import ADMIN
 from nexus.transfer.intake import Cells
 from nexus.transfer.problems import Problem, Problems
-from nexus.transfer.tables import TABLES, Field, Kind, Table
+from nexus.transfer.tables import TABLES, USERS, Field, Kind, Table
 
 #: Both sides print times alike, no limit of a role ends a long import, and nobody waits for it for ever.
 SETTINGS = """
@@ -118,6 +119,12 @@ class Staging:
             f" WHERE NOT EXISTS (SELECT FROM {table.name} t WHERE t.id = s.id)"
         )
         self._report(table, table.id, select, "is not in the database", problems)
+
+    def admins(self) -> int:
+        """How many of the accounts that were not there come as admins."""
+        self.cursor.execute(f"SELECT count(*) FROM {staged(USERS)} WHERE role = '{ADMIN}' AND NOT there")
+        (count,) = self.cursor.fetchone()
+        return int(count)
 
     def _unique(self, table: Table, field: Field, problems: Problems) -> None:
         rule = str(field.unique)

@@ -6,6 +6,7 @@ from enum import Enum
 
 from nexus.models.catalog import DRAFT, LIVE
 from nexus.models.orders import STEPS
+from nexus.models.users import ADMIN, SELLER
 
 #: What a file of ours says about itself.
 FORMAT = "nexus"
@@ -95,6 +96,7 @@ USERS = Table(
         Field("id", "id", Kind.ID),
         Field("email", "email", Kind.KEY, unique="lower({})"),
         Field("password", "password", Kind.HASH),
+        Field("role", "role", Kind.TEXT, default=f"'{SELLER}'", choices=(SELLER, ADMIN)),
         Field("createdAt", "created_at", Kind.TIME, default="now()"),
         Field("updatedAt", "updated_at", Kind.TIME, default="COALESCE(s.created_at, now())"),
     ),
@@ -136,6 +138,9 @@ ORDERS = Table(
     ),
     summed=("amount", "status"),
 )
+
+#: Tables of the shop that no file holds: tokens that are good for an hour.
+LEFT_OUT = ("resets",)
 
 #: In this order, whatever a row refers to comes before it.
 TABLES = (USERS, PRODUCTS, ORDERS)

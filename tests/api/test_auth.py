@@ -38,7 +38,8 @@ def test_a_sign_in_answers_as_the_contract_says(stranger: Person, path: str, sta
     assert list(body) == ["success", "token", "expiresIn", "user"]
     assert body["success"] is True
     assert body["expiresIn"] == 7200
-    assert list(body["user"]) == ["id", "email", "createdAt"]
+    assert list(body["user"]) == ["id", "email", "role", "createdAt"]
+    assert body["user"]["role"] == "seller"
     assert body["user"]["email"] == "new@test.com"
     assert re.fullmatch(TIME, body["user"]["createdAt"])
     assert re.fullmatch(

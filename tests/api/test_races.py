@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import pytest
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from nexus.config import Settings
 from nexus.db import connect
 from nexus.models import orders
-from tests.factories import Person
+from tests.factories import PASSWORD, Person, register
 from tests.sql import query
 
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -99,3 +100,54 @@ def test_a_step_that_another_makes_possible_meanwhile_is_taken(
 
     assert answer.status_code == 200
     assert answer.get_json()["order"]["status"] == "refunded"
+
+
+def test_an_order_on_its_way_keeps_the_seller(settings: Settings, seller: Person) -> None:
+    product = seller.product()
+
+    answer = behind(
+        settings,
+        "INSERT INTO orders (seller_id, product_id, product_name, email, amount, currency)"
+        " SELECT user_id, id, name, 'buyer@example.com', price, currency FROM products WHERE id = %s",
+        product["id"],
+        lambda: seller.delete("/api/auth/me", json={"password": PASSWORD}),
+    )
+
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "open_orders")
+    assert query(settings, "SELECT count(*) FROM orders WHERE seller_id IS NOT NULL") == [(1,)]
+
+
+def test_an_order_of_a_seller_who_is_leaving_waits_and_finds_nothing(
+    settings: Settings, seller: Person, stranger: Person
+) -> None:
+    body = {"productId": seller.product()["id"], "email": "buyer@example.com"}
+
+    with closing(connect(settings.direct, wait=5)) as connection, ThreadPoolExecutor(1) as other:
+        connection.autocommit = False
+        cursor = connection.cursor()
+        cursor.execute("SELECT FROM users WHERE id = %s FOR UPDATE", (seller.id,))
+        answer = other.submit(stranger.post, "/api/orders", body)
+        while not query(settings, WAITING):
+            pass
+        # Were the product locked by the order, this would wait for it as it waits for us.
+        cursor.execute("DELETE FROM users WHERE id = %s", (seller.id,))
+        connection.commit()
+
+    assert answer.result().status_code == 404
+    assert query(settings, "SELECT count(*) FROM orders") == [(0,)]
+
+
+def test_orders_and_the_end_of_their_seller_at_once_leave_no_open_order_alone(
+    app: Flask, settings: Settings
+) -> None:
+    for number in range(5):
+        seller = register(app, f"seller{number}@example.com")
+        body = {"productId": seller.product()["id"], "email": "buyer@example.com"}
+        with ThreadPoolExecutor(4) as pool:
+            placed = [pool.submit(Person(app).post, "/api/orders", body) for _ in range(2)]
+            left = pool.submit(seller.delete, "/api/auth/me", json={"password": PASSWORD})
+            placed += [pool.submit(Person(app).post, "/api/orders", body) for _ in range(2)]
+        assert {answer.result().status_code for answer in placed} <= {201, 404}
+        assert left.result().status_code in (204, 409)
+
+    assert query(settings, "SELECT count(*) FROM orders WHERE seller_id IS NULL") == [(0,)]

@@ -54,7 +54,7 @@ def test_two_databases_get_the_same_rows_in_however_many_steps(root: Path, scrat
     History.of(scratch).migrate()
     flask(root, scratch, "seed", "--scale", "3")
     at_once = query(scratch, CONTENT)
-    query(scratch, "TRUNCATE orders, products, users RESTART IDENTITY")
+    query(scratch, "TRUNCATE orders, products, users RESTART IDENTITY CASCADE")
 
     flask(root, scratch, "seed", "--scale", "1")
     flask(root, scratch, "seed", "--scale", "3")

@@ -20,6 +20,7 @@ ROWS: Rows = {
             "id": 4,
             "email": "o'neil+shop@example.co.uk",
             "password": "$2b$10$UiPHPToszjERkZ3VcpYZoe1oDWveDBO0nZrzBooCfwPCznVxlEEz2",
+            "role": "admin",
             "createdAt": "2026-01-31T09:12:33.123456Z",
             "updatedAt": "2026-01-31T09:12:33.000000Z",
         }

@@ -85,7 +85,7 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
     kept = query(stocked, "SELECT count(*) FROM orders")
     yes = db(root, stocked, "restore", backup, answer="y\n")
 
-    assert no.stdout.startswith("Replace the 4 tables of nexus_scratch_")
+    assert no.stdout.startswith("Replace the 5 tables of nexus_scratch_")
     assert [no.returncode, yes.returncode] == [1, 0]
     assert kept == [(0,)]
     assert query(stocked, "SELECT count(*) FROM orders") == [(1,)]
@@ -93,7 +93,7 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
 
 def test_an_empty_database_is_filled_without_a_question(root: Path, stocked: Settings, backup: Path) -> None:
     before = everything(stocked)
-    query(stocked, "DROP TABLE orders, products, users, migratehistory")
+    query(stocked, "DROP TABLE orders, products, users, migratehistory, resets")
     query(stocked, "DROP FUNCTION touch_updated_at")
 
     run = db(root, stocked, "restore", backup)

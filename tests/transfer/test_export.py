@@ -16,7 +16,7 @@ from nexus.errors import DatabaseUnavailable
 from nexus.migrate import History
 from nexus.transfer.export import snapshot
 from nexus.transfer.problems import TransferError
-from nexus.transfer.tables import TABLES
+from nexus.transfer.tables import LEFT_OUT, TABLES
 from tests.sql import TERMINATE, query
 from tests.transfer.shop import ORDER, ROWS, export, put
 
@@ -82,6 +82,7 @@ users = st.lists(
             "id": st.integers(-(2**63), 2**63 - 1),
             "email": texts,
             "password": texts,
+            "role": st.sampled_from(["seller", "admin"]),
             "createdAt": moments,
             "updatedAt": moments,
         }
@@ -116,7 +117,7 @@ def emptied(settings: Settings) -> Iterator[Settings]:
     """The run's database with nothing in it, before and after."""
     History.of(settings).migrate()
     yield settings
-    query(settings, "TRUNCATE users, products, orders")
+    query(settings, "TRUNCATE users, products, orders CASCADE")
 
 
 @given(users=users, orders=orders)
@@ -124,7 +125,7 @@ def emptied(settings: Settings) -> Iterator[Settings]:
 def test_whatever_the_rows_are_they_come_out_as_they_are(
     emptied: Settings, users: list[Any], orders: list[Any]
 ) -> None:
-    query(emptied, "TRUNCATE users, products, orders")
+    query(emptied, "TRUNCATE users, products, orders CASCADE")
     put(emptied, {"users": users, "products": [], "orders": orders})
     files = {"json": io.BytesIO(), "ndjson": io.BytesIO()}
 
@@ -157,7 +158,8 @@ def test_every_column_of_the_shop_is_in_the_export(stocked: Settings) -> None:
         " WHERE table_schema = 'public' AND table_name <> 'migratehistory'",
     )
 
-    assert set(columns) == {(table.name, column) for table in TABLES for column in table.columns}
+    held = {(table, column) for table, column in columns if table not in LEFT_OUT}
+    assert held == {(table.name, column) for table in TABLES for column in table.columns}
 
 
 @pytest.mark.parametrize(

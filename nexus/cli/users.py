@@ -1,0 +1,207 @@
+"""`flask users`: accounts, as the operator looks after them."""
+
+import json
+import sys
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+from pydantic import ValidationError
+
+from nexus.cli.failing import plainly, refuse_pending
+from nexus.config import Settings
+from nexus.db import session
+from nexus.errors import EmailTaken, OpenOrders
+from nexus.i18n import message
+from nexus.models import accounts
+from nexus.models.users import ADMIN, SELLER, User
+from nexus.schemas.auth import PasswordReset, Registration, user_out
+from nexus.schemas.fields import Input, problems, spellings
+from nexus.security import journal, strength
+
+ROLE = click.Choice([SELLER, ADMIN])
+
+
+@click.group()
+def users() -> None:
+    """Look after accounts; ACCOUNT is an e-mail address or an id."""
+
+
+@users.command()
+@click.argument("email")
+@click.option("--role", type=ROLE, default=SELLER, show_default=True, help="What the account may do.")
+@with_appcontext
+@plainly
+def create(*, email: str, role: str) -> None:
+    """Make an account; its password is asked for, or read from a pipe."""
+    refuse_pending()
+    given = _checked(Registration, email=email, password=_password())
+    _refuse_weak(given.password, email=given.email)
+    with session() as database, database.atomic():
+        try:
+            user = User.register(email=given.email, password=given.password)
+        except EmailTaken:
+            raise click.ClickException(f"{given.email} has an account already") from None
+        accounts.change_role(user, role=role)
+    journal.record("account_created", user=user.id, role=role, by="operator")
+    click.echo(f"created user {user.id}, {given.email}, {role}")
+
+
+@users.command("list")
+@click.option("--role", type=ROLE, help="Only these.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@with_appcontext
+@plainly
+def list_users(*, role: str | None, as_json: bool) -> None:
+    """List the accounts by id."""
+    refuse_pending()
+    with session():
+        found = [dict(user_out(user)) for user in accounts.of_role(role)]
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for one in found:
+        click.echo("{id:>8}  {role:<6}  {createdAt}  {email}".format_map(one))
+
+
+@users.command()
+@click.argument("account")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@with_appcontext
+@plainly
+def show(*, account: str, as_json: bool) -> None:
+    """Show one account, and how much it has."""
+    refuse_pending()
+    with session():
+        user = _account(account)
+        found: dict[str, Any] = {**user_out(user), **accounts.belongings(user.id)}
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for name, value in found.items():
+        click.echo(f"{name:<11} {value}")
+
+
+@users.command()
+@click.argument("account")
+@click.option("--role", type=ROLE, default=ADMIN, show_default=True, help="What the account becomes.")
+@with_appcontext
+@plainly
+def promote(*, account: str, role: str) -> None:
+    """Make an account an admin's, or a seller's again."""
+    refuse_pending()
+    with session():
+        user = _account(account)
+        accounts.change_role(user, role=role)
+    journal.record("role_changed", user=user.id, role=role, before=user.role, by="operator")
+    click.echo(f"user {user.id}, {user.email}, is {role} now")
+
+
+@users.command("set-password")
+@click.argument("account")
+@with_appcontext
+@plainly
+def set_password(*, account: str) -> None:
+    """Give an account another password; it is asked for, or read from a pipe."""
+    refuse_pending()
+    with session():
+        user = _account(account)
+        # Only its password is looked at here: the token is what the API would want beside it.
+        given = _checked(PasswordReset, token="none", newPassword=_password())  # noqa: S106
+        _refuse_weak(given.new_password, email=user.email)
+        accounts.set_password(user.id, new=given.new_password)
+    journal.record("password_changed", user=user.id, by="operator")
+    click.echo(f"user {user.id}, {user.email}, has another password")
+
+
+@users.command("reset-link")
+@click.argument("account")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@with_appcontext
+@plainly
+def reset_link(*, account: str, as_json: bool) -> None:
+    """Print a token by which its owner can choose another password, once and within one hour."""
+    settings: Settings = current_app.config["SETTINGS"]
+    refuse_pending()
+    with session():
+        user = _account(account)
+        token = accounts.Reset.make(user)
+    journal.record("reset_offered", user=user.id, by="operator")
+    if as_json:
+        click.echo(json.dumps({"user": user.id, "token": token, "expiresIn": accounts.RESET_SECONDS}))
+        return
+    body = json.dumps({"token": token, "newPassword": "..."})
+    click.echo(f"for user {user.id}, {user.email}, once and within one hour:")
+    click.echo(f"token {token}")
+    address = f"http://127.0.0.1:{settings.port}/api/auth/reset"
+    click.echo(f"curl {address} -H 'Content-Type: application/json' -d '{body}'")
+
+
+@users.command()
+@click.argument("account")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_appcontext
+@plainly
+def erase(*, account: str, yes: bool) -> None:
+    """Delete an account with its products; its orders stay."""
+    refuse_pending()
+    with session():
+        user = _account(account)
+        owned = accounts.belongings(user.id)
+        what = f"user {user.id}, {user.email}, with {owned['products']} products"
+        if not yes and not sys.stdin.isatty():
+            raise click.ClickException(f"this deletes {what}: add --yes to do it")
+        if not yes:
+            click.confirm(f"Delete {what}?", abort=True)
+        try:
+            accounts.erase(user.id)
+        except OpenOrders as error:
+            orders = ", ".join(error.extra["orders"])
+            raise click.ClickException(f"user {user.id} has open orders: {orders}") from None
+    journal.record("account_erased", user=user.id, by="operator")
+    click.echo(f"deleted {what}")
+
+
+def _account(reference: str) -> User:
+    """The account with an id or an e-mail address; a line for a person where there is none."""
+    known = User.by_id(int(reference)) if _is_id(reference) else None
+    queries = [known] if known else [User.by_email(email) for email in spellings(reference)]
+    user: User | None = next(filter(None, (query.first() for query in queries)), None)
+    if user is None:
+        raise click.ClickException(f"there is no account {reference}")
+    return user
+
+
+def _is_id(reference: str) -> bool:
+    return reference.isascii() and reference.isdigit() and len(reference) < 19
+
+
+def _password() -> str:
+    """A password that no list of processes and no shell history shows."""
+    if sys.stdin.isatty():
+        typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return typed
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _checked(model: type[Input], **given: str) -> Any:
+    """What was given, as the API would take it; a line for a person about all that it would refuse."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        found = problems(error)
+    texts = [message(f"field.{one['code']}", "en").format_map(one) for one in found]
+    lines = [f"the {_name(one['field'])} {text}" for one, text in zip(found, texts, strict=True)]
+    raise click.ClickException("; ".join(lines))
+
+
+def _name(field: str) -> str:
+    return "password" if field == "newPassword" else field
+
+
+def _refuse_weak(password: str, *, email: str) -> None:
+    settings: Settings = current_app.config["SETTINGS"]
+    code = strength.objection(password, email=email, least=settings.password_min_score)
+    if code is not None:
+        raise click.ClickException(f"the password {message(f'field.{code}', 'en')}")

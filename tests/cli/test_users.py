@@ -1,0 +1,158 @@
+"""`flask users`: what the operator sees, what it leaves, how it refuses."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nexus.config import Settings
+from tests.environment import flask
+from tests.factories import PASSWORD, Person, register
+from tests.sql import query
+
+
+def users(
+    root: Path, settings: Settings, *words: str, typed: str = "", **changes: str
+) -> subprocess.CompletedProcess[str]:
+    return flask(root, settings, "users", *words, typed=typed, **changes)
+
+
+def signs_in(stranger: Person, email: str, password: str) -> bool:
+    return stranger.post("/api/auth/login", {"email": email, "password": password}).status_code == 200
+
+
+def test_an_account_is_made_found_and_promoted(root: Path, settings: Settings, stranger: Person) -> None:
+    made = users(root, settings, "create", "Anna@Example.com", typed="a good password\n")
+    promoted = users(root, settings, "promote", "ANNA@example.com")
+    shown = users(root, settings, "show", "anna@example.com", "--json")
+    found = json.loads(shown.stdout)
+    listed = users(root, settings, "list", "--role", "admin", "--json")
+
+    assert made.stdout == f"created user {found['id']}, Anna@example.com, seller\n"
+    assert promoted.stdout == f"user {found['id']}, Anna@example.com, is admin now\n"
+    assert "role_changed" in promoted.stderr
+    assert found == {
+        "id": found["id"],
+        "email": "Anna@example.com",
+        "role": "admin",
+        "createdAt": found["createdAt"],
+        "products": 0,
+        "orders": 0,
+        "openOrders": 0,
+    }
+    assert [one["id"] for one in json.loads(listed.stdout)] == [found["id"]]
+    assert "a good password" not in made.stdout + made.stderr
+    assert signs_in(stranger, "anna@example.com", "a good password")
+    answer = stranger.post("/api/auth/login", {"email": "anna@example.com", "password": "a good password"})
+    assert answer.get_json()["user"]["role"] == "admin"
+
+
+def test_the_list_names_everyone_by_id(root: Path, settings: Settings, seller: Person, rival: Person) -> None:
+    lines = users(root, settings, "list").stdout.splitlines()
+    one = users(root, settings, "show", str(rival.id)).stdout
+
+    assert [line.split()[0] for line in lines] == [str(seller.id), str(rival.id)]
+    assert lines[0].endswith("  seller@example.com")
+    assert "email       rival@example.com\n" in one
+
+
+def test_a_password_is_set(root: Path, settings: Settings, seller: Person, stranger: Person) -> None:
+    done = users(root, settings, "set-password", str(seller.id), typed="a better password\n")
+
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"user {seller.id}, seller@example.com, has another password\n",
+    )
+    assert signs_in(stranger, "seller@example.com", "a better password")
+    assert not signs_in(stranger, "seller@example.com", PASSWORD)
+
+
+def test_a_token_for_a_new_password_is_made(
+    root: Path, settings: Settings, seller: Person, stranger: Person
+) -> None:
+    first = users(root, settings, "reset-link", "seller@example.com")
+    made = json.loads(users(root, settings, "reset-link", "seller@example.com", "--json").stdout)
+
+    token = first.stdout.splitlines()[1].removeprefix("token ")
+    assert f'"token": "{token}"' in first.stdout.splitlines()[2]
+    assert token not in first.stderr
+    assert made["expiresIn"] == 3600
+    body = {"token": made["token"], "newPassword": "a better password"}
+    assert stranger.post("/api/auth/reset", body).status_code == 204
+    assert signs_in(stranger, "seller@example.com", "a better password")
+
+
+def test_an_account_is_erased_on_purpose_and_without_open_orders(
+    root: Path, settings: Settings, seller: Person, stranger: Person
+) -> None:
+    order = stranger.order(seller.product()["id"])
+
+    unasked = users(root, settings, "erase", "seller@example.com")
+    refused = users(root, settings, "erase", "seller@example.com", "--yes")
+    query(settings, "UPDATE orders SET status = 'cancelled'")
+    done = users(root, settings, "erase", "seller@example.com", "--yes")
+
+    what = f"user {seller.id}, seller@example.com, with 1 products"
+    assert (unasked.returncode, refused.returncode, done.returncode) == (1, 1, 0)
+    assert unasked.stderr == f"Error: this deletes {what}: add --yes to do it\n"
+    assert refused.stderr == f"Error: user {seller.id} has open orders: {order['id']}\n"
+    assert done.stdout == f"deleted {what}\n"
+    assert query(settings, "SELECT count(*) FROM users") == [(0,)]
+    assert query(settings, "SELECT count(*) FROM orders") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "line"),
+    [
+        (("show", "nobody@example.com"), "", "there is no account nobody@example.com"),
+        (("show", "0"), "", "there is no account 0"),
+        (("promote", "9" * 30), "", f"there is no account {'9' * 30}"),
+        (("create", "SELLER@example.com"), "long enough\n", "SELLER@example.com has an account already"),
+        (
+            ("create", "nobody"),
+            "short\n",
+            "the email is not an e-mail address; the password needs at least 8 characters",
+        ),
+        (("create", "a@example.com"), "A@example.com\n", "the password must not be the e-mail address"),
+        (("set-password", "seller@example.com"), "", "the password needs at least 8 characters"),
+        (
+            ("set-password", "seller@example.com"),
+            "seller@EXAMPLE.com\n",
+            "the password must not be the e-mail address",
+        ),
+    ],
+)
+def test_a_refusal_is_one_line(
+    root: Path, settings: Settings, seller: Person, words: tuple[str, ...], typed: str, line: str
+) -> None:
+    refused = users(root, settings, *words, typed=typed)
+
+    assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", f"Error: {line}\n")
+    assert query(settings, "SELECT id FROM users") == [(seller.id,)]
+
+
+def test_a_strict_shop_is_strict_with_its_operator(root: Path, settings: Settings, rival: Person) -> None:
+    typed = "password123\n"
+
+    refused = users(root, settings, "create", "a@example.com", typed=typed, PASSWORD_MIN_SCORE="3")
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: the password is too easy to guess: a common password")
+
+
+def test_nothing_is_done_to_a_database_without_its_migrations(root: Path, scratch: Settings) -> None:
+    refused = users(root, scratch, "list")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("Error: the database has not seen 001_initial")
+
+
+def test_an_account_is_found_whatever_its_letters_case(
+    root: Path, settings: Settings, stranger: Person
+) -> None:
+    register(stranger.http.application, "Иван@пример.рф")
+
+    shown = users(root, settings, "show", "иВАН@ПРИМЕР.рф", "--json")
+
+    assert json.loads(shown.stdout)["email"] == "Иван@пример.рф"

@@ -1,0 +1,113 @@
+"""Which passwords are taken: their length, their text, and how hard they are to guess."""
+
+import unicodedata
+
+import pytest
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus import create_app
+from nexus.config import Settings
+from nexus.security import passwords, strength
+from tests.factories import Person, register
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
+
+
+def refusal(person: Person, password: str, language: str = "en") -> tuple[str, str] | None:
+    """The code and the sentence with which a registration refuses a password."""
+    body = {"email": "new@example.com", "password": password}
+    answer = person.post("/api/auth/register", body, headers={"Accept-Language": language})
+    if answer.status_code == 201:
+        return None
+    (problem,) = answer.get_json()["errors"]
+    assert (answer.status_code, problem["field"]) == (400, "password")
+    return problem["code"], problem["message"]
+
+
+@pytest.fixture
+def strict(app: Flask, settings: Settings) -> Person:
+    """A client of a shop that asks for strong passwords."""
+    assert app
+    return Person(create_app(settings.model_copy(update={"password_min_score": 3})))
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("1234567", "too_short"),
+        ("я" * 8, None),
+        ("я" * 128, None),
+        ("я" * 129, "too_long"),
+        # Counted as it is hashed: one character that stands for two, two that stand for one.
+        ("\ufb01" * 4, None),
+        ("\ufb01" * 65, "too_long"),
+        ("e\u0301" * 7, "too_short"),
+        ("\U0001f98a" * 8, None),
+        (" " * 8, None),
+        ("password123", None),
+        ("pass\0word", "has_nul"),
+        ("New@Example.com", "is_the_email"),
+        ("\uff2eew@example.com", "is_the_email"),
+    ],
+)
+def test_a_password_has_8_to_128_characters_of_any_kind(
+    stranger: Person, password: str, code: str | None
+) -> None:
+    found = refusal(stranger, password)
+
+    assert (found and found[0]) == code
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("password123", "too_common"),
+        ("пароль2024", "too_common"),
+        ("gfhjkmgfhjkm", "too_regular"),
+        ("gfhjkm24", "too_common"),
+        ("наташа1990", "too_common"),
+        ("зфыыцщкв", "too_common"),
+        ("new@example.com1", "too_common"),
+        ("12.05.1990", "too_dated"),
+        ("aaaaaaaaaaaa", "too_regular"),
+        ("correct horse battery staple", None),
+        ("сова летит мимо фонаря", None),
+    ],
+)
+def test_a_strict_shop_says_what_is_wrong_with_a_password(
+    strict: Person, password: str, code: str | None
+) -> None:
+    english, russian = refusal(strict, password), None if code is None else refusal(strict, password, "ru")
+
+    assert (english and english[0]) == code
+    if english and russian:
+        assert "too easy to guess" in english[1]
+        assert "слишком легко угадать" in russian[1]
+
+
+def test_a_strict_shop_refuses_weak_passwords_where_they_are_changed(app: Flask, strict: Person) -> None:
+    seller = register(app, "seller@example.com")
+    body = {"currentPassword": "correct horse battery", "newPassword": "password123"}
+
+    answer = Person(strict.http.application, token=seller.token).post("/api/auth/password", body)
+
+    assert answer.status_code == 400
+    assert answer.get_json()["errors"][0]["field"] == "newPassword"
+    assert "password123" not in answer.text
+
+
+@given(TEXT)
+def test_a_password_is_one_in_every_form_of_its_text(password: str) -> None:
+    forms = {unicodedata.normalize(form, password) for form in ("NFC", "NFD", "NFKC", "NFKD")}
+
+    assert len({passwords.normalised(form) for form in forms}) == 1
+    assert passwords.normalised(passwords.normalised(password)) == passwords.normalised(password)
+
+
+@given(TEXT, st.integers(1, 4))
+def test_every_password_is_taken_or_refused_with_a_reason(password: str, least: int) -> None:
+    code = strength.objection(password, email="new@example.com", least=least)
+
+    assert code in {None, "too_guessable", *strength.REASONS.values()}
