@@ -169,7 +169,7 @@ def _show(report: Report) -> None:
             sign = "=" if file == database else "DIFFERS FROM"
             click.echo(f"{table.table} {status}: {ours} {sign} {theirs}")
     if report.admins:
-        click.echo(f"of the users written, {report.admins} may do what an admin may")
+        click.echo(f"admins among the new users: {report.admins}")
     for correction in report.corrections:
         row = f"{correction.table} {correction.id} {correction.field}"
         click.echo(_printable(f"corrected {row}: {correction.was!r} is now {correction.now!r}"))
