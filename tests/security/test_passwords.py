@@ -2,6 +2,7 @@
 
 import unicodedata
 
+import argon2
 import pytest
 from flask import Flask
 from hypothesis import given
@@ -111,3 +112,23 @@ def test_every_password_is_taken_or_refused_with_a_reason(password: str, least: 
     code = strength.objection(password, email="new@example.com", least=least)
 
     assert code in {None, "too_guessable", *strength.REASONS.values()}
+
+
+@pytest.mark.parametrize(("password", "hashes"), [("caf\u00e9 au lait", 1), ("cafe\u0301 au lait", 2)])
+def test_a_wrong_password_costs_as_many_hashes_as_an_unknown_address(
+    monkeypatch: pytest.MonkeyPatch, password: str, hashes: int
+) -> None:
+    verified: list[str] = []
+    original = argon2.PasswordHasher.verify
+
+    def counting(self: argon2.PasswordHasher, stored: str, typed: str) -> bool:
+        verified.append(typed)
+        return original(self, stored, typed)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", counting)
+    wrong, unknown = (
+        passwords.verify(password, stored) for stored in (passwords.hash_password("another one"), None)
+    )
+
+    assert (wrong, unknown) == (False, False)
+    assert len(verified) == 2 * hashes
