@@ -50,7 +50,7 @@ def history(scratch: Settings, tmp_path: Path) -> History:
     return history
 
 
-@pytest.mark.parametrize("change", [*DERIVED, "DROP TABLE orders, products, users"])
+@pytest.mark.parametrize("change", [*DERIVED, "DROP TABLE orders, products, resets, users"])
 def test_a_draft_brings_the_schema_to_the_models_and_back(
     history: History, scratch: Settings, change: str
 ) -> None:
