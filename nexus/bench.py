@@ -13,6 +13,7 @@ from nexus.config import Settings
 from nexus.db import Pool, connect, session
 from nexus.models.catalog import LIVE, Product
 from nexus.models.orders import Order
+from nexus.models.steps import Actor
 from nexus.models.users import User
 from nexus.paging import page
 
@@ -25,6 +26,7 @@ PAGE = 20
 ALL = 200
 #: Who buys what is ordered here. Nobody can register at `.invalid`, so no order of a person has it.
 BUYER = "flask-db-bench@nexus.invalid"
+BENCH = Actor("operator")
 
 CREATE_AND_DELETE = "create and delete an order"
 LAST_PAGE = "products, the last page of 20"
@@ -174,7 +176,7 @@ def _order(database: Pool, cursor: Any, seller: User) -> Case:
     product = Product.of_user(seller.id, viewer=None).get()
 
     def place_and_delete() -> None:
-        order = Order.place(product_id=product.id, email=BUYER, name=None, amount=None, buyer=None)
+        order = Order.place(product_id=product.id, email=BUYER, name=None, amount=None, buyer=None, by=BENCH)
         Order.delete().where(Order.id == order.id).execute()
 
     (insert, values), (delete, _) = _heard(database, place_and_delete)

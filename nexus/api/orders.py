@@ -2,22 +2,27 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response
+import peewee
+from flask import Blueprint, Response, g
 
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.links import link_next
 from nexus.errors import InvalidTransition, NotForSale, NotFound, PriceChanged
+from nexus.models.events import OrderEvent
 from nexus.models.orders import Order
+from nexus.models.steps import Actor
 from nexus.models.users import User
 from nexus.paging import page
 from nexus.schemas.fields import spellings
 from nexus.schemas.orders import (
     NewOrder,
     OrderAnswer,
+    OrderEvents,
     OrderPage,
     OrderQuery,
     OrderStep,
     OrderWithProduct,
+    event_out,
     listed_order,
     order_out,
     product_of,
@@ -37,7 +42,12 @@ orders = Blueprint("orders", __name__, url_prefix="/orders")
 def place_order(body: NewOrder, user: User | None) -> Response:
     """Order a product, signed in or not."""
     order = Order.place(
-        product_id=body.product_id, email=body.email, name=body.name, amount=body.amount, buyer=user
+        product_id=body.product_id,
+        email=body.email,
+        name=body.name,
+        amount=body.amount,
+        buyer=user,
+        by=Actor("buyer", g.request_id),
     )
     answer: OrderAnswer = {"order": order_out(order)}
     response = reply(answer, 201)
@@ -70,14 +80,34 @@ def list_orders(query: OrderQuery, user: User) -> Response:
 @endpoint(sign_in="optional", answer=OrderWithProduct, errors=(NotFound,))
 def get_order(order_id: str, user: User | None) -> OrderWithProduct:
     """One order of one's own products, by its id or by the id that the old system gave it."""
-    order = Order.of_seller(user).where(Order.known_as(order_id)).first() if user else None
+    order = Order.with_product().where(known_to(user, order_id)).first()
     if order is None:
         raise NotFound
     return {"order": order_out(order), "product": product_of(order)}
+
+
+@orders.get("/<reference:order_id>/events")
+@endpoint(sign_in="optional", answer=OrderEvents, errors=(NotFound,))
+def list_events(order_id: str, user: User | None) -> OrderEvents:
+    """What happened to an order, its creation first."""
+    events = list(OrderEvent.of(known_to(user, order_id)))
+    # Every order has at least the event of its creation.
+    if not events:
+        raise NotFound
+    return {"events": [event_out(event) for event in events]}
 
 
 @orders.patch("/<reference:order_id>")
 @endpoint(body=OrderStep, sign_in="required", answer=OrderAnswer, errors=(NotFound, InvalidTransition))
 def move_order(order_id: str, body: OrderStep, user: User) -> OrderAnswer:
     """Move an order to a status."""
-    return {"order": order_out(Order.move(order_id, to=body.status, seller=user))}
+    by = Actor("seller", g.request_id)
+    return {"order": order_out(Order.move(known_to(user, order_id), to=body.status, by=by))}
+
+
+def known_to(user: User | None, order_id: str) -> peewee.Expression:
+    """The condition for an order that the caller may see, which its seller may; NotFound for a stranger."""
+    if user is None:
+        raise NotFound
+    known: peewee.Expression = Order.known_as(order_id) & (Order.seller == user.id)
+    return known

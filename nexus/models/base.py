@@ -27,19 +27,24 @@ def now() -> peewee.SQL:
 
 @dataclass(frozen=True)
 class Trigger:
-    """What PostgreSQL runs itself for each row that a statement touches, as SQL says it."""
+    """What PostgreSQL runs itself for what a statement does, as SQL says it."""
 
     name: str
     event: str
-    condition: str
     function: str
-    #: PL/pgSQL, the body of the function, which tables may share.
+    #: PL/pgSQL, the body of the function, which triggers may share.
     body: str
+    #: Of a row, whether it runs; None: for every one.
+    condition: str | None = None
+    #: Whether it runs for each ROW or each STATEMENT.
+    each: str = "ROW"
 
     def statements(self, table: str) -> tuple[str, str]:
         """What makes the function, which may be there already, and the table's trigger."""
         function = f"FUNCTION {self.function}()"
-        when = f"{self.event} ON {table} FOR EACH ROW WHEN ({self.condition})"
+        when = f"{self.event} ON {table} FOR EACH {self.each}"
+        if self.condition is not None:
+            when += f" WHEN ({self.condition})"
         return (
             f"CREATE OR REPLACE {function} RETURNS trigger LANGUAGE plpgsql AS $${self.body}$$",
             f"CREATE TRIGGER {self.name} {when} EXECUTE {function}",
@@ -73,9 +78,9 @@ class Model(peewee.Model):
     updated_at = TimeField(constraints=[now()])
 
     @classmethod
-    def written(cls, write: Any) -> "list[Self]":
-        """Run an insert or update, and load the rows as they are after it."""
-        return list(write.returning(cls).execute())
+    def written(cls, write: Any, *beside: Any) -> "list[Self]":
+        """Run an insert or update, and load the rows as they are after it, with expressions beside them."""
+        return list(write.returning(cls, *beside).execute())
 
     class Meta:
         """Peewee's options."""

@@ -9,18 +9,10 @@ import peewee
 from peewee import SQL, Value, fn
 
 from nexus.errors import InvalidTransition, NotForSale, NotFound, PriceChanged
-from nexus.models.base import Model
+from nexus.models.base import TOUCH, Model
 from nexus.models.catalog import DRAFT, LIVE, Product
+from nexus.models.steps import MOVED, PLACED, STEP, Actor
 from nexus.models.users import User
-
-#: Every step that an order may take. An order of a free product is born paid.
-STEPS: dict[str, tuple[str, ...]] = {
-    "created": ("processing", "paid", "cancelled"),
-    "processing": ("paid", "cancelled"),
-    "paid": ("refunded",),
-    "refunded": (),
-    "cancelled": (),
-}
 
 #: An id as we write it. Python and PostgreSQL read other forms as well, which nobody was given.
 CANONICAL = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -28,6 +20,8 @@ CANONICAL = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECAS
 
 class Order(Model):
     """One buyer's order of one product, with the name and the price that it had at that moment."""
+
+    triggers = (TOUCH, STEP, PLACED, MOVED)
 
     id = peewee.UUIDField(primary_key=True, constraints=[SQL("DEFAULT gen_random_uuid()")])
     #: The id that the old system gave it, where that was no UUID.
@@ -57,7 +51,14 @@ class Order(Model):
 
     @classmethod
     def place(
-        cls, *, product_id: int, email: str, name: str | None, amount: int | None, buyer: User | None
+        cls,
+        *,
+        product_id: int,
+        email: str,
+        name: str | None,
+        amount: int | None,
+        buyer: User | None,
+        by: Actor,
     ) -> "Order":
         """Order a live product at its price of this moment, copied by the statement that makes the order.
 
@@ -93,7 +94,7 @@ class Order(Model):
             cls.amount,
             cls.currency,
         ]
-        placed = cls.written(cls.insert_from(offered, columns))
+        placed = cls.written(cls.insert_from(offered, columns), *by.told())
         if not placed:
             raise cls._why_not(product_id, buyer)
         return placed[0]
@@ -163,24 +164,30 @@ class Order(Model):
         return cls.with_product().where(*conditions).order_by(cls.created_at.desc(), cls.id.desc())
 
     @classmethod
-    def move(cls, reference: str, *, to: str, seller: User) -> "Order":
-        """Take a step with one's own order, decided by the row at the moment of writing.
+    def move(cls, which: peewee.Expression, *, to: str, by: Actor) -> "Order":
+        """Take a step with the order that a condition finds, decided by the row at the moment of writing.
 
-        The status that the order already has is no step and changes nothing. Raises NotFound for an order
-        that is not the seller's, and InvalidTransition, with what is allowed, for a step that is not one.
+        The status that the order already has is no step and changes nothing. Raises NotFound where there is
+        no such order, and InvalidTransition, with what the actor may do, for a step that is not theirs.
         """
-        mine = cls.known_as(reference) & (cls.seller == seller.id)
-        sources = [status for status, targets in STEPS.items() if to in targets]
+        sources = [status for status, targets in by.steps.items() if to in targets]
         while True:
-            moved = cls.written(cls.update(status=to).where(mine & cls.status.in_(sources)))
-            order: Order | None = moved[0] if moved else cls.select().where(mine).first()
+            moved = cls.written(cls.update(status=to).where(which & cls.status.in_(sources)), *by.told())
+            order: Order | None = moved[0] if moved else cls.select().where(which).first()
             if order is None:
                 raise NotFound
             if order.status == to:
                 return order
-            if to not in STEPS[order.status]:
-                raise InvalidTransition(allowed=list(STEPS[order.status]))
+            allowed = by.steps.get(order.status, ())
+            if to not in allowed:
+                raise InvalidTransition(allowed=list(allowed))
             # Between our two statements somebody took it to where this step is allowed.
+
+    @classmethod
+    def erase_buyer(cls, email: str) -> int:
+        """Blank a buyer's address and name in all their orders, and leave the sums; how many orders."""
+        theirs = fn.lower(cls.email) == fn.lower(email)
+        return int(cls.update(email="", name=None).where(theirs).execute())
 
 
 NEWEST = (Order.created_at.desc(), Order.id.desc())

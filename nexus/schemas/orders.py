@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from nexus.models.events import OrderEvent
 from nexus.models.orders import Order
 from nexus.schemas.catalog import ProductOut, product_out
 from nexus.schemas.fields import EMAIL_LENGTH, Email, Id, Input, Limit, Money, Text, Time, rfc3339
@@ -74,6 +75,19 @@ class OrderWithProduct(TypedDict):
     product: ProductOut | None
 
 
+#: `from` is a word of Python.
+EventOut = TypedDict(
+    "EventOut",
+    {"at": str, "from": Status | None, "to": Status, "actor": str, "requestId": str | None},
+)
+
+
+class OrderEvents(TypedDict):
+    """What happened to an order, its creation first."""
+
+    events: list[EventOut]
+
+
 class OrderPage(TypedDict):
     """One page of orders; `nextCursor` is null on the last."""
 
@@ -94,6 +108,17 @@ def order_out(order: Order) -> OrderOut:
         "currency": order.currency,
         "createdAt": rfc3339(order.created_at),
         "updatedAt": rfc3339(order.updated_at),
+    }
+
+
+def event_out(event: OrderEvent) -> EventOut:
+    """Represent an event of an order."""
+    return {
+        "at": rfc3339(event.at),
+        "from": event.source,  # type: ignore[typeddict-item]  # A trigger copies an order's status.
+        "to": event.target,  # type: ignore[typeddict-item]
+        "actor": event.actor,
+        "requestId": event.request_id,
     }
 
 

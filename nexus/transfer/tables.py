@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from nexus.models.catalog import DRAFT, LIVE
-from nexus.models.orders import STEPS
+from nexus.models.steps import STEPS
 from nexus.models.users import ADMIN, SELLER
 
 #: What a file of ours says about itself.
@@ -141,6 +141,18 @@ ORDERS = Table(
 
 #: Tables of the shop that no file holds: tokens that are good for an hour.
 LEFT_OUT = ("resets",)
+ORDER_EVENTS = Table(
+    "order_events",
+    (
+        Field("id", "id", Kind.ID),
+        Field("orderId", "order_id", Kind.ORDER_ID, references="orders"),
+        Field("at", "at", Kind.TIME),
+        Field("from", '"from"', Kind.TEXT, nullable=True, choices=tuple(STEPS)),
+        Field("to", '"to"', Kind.TEXT, choices=tuple(STEPS)),
+        Field("actor", "actor", Kind.TEXT),
+        Field("requestId", "request_id", Kind.TEXT, nullable=True),
+    ),
+)
 
 #: In this order, whatever a row refers to comes before it.
-TABLES = (USERS, PRODUCTS, ORDERS)
+TABLES = (USERS, PRODUCTS, ORDERS, ORDER_EVENTS)

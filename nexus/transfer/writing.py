@@ -4,13 +4,23 @@ from collections.abc import Callable
 from typing import Any
 
 from nexus.transfer.staging import Staging, is_given, staged, wanted
-from nexus.transfer.tables import TABLES, Field, Kind, Table
+from nexus.transfer.tables import ORDER_EVENTS, ORDERS, TABLES, Field, Kind, Table
 
 #: Told how many bytes of the file have been dealt with since the last time.
 Advance = Callable[[int], None]
 
 #: Rows are written in parts of a file, for nothing else than to show how far it is.
 PART = 16 * 2**20
+
+#: While this lasts, the trigger writes no event of an order: those of the file come as they are.
+SILENCE = "SET LOCAL nexus.import = 'on'"
+#: An order of which the file tells no event, as old data do not, has one: that it came.
+ARRIVALS = f"""
+INSERT INTO {ORDER_EVENTS.name} (order_id, at, "to", actor)
+SELECT s.id, s.created_at, s.status, 'import' FROM {staged(ORDERS)} s
+WHERE NOT s.there AND NOT EXISTS (SELECT FROM {staged(ORDER_EVENTS)} e WHERE e.order_id = s.id)
+ORDER BY s.place
+"""
 
 
 def lock(cursor: Any) -> None:
@@ -22,6 +32,7 @@ def lock(cursor: Any) -> None:
 def write(staging: Staging, *, currency: str, size: int, advance: Advance) -> dict[str, int]:
     """Write the rows that are not there yet; how many, by table. `size` is the file's, in bytes."""
     written = dict.fromkeys((table.name for table in TABLES), 0)
+    staging.cursor.execute(SILENCE)
     for table in TABLES:
         insert = _insert(table)
         for start in range(0, size, PART) if staging.read[table.name] > staging.there[table.name] else ():
@@ -32,6 +43,7 @@ def write(staging: Staging, *, currency: str, size: int, advance: Advance) -> di
                 advance(min(PART, size - start))
         if written[table.name] and table.id.kind is Kind.ID:
             _move_sequence(staging.cursor, table)
+    staging.cursor.execute(ARRIVALS)
     return written
 
 

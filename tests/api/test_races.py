@@ -88,8 +88,8 @@ def test_a_step_that_another_makes_possible_meanwhile_is_taken(
     order = stranger.order(seller.product()["id"])
     written = orders.Order.written
 
-    def overtaken(write: object) -> object:
-        rows = written(write)
+    def overtaken(*write: object) -> object:
+        rows = written(*write)
         # Between the two statements of the verb, once.
         monkeypatch.undo()
         query(settings, "UPDATE orders SET status = 'paid' WHERE id = %s", order["id"])

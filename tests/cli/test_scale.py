@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nexus.config import Settings
 from nexus.migrate import History
-from nexus.models.orders import STEPS
+from nexus.models.steps import STEPS
 from nexus.sample import ORDERS, PRODUCTS, seller
 from nexus.schemas.catalog import NewProduct
 from nexus.schemas.orders import NewOrder
@@ -54,7 +54,7 @@ def test_two_databases_get_the_same_rows_in_however_many_steps(root: Path, scrat
     History.of(scratch).migrate()
     flask(root, scratch, "seed", "--scale", "3")
     at_once = query(scratch, CONTENT)
-    query(scratch, "TRUNCATE orders, products, users RESTART IDENTITY CASCADE")
+    query(scratch, "TRUNCATE order_events, orders, products, users RESTART IDENTITY CASCADE")
 
     flask(root, scratch, "seed", "--scale", "1")
     flask(root, scratch, "seed", "--scale", "3")

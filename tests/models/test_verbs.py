@@ -10,6 +10,7 @@ from nexus.errors import EmailTaken, InvalidCredentials
 from nexus.models import accounts
 from nexus.models.catalog import Product
 from nexus.models.orders import Order
+from nexus.models.steps import Actor
 from nexus.models.users import User
 from tests.factories import PASSWORD, Person
 
@@ -68,7 +69,7 @@ def test_a_buyers_orders_come_newest_first_with_their_products_in_one_query(sell
     user = User.by_id(seller.id).get()
     product = Product.offer(user, currency="USD", name="Course", price=5)
     placed = [
-        Order.place(product_id=product.id, email=email, name=None, amount=None, buyer=None)
+        Order.place(product_id=product.id, email=email, name=None, amount=None, buyer=None, by=Actor("buyer"))
         for email in ("Anna@example.com", "anna@EXAMPLE.com", "boris@example.com")
     ]
 

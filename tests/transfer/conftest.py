@@ -101,4 +101,4 @@ def counts(shop: Settings) -> list[int]:
 
 def clear(shop: Settings) -> None:
     """Empty the shop."""
-    query(shop, "TRUNCATE users, products, orders RESTART IDENTITY CASCADE")
+    query(shop, "TRUNCATE users, products, orders, order_events RESTART IDENTITY CASCADE")

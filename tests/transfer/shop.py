@@ -54,11 +54,33 @@ ROWS: Rows = {
             "updatedAt": "2026-01-31T09:12:33.120000Z",
         }
     ],
+    "order_events": [
+        {
+            "id": 9,
+            "orderId": ORDER,
+            "at": "2026-01-31T09:12:33.120000Z",
+            "from": None,
+            "to": "created",
+            "actor": "buyer",
+            "requestId": None,
+        },
+        {
+            "id": 12,
+            "orderId": ORDER,
+            "at": "2026-01-31T09:12:34.000001Z",
+            "from": "created",
+            "to": "paid",
+            "actor": 'Ёж "x"',
+            "requestId": "a1b2",
+        },
+    ],
 }
 
 
 def put(settings: Settings, rows: Rows) -> None:
     with closing(connect(settings.direct, wait=5)) as connection:
+        # The events of the orders are among the rows.
+        connection.cursor().execute("SET nexus.import = 'on'")
         for table in TABLES:
             held = ", ".join("%s" for _ in table.fields)
             for row in rows[table.name]:

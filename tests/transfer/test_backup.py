@@ -93,8 +93,9 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
 
 def test_an_empty_database_is_filled_without_a_question(root: Path, stocked: Settings, backup: Path) -> None:
     before = everything(stocked)
-    query(stocked, "DROP TABLE orders, products, users, migratehistory, resets")
-    query(stocked, "DROP FUNCTION touch_updated_at")
+    query(stocked, "DROP TABLE order_events, orders, products, resets, users, migratehistory")
+    for function in ("touch_updated_at", "check_order_step", "record_order_event", "keep_order_events"):
+        query(stocked, f"DROP FUNCTION {function}")
 
     run = db(root, stocked, "restore", backup)
 

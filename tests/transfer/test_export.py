@@ -16,7 +16,7 @@ from nexus.errors import DatabaseUnavailable
 from nexus.migrate import History
 from nexus.transfer.export import snapshot
 from nexus.transfer.problems import TransferError
-from nexus.transfer.tables import LEFT_OUT, TABLES
+from nexus.transfer.tables import LEFT_OUT, TABLES, Table
 from tests.sql import TERMINATE, query
 from tests.transfer.shop import ORDER, ROWS, export, put
 
@@ -26,17 +26,17 @@ def line(row: dict[str, Any]) -> str:
 
 
 def test_both_formats_hold_a_row_on_each_line(root: Path, stocked: Settings, tmp_path: Path) -> None:
-    put(
-        stocked,
-        {**ROWS, "users": [{**ROWS["users"][0], "id": 5, "email": "b"}], "products": [], "orders": []},
-    )
+    more = {"users": [{**ROWS["users"][0], "id": 5, "email": "b"}]}
+    put(stocked, {**{table: [] for table in ROWS}, **more})
 
     as_json = export(root, stocked, tmp_path / "shop.json")
     export(root, stocked, tmp_path / "shop.ndjson", PGCLIENTENCODING="LATIN1", PGTZ="Asia/Tokyo")
 
     user, other = (line({**ROWS["users"][0], **new}) for new in ({}, {"id": 5, "email": "b"}))
     product, order = line(ROWS["products"][0]), line(ROWS["orders"][0])
-    assert as_json.stdout.decode() == f"exported 2 users, 1 products, 1 orders to {tmp_path}/shop.json\n"
+    placed, paid = map(line, ROWS["order_events"])
+    counted = "2 users, 1 products, 1 orders, 2 order_events"
+    assert as_json.stdout.decode() == f"exported {counted} to {tmp_path}/shop.json\n"
     assert (tmp_path / "shop.json").read_text(encoding="utf-8").split("\n") == [
         '{"format":"nexus","version":1,"users":[',
         user + ",",
@@ -45,6 +45,9 @@ def test_both_formats_hold_a_row_on_each_line(root: Path, stocked: Settings, tmp
         product,
         '],"orders":[',
         order,
+        '],"order_events":[',
+        placed + ",",
+        paid,
         "]}",
         "",
     ]
@@ -54,6 +57,8 @@ def test_both_formats_hold_a_row_on_each_line(root: Path, stocked: Settings, tmp
         f'{{"table":"users","row":{other}}}',
         f'{{"table":"products","row":{product}}}',
         f'{{"table":"orders","row":{order}}}',
+        f'{{"table":"order_events","row":{placed}}}',
+        f'{{"table":"order_events","row":{paid}}}',
         "",
     ]
     assert json.loads((tmp_path / "shop.json").read_bytes())["orders"] == ROWS["orders"]
@@ -69,6 +74,7 @@ def test_an_empty_shop_is_a_file_as_well(root: Path, scratch: Settings) -> None:
         "users": [],
         "products": [],
         "orders": [],
+        "order_events": [],
     }
     assert empty.stderr == b""
 
@@ -117,7 +123,7 @@ def emptied(settings: Settings) -> Iterator[Settings]:
     """The run's database with nothing in it, before and after."""
     History.of(settings).migrate()
     yield settings
-    query(settings, "TRUNCATE users, products, orders CASCADE")
+    query(settings, "TRUNCATE users, products, orders, order_events CASCADE")
 
 
 @given(users=users, orders=orders)
@@ -125,8 +131,12 @@ def emptied(settings: Settings) -> Iterator[Settings]:
 def test_whatever_the_rows_are_they_come_out_as_they_are(
     emptied: Settings, users: list[Any], orders: list[Any]
 ) -> None:
-    query(emptied, "TRUNCATE users, products, orders CASCADE")
-    put(emptied, {"users": users, "products": [], "orders": orders})
+    query(emptied, "TRUNCATE users, products, orders, order_events CASCADE")
+    events = [
+        {**ROWS["order_events"][1], "id": number, "orderId": order["id"], "at": order["createdAt"]}
+        for number, order in enumerate(orders, 1)
+    ]
+    put(emptied, {"users": users, "products": [], "orders": orders, "order_events": events})
     files = {"json": io.BytesIO(), "ndjson": io.BytesIO()}
 
     with snapshot(emptied) as shop:
@@ -136,8 +146,9 @@ def test_whatever_the_rows_are_they_come_out_as_they_are(
     whole_file = json.loads(files["json"].getvalue())
     assert whole_file["users"] == sorted(users, key=lambda row: int(row["id"]))
     assert whole_file["orders"] == sorted(orders, key=lambda row: str(row["id"]))
+    assert whole_file["order_events"] == events
     _, *rows = [json.loads(line) for line in files["ndjson"].getvalue().decode().split("\n")[:-1]]
-    assert [row["row"] for row in rows] == whole_file["users"] + whole_file["orders"]
+    assert [row["row"] for row in rows] == whole_file["users"] + whole_file["orders"] + events
 
 
 def test_what_is_written_meanwhile_is_not_in_it(stocked: Settings) -> None:
@@ -151,6 +162,10 @@ def test_what_is_written_meanwhile_is_not_in_it(stocked: Settings) -> None:
     assert {table: json.loads(file.getvalue())[table] for table in ROWS} == ROWS
 
 
+def names(table: Table) -> list[str]:
+    return [column.strip('"') for column in table.columns]
+
+
 def test_every_column_of_the_shop_is_in_the_export(stocked: Settings) -> None:
     columns = query(
         stocked,
@@ -159,7 +174,7 @@ def test_every_column_of_the_shop_is_in_the_export(stocked: Settings) -> None:
     )
 
     held = {(table, column) for table, column in columns if table not in LEFT_OUT}
-    assert held == {(table.name, column) for table in TABLES for column in table.columns}
+    assert held == {(table.name, column) for table in TABLES for column in names(table)}
 
 
 @pytest.mark.parametrize(
@@ -175,7 +190,7 @@ def test_a_time_that_json_cannot_tell_is_refused(stocked: Settings, moment: str)
 def test_what_goes_wrong_is_one_line_and_no_file(root: Path, stocked: Settings, tmp_path: Path) -> None:
     query(stocked, "UPDATE orders SET created_at = 'infinity'")
     untold = export(root, stocked, tmp_path / "shop.json")
-    query(stocked, "DROP TABLE orders")
+    query(stocked, "DROP TABLE order_events, orders")
     unready = export(root, stocked, tmp_path / "shop.json")
     down = export(
         root, stocked, tmp_path / "shop.json", DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing"

@@ -195,7 +195,7 @@ def test_a_sequence_that_is_further_stays_where_it_is(shop: Settings, flask: Run
 def test_without_tables_it_fails_in_one_line(
     scratch: Settings, shop: Settings, flask: Run, tmp_path: Path
 ) -> None:
-    query(shop, "DROP TABLE orders")
+    query(shop, "DROP TABLE order_events, orders")
 
     run = flask("db", "import", write(tmp_path / "a.json", old()))
 

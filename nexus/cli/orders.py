@@ -1,0 +1,108 @@
+"""`flask orders`: what the operator sees of an order and does with it."""
+
+import json
+import sys
+
+import click
+from flask.cli import AppGroup, with_appcontext
+
+from nexus.cli.failing import plainly, refuse_pending
+from nexus.db import session
+from nexus.errors import InvalidTransition, NotFound
+from nexus.models.events import OrderEvent
+from nexus.models.orders import Order
+from nexus.models.steps import STEPS, Actor
+from nexus.schemas.orders import event_out, order_out
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+
+orders = AppGroup("orders", help="Orders: see one, move it, erase a buyer.")
+
+
+@orders.command()
+@click.argument("order")
+@AS_JSON
+@with_appcontext
+@plainly
+def show(*, order: str, as_json: bool) -> None:
+    """Show the order with the id ORDER, which may be its old one."""
+    refuse_pending()
+    with session():
+        found = Order.select().where(Order.known_as(order)).first()
+    if found is None:
+        raise unknown(order)
+    _print_order(found, as_json=as_json)
+
+
+@orders.command()
+@click.argument("order")
+@AS_JSON
+@with_appcontext
+@plainly
+def events(*, order: str, as_json: bool) -> None:
+    """List what happened to an order, its creation first."""
+    refuse_pending()
+    with session():
+        found = [event_out(event) for event in OrderEvent.of(Order.known_as(order))]
+    if not found:
+        raise unknown(order)
+    if as_json:
+        click.echo(json.dumps({"events": found}, ensure_ascii=False))
+        return
+    for event in found:
+        step = f"{event['from'] or '-'} -> {event['to']}"
+        click.echo(f"{event['at']}  {step:<25}{event['actor']:<12}{event['requestId'] or ''}".rstrip())
+
+
+@orders.command()
+@click.argument("order")
+@click.argument("status", type=click.Choice(list(STEPS)))
+@AS_JSON
+@with_appcontext
+@plainly
+def move(*, order: str, status: str, as_json: bool) -> None:
+    """Take an order to STATUS, as `operator` in its events."""
+    refuse_pending()
+    try:
+        with session():
+            moved = Order.move(Order.known_as(order), to=status, by=Actor("operator"))
+    except NotFound as error:
+        raise unknown(order) from error
+    except InvalidTransition as error:
+        allowed = ", ".join(error.extra["allowed"]) or "nothing"
+        raise click.ClickException(f"the order cannot become {status}, only: {allowed}") from error
+    _print_order(moved, as_json=as_json)
+
+
+@orders.command("erase-buyer")
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@AS_JSON
+@with_appcontext
+@plainly
+def erase_buyer(*, email: str, yes: bool, as_json: bool) -> None:
+    """Blank the address and name of the buyer EMAIL in all their orders; the sums stay."""
+    if not email:
+        raise click.UsageError("EMAIL is empty, as are the addresses of buyers who were erased")
+    refuse_pending()
+    if not yes and not sys.stdin.isatty():
+        raise click.ClickException("this cannot be undone: add --yes to do it")
+    if not yes:
+        click.confirm(f"Erase the address and name of {email} in all orders?", abort=True)
+    with session():
+        erased = Order.erase_buyer(email)
+    click.echo(json.dumps({"orders": erased}) if as_json else f"erased the buyer of {erased} orders")
+
+
+def unknown(order: str) -> click.ClickException:
+    """The failure of a command whose order is not there."""
+    return click.ClickException(f"there is no order {order}")
+
+
+def _print_order(order: Order, *, as_json: bool) -> None:
+    shown = order_out(order)
+    if as_json:
+        click.echo(json.dumps({"order": shown}, ensure_ascii=False))
+        return
+    for name, value in shown.items():
+        click.echo(f"{name:<13}{'-' if value is None else value}")

@@ -1,0 +1,37 @@
+"""What happened to an order: its creation and its steps, which triggers write and nobody changes."""
+
+import peewee
+
+from nexus.models.base import BigIdentityField, Model, TimeField
+from nexus.models.orders import Order
+from nexus.models.steps import KEEP, KEEP_ALL
+
+
+class OrderEvent(Model):
+    """A creation, with `from` null, or a step, and who did it."""
+
+    triggers = (KEEP, KEEP_ALL)
+
+    id = BigIdentityField()
+    order = peewee.ForeignKeyField(Order, on_delete="CASCADE", index=False, lazy_load=False)
+    at = TimeField()
+    source = peewee.TextField(null=True, column_name="from")
+    target = peewee.TextField(column_name="to")
+    actor = peewee.TextField()
+    request_id = peewee.TextField(null=True)
+    # It is written once, at the time that it says.
+    created_at = None
+    updated_at = None
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "order_events"
+
+    @classmethod
+    def of(cls, which: peewee.Expression) -> "peewee.ModelSelect[OrderEvent]":
+        """The events of the order that a condition on orders finds, in their order; none: no such order."""
+        return cls.select(cls).join(Order).where(which).order_by(cls.id)
+
+
+OrderEvent.add_index(OrderEvent.order, OrderEvent.id, name="order_events_of_order")

@@ -1,0 +1,151 @@
+"""The steps of an order: which there are, who takes them, and how PostgreSQL guards and records them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import peewee
+from peewee import fn
+
+from nexus.models.base import Trigger
+
+#: From each status, where an order may go.
+Steps = dict[str, tuple[str, ...]]
+
+#: Every step that an order may take. An order of a free product is born paid.
+STEPS: Steps = {
+    "created": ("processing", "paid", "cancelled"),
+    "processing": ("paid", "cancelled"),
+    "paid": ("refunded",),
+    "refunded": (),
+    "cancelled": (),
+}
+#: What its buyer may do with it.
+BUYER_STEPS: Steps = {"created": ("cancelled",), "processing": ("cancelled",)}
+#: What a new order is.
+BIRTHS = ("created", "paid")
+
+
+def validate(steps: Steps, *, births: tuple[str, ...]) -> None:
+    """Raise ValueError for a map with a target that it lacks, a status out of reach, or no way to an end."""
+    for status, targets in steps.items():
+        if unknown := set(targets) - steps.keys():
+            raise ValueError(
+                f"a step leads from {status} to {', '.join(sorted(unknown))}, which is no status"
+            )
+    reached, found = set(births), list(births)
+    while found:
+        new = set(steps[found.pop()]) - reached
+        reached |= new
+        found += new
+    if lost := steps.keys() - reached:
+        raise ValueError(f"no order can become {', '.join(sorted(lost))}")
+    ending = {status for status, targets in steps.items() if not targets}
+    while more := {status for status, targets in steps.items() if ending & set(targets)} - ending:
+        ending |= more
+    if endless := steps.keys() - ending:
+        raise ValueError(f"no step leads from {', '.join(sorted(endless))} to an end")
+
+
+def within(part: Steps, whole: Steps) -> bool:
+    """Whether each step of a part is one of the whole."""
+    return all(set(targets) <= set(whole.get(status, ())) for status, targets in part.items())
+
+
+validate(STEPS, births=BIRTHS)
+if not within(BUYER_STEPS, STEPS):
+    raise ValueError("a buyer's step is none of an order's")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something with an order, as its events name them, and which steps are theirs to take."""
+
+    name: str
+    #: The id of the request by which they do it.
+    request_id: str | None = None
+    steps: Steps = field(default_factory=lambda: STEPS)
+
+    def told(self) -> tuple[Any, ...]:
+        """What a statement returns so that the events that it leads to name this actor.
+
+        The triggers run after the row is returned and in the same transaction, so this needs neither a
+        statement nor a transaction of its own.
+        """
+        return (
+            fn.set_config("nexus.actor", self.name, peewee.SQL("true")).alias("told_actor"),
+            fn.set_config("nexus.request_id", self.request_id or "", peewee.SQL("true")).alias(
+                "told_request"
+            ),
+        )
+
+
+PAIRS = ",\n".join(
+    f"        ('{status}', '{target}')" for status, targets in STEPS.items() for target in targets
+)
+STEP = Trigger(
+    name="step",
+    event="BEFORE UPDATE OF status",
+    condition="OLD.status IS DISTINCT FROM NEW.status",
+    function="check_order_step",
+    body=f"""
+BEGIN
+    IF (OLD.status, NEW.status) NOT IN (
+{PAIRS}
+    ) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            CONSTRAINT = 'orders_step',
+            MESSAGE = 'an order cannot go from ' || OLD.status || ' to ' || NEW.status;
+    END IF;
+    RETURN NEW;
+END
+""",
+)
+# A setting that was set for a transaction is empty after it, and not null.
+RECORD = """
+BEGIN
+    IF current_setting('nexus.import', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO order_events (order_id, at, "from", "to", actor, request_id)
+    VALUES (
+        NEW.id,
+        CASE TG_OP WHEN 'INSERT' THEN NEW.created_at ELSE clock_timestamp() END,
+        OLD.status,
+        NEW.status,
+        coalesce(nullif(current_setting('nexus.actor', true), ''), session_user),
+        nullif(current_setting('nexus.request_id', true), '')
+    );
+    RETURN NULL;
+END
+"""
+PLACED = Trigger(name="placed", event="AFTER INSERT", function="record_order_event", body=RECORD)
+MOVED = Trigger(
+    name="moved",
+    event="AFTER UPDATE",
+    condition="OLD.status IS DISTINCT FROM NEW.status",
+    function="record_order_event",
+    body=RECORD,
+)
+
+# A row that goes with its order finds it gone already.
+KEEPING = """
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        IF NOT EXISTS (SELECT FROM orders WHERE id = OLD.order_id) THEN
+            RETURN OLD;
+        END IF;
+    ELSIF TG_OP = 'TRUNCATE' THEN
+        IF NOT EXISTS (SELECT FROM orders) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'integrity_constraint_violation',
+        MESSAGE = 'an event cannot be changed, and goes only with its order';
+END
+"""
+KEEP = Trigger(name="keep", event="BEFORE UPDATE OR DELETE", function="keep_order_events", body=KEEPING)
+KEEP_ALL = Trigger(
+    name="keep_all", event="AFTER TRUNCATE", each="STATEMENT", function="keep_order_events", body=KEEPING
+)
