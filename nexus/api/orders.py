@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-import peewee
 from flask import Blueprint, Response, g
 
 from nexus.api.endpoint import endpoint, reply
@@ -80,7 +79,7 @@ def list_orders(query: OrderQuery, user: User) -> Response:
 @endpoint(sign_in="optional", answer=OrderWithProduct, errors=(NotFound,))
 def get_order(order_id: str, user: User | None) -> OrderWithProduct:
     """One order of one's own products, by its id or by the id that the old system gave it."""
-    order = Order.with_product().where(known_to(user, order_id)).first()
+    order = Order.with_product().where(Order.open_to(user, order_id)).first()
     if order is None:
         raise NotFound
     return {"order": order_out(order), "product": product_of(order)}
@@ -90,7 +89,7 @@ def get_order(order_id: str, user: User | None) -> OrderWithProduct:
 @endpoint(sign_in="optional", answer=OrderEvents, errors=(NotFound,))
 def list_events(order_id: str, user: User | None) -> OrderEvents:
     """What happened to an order, its creation first."""
-    events = list(OrderEvent.of(known_to(user, order_id)))
+    events = list(OrderEvent.of(Order.open_to(user, order_id)))
     # Every order has at least the event of its creation.
     if not events:
         raise NotFound
@@ -102,12 +101,4 @@ def list_events(order_id: str, user: User | None) -> OrderEvents:
 def move_order(order_id: str, body: OrderStep, user: User) -> OrderAnswer:
     """Move an order to a status."""
     by = Actor("seller", g.request_id)
-    return {"order": order_out(Order.move(known_to(user, order_id), to=body.status, by=by))}
-
-
-def known_to(user: User | None, order_id: str) -> peewee.Expression:
-    """The condition for an order that the caller may see, which its seller may; NotFound for a stranger."""
-    if user is None:
-        raise NotFound
-    known: peewee.Expression = Order.known_as(order_id) & (Order.seller == user.id)
-    return known
+    return {"order": order_out(Order.move(Order.open_to(user, order_id), to=body.status, by=by))}

@@ -134,6 +134,13 @@ class Order(Model):
         return cls.id == reference if CANONICAL.fullmatch(reference) else cls.old_id == reference
 
     @classmethod
+    def open_to(cls, seller: User | None, reference: str) -> peewee.Expression:
+        """The condition for an order that its seller may see; NotFound for someone who is not signed in."""
+        if seller is None:
+            raise NotFound
+        return cls.known_as(reference) & (cls.seller == seller.id)  # type: ignore[no-any-return]
+
+    @classmethod
     def of_seller(
         cls,
         seller: User,

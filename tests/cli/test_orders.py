@@ -1,0 +1,61 @@
+"""`flask orders`: what an operator sees and does."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from tests.factories import Person
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def flask(app: Flask) -> Run:
+    """Run a command of `flask` on the run's shop."""
+    return lambda *words: app.test_cli_runner().invoke(args=["orders", *words])
+
+
+@pytest.fixture
+def order(seller: Person) -> str:
+    """The id of an order."""
+    return str(seller.order(seller.product()["id"], email="Buyer@example.com", name="Zoë")["id"])
+
+
+def test_an_order_is_shown_moved_and_its_events_listed(flask: Run, order: str, seller: Person) -> None:
+    moved = flask("move", order, "paid", "--json")
+    shown, listed = flask("show", order, "--json"), flask("events", order, "--json")
+
+    assert json.loads(moved.stdout) == json.loads(shown.stdout)
+    assert json.loads(shown.stdout)["order"] == seller.get(f"/api/orders/{order}").get_json()["order"]
+    events = json.loads(listed.stdout)["events"]
+    assert events == seller.get(f"/api/orders/{order}/events").get_json()["events"]
+    assert (events[1]["actor"], events[1]["requestId"]) == ("operator", None)
+    assert "status       paid\n" in flask("show", order).stdout
+    assert "created -> paid          operator\n" in flask("events", order).stdout
+
+
+def test_what_cannot_be_done_is_one_line(flask: Run, order: str) -> None:
+    for words in (("show", "none"), ("events", "none"), ("move", "none", "paid")):
+        run = flask(*words)
+        assert (run.exit_code, run.stderr) == (1, "Error: there is no order none\n")
+    run = flask("move", order, "refunded")
+    assert run.exit_code == 1
+    assert run.stderr == "Error: the order cannot become refunded, only: processing, paid, cancelled\n"
+
+
+def test_a_buyer_is_erased_and_the_sums_stay(flask: Run, order: str, seller: Person) -> None:
+    other = seller.order(seller.product()["id"], email="other@example.com")
+    before = seller.get(f"/api/orders/{order}").get_json()["order"]
+
+    assert flask("erase-buyer", "buyer@EXAMPLE.com").exit_code == 1
+    assert seller.get(f"/api/orders/{order}").get_json()["order"] == before
+    erased = flask("erase-buyer", "buyer@EXAMPLE.com", "--yes")
+
+    assert erased.stdout == "erased the buyer of 1 orders\n"
+    after = seller.get(f"/api/orders/{order}").get_json()["order"]
+    assert after == {**before, "email": "", "name": None, "updatedAt": after["updatedAt"]}
+    assert seller.get(f"/api/orders/{other['id']}").get_json()["order"] == other
+    assert json.loads(flask("erase-buyer", "buyer@example.com", "--yes", "--json").stdout) == {"orders": 0}
