@@ -37,7 +37,7 @@ DERIVED = (
     """ALTER TABLE users ADD "a %% note" text DEFAULT E'\\\\ """ + '"""' + """ %%s а'""",
     "ALTER TABLE users ADD note text NOT NULL DEFAULT '', ADD CONSTRAINT short CHECK (length(note) < 99)",
     "ALTER TABLE orders DROP CONSTRAINT orders_product_id_fkey",
-    "DROP TABLE orders",
+    "DROP TABLE order_events",
 )
 
 
@@ -50,7 +50,7 @@ def history(scratch: Settings, tmp_path: Path) -> History:
     return history
 
 
-@pytest.mark.parametrize("change", [*DERIVED, "DROP TABLE orders, products, resets, users"])
+@pytest.mark.parametrize("change", [*DERIVED, "DROP TABLE order_events, orders, products, refresh_tokens, resets, sessions, users"])
 def test_a_draft_brings_the_schema_to_the_models_and_back(
     history: History, scratch: Settings, change: str
 ) -> None:
@@ -84,8 +84,9 @@ def test_so_does_a_draft_of_many_changes(history: History, scratch: Settings, ch
         assert sorted(differences(history), key=str) == sorted(before, key=str)
     finally:
         path.unlink()
-        query(scratch, "DROP TABLE IF EXISTS users, products, orders, migratehistory")
-        query(scratch, "DROP FUNCTION IF EXISTS touch_updated_at")
+        query(scratch, "DROP TABLE IF EXISTS users, products, orders, order_events, migratehistory")
+        for function in ("touch_updated_at", "check_order_step", "record_order_event", "keep_order_events"):
+            query(scratch, f"DROP FUNCTION IF EXISTS {function}")
         history.migrate()
 
 
