@@ -76,7 +76,9 @@ class Settings(BaseSettings):
         default="",
         validate_default=True,
         repr=False,
-        description="Signs access tokens: 32 bytes or more. Development makes one and keeps it in `.env`.",
+        description="Signs access tokens: 32 bytes or more. Of several, separated by commas, all are "
+        "accepted and the first signs, so that a key can be replaced. "
+        "Development makes one and keeps it in `.env`.",
         examples=["change-me-to-the-output-of:openssl-rand-base64-48"],
     )
     password_min_score: int = Field(
@@ -113,9 +115,7 @@ class Settings(BaseSettings):
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return [part.strip() for part in value.split(",") if part.strip()]
+        return split(value) if isinstance(value, str) else value
 
     @field_validator("cors_origins")
     @classmethod
@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     @classmethod
     def _strong(cls, secret: str, others: ValidationInfo) -> str:
         made_later = not secret and others.data.get("app_env") == "development"
-        if not made_later and (weak := weakness(secret)):
+        if not made_later and (weak := _weak_keys(secret)):
             raise ValueError(f"{weak}; make one with: openssl rand -base64 48")
         return secret
 
@@ -159,6 +159,11 @@ class Settings(BaseSettings):
     def development(self) -> bool:
         """Whether this is a developer's machine rather than production."""
         return self.app_env == "development"
+
+    @property
+    def jwt_keys(self) -> list[str]:
+        """The keys of access tokens, newest first."""
+        return split(self.jwt_secret_key)
 
     @property
     def direct(self) -> DatabaseURL | None:
@@ -179,6 +184,20 @@ class Settings(BaseSettings):
     def pool_wait(self) -> int:
         """Seconds to wait for a connection: the variable, else `pool_timeout` of the URL, else 5."""
         return self.database_pool_wait or (self.pooled and self.pooled.pool_timeout) or 5
+
+
+def split(value: str) -> list[str]:
+    """The parts of a list as a variable holds it, separated by commas."""
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _weak_keys(value: str) -> str | None:
+    """What is wrong with a list of keys, each named by its place where there are several."""
+    keys = split(value) or [""]
+    found = [(place, weakness(key)) for place, key in enumerate(keys, 1)]
+    if len(keys) == 1:
+        return found[0][1]
+    return "; ".join(f"key {place} {weak}" for place, weak in found if weak) or None
 
 
 def weakness(secret: str) -> str | None:

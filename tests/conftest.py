@@ -21,7 +21,7 @@ from nexus.migrate import History
 from nexus.schemas.fields import Failure
 from tests.factories import Person, register
 
-TABLES = ("orders", "products", "resets", "users")
+TABLES = ("orders", "products", "users")
 
 #: What this machine or a developer's shell says must not decide what a test sees.
 for name in Settings.model_fields:

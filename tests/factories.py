@@ -12,9 +12,17 @@ PASSWORD = "correct horse battery"
 class Person:
     """A client of the API: its own cookies are left out, so that only the token speaks for it."""
 
-    def __init__(self, app: Flask, *, token: str | None = None, user: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        *,
+        token: str | None = None,
+        refresh_token: str | None = None,
+        user: dict[str, Any] | None = None,
+    ) -> None:
         self.http: FlaskClient = app.test_client(use_cookies=False)
         self.token = token
+        self.refresh_token = refresh_token
         self.user = user or {}
 
     @property
@@ -66,4 +74,16 @@ def register(app: Flask, email: str, *, password: str = PASSWORD) -> Person:
     answer = Person(app).post("/api/auth/register", {"email": email, "password": password})
     assert answer.status_code == 201, answer.text
     body = answer.get_json()
-    return Person(app, token=body["token"], user=body["user"])
+    return signed_in(app, body)
+
+
+def sign_in(app: Flask, email: str, *, password: str = PASSWORD, **options: Any) -> Person:
+    """Sign in once more."""
+    answer = Person(app).post("/api/auth/login", {"email": email, "password": password}, **options)
+    assert answer.status_code == 200, answer.text
+    return signed_in(app, answer.get_json())
+
+
+def signed_in(app: Flask, body: dict[str, Any]) -> Person:
+    """Whom an answer of register, login or refresh signed in."""
+    return Person(app, token=body["token"], refresh_token=body["refreshToken"], user=body["user"])

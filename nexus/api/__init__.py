@@ -2,6 +2,7 @@
 
 from flask import Blueprint
 
+from nexus.api.account import account
 from nexus.api.auth import auth
 from nexus.api.catalog import catalog
 from nexus.api.orders import orders
@@ -9,6 +10,7 @@ from nexus.db import give_back
 
 api = Blueprint("api", __name__, url_prefix="/api")
 api.register_blueprint(auth)
+api.register_blueprint(account)
 api.register_blueprint(catalog)
 api.register_blueprint(orders)
 

@@ -1,28 +1,16 @@
 """Signing up, signing in, and who is signed in."""
 
-import logging
-
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
 
 from nexus.api.endpoint import endpoint, reply
-from nexus.errors import EmailTaken, InvalidCredentials, InvalidResetToken, OpenOrders, ValidationFailed
-from nexus.models import accounts
+from nexus.api.passwords import refuse_weak
+from nexus.errors import EmailTaken, InvalidCredentials, Unauthenticated
+from nexus.models.sessions import PasswordReplaced, Renewal, Session
 from nexus.models.users import User
-from nexus.schemas.auth import (
-    EmailChange,
-    Farewell,
-    PasswordChange,
-    PasswordReset,
-    Registration,
-    SessionAnswer,
-    SignIn,
-    UserAnswer,
-    user_out,
-)
+from nexus.schemas.auth import Refresh, Registration, SessionAnswer, SignIn, UserAnswer, user_out
 from nexus.schemas.fields import spellings
-from nexus.security import journal, strength, tokens
-
-log = logging.getLogger(__name__)
+from nexus.security import journal, tokens
+from nexus.security.address import client_address
 
 auth = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -31,26 +19,48 @@ auth = Blueprint("auth", __name__, url_prefix="/auth")
 @endpoint(body=Registration, answer=SessionAnswer, status=201, errors=(EmailTaken,))
 def register(body: Registration) -> Response:
     """Make an account and sign in to it."""
-    # %r, so that no text of a client can look like a line of its own.
-    log.info("registration attempt: %r", body.email)
-    _refuse_weak(body.password, field="password", email=body.email)
+    refuse_weak(body.password, field="password", email=body.email)
     user = User.register(email=body.email, password=body.password)
-    log.info("registered: user %d", user.id)
-    return _signed_in(user, 201)
+    journal.record("registered", user=user.id)
+    return _signed_in(_begin(user), 201)
 
 
 @auth.post("/login")
 @endpoint(body=SignIn, answer=SessionAnswer, errors=(InvalidCredentials,))
 def login(body: SignIn) -> Response:
     """Sign in with e-mail and password."""
-    log.info("sign-in attempt: %r", body.email)
     try:
-        user = User.sign_in(emails=spellings(body.email), password=body.password)
+        begun = _sign_in(body)
     except InvalidCredentials:
-        log.info("sign-in refused: invalid credentials")
+        journal.record("sign_in_failed", email=body.email)
         raise
-    log.info("signed in: user %d", user.id)
-    return _signed_in(user, 200)
+    journal.record("sign_in", user=begun.session.user_id, session=begun.session.id)
+    return _signed_in(begun, 200)
+
+
+@auth.post("/refresh")
+@endpoint(body=Refresh, answer=SessionAnswer, errors=(Unauthenticated,))
+def refresh(body: Refresh) -> Response:
+    """Let a session go on: a new access token, and a new refresh token for the one that is spent."""
+    presented = tokens.presented_refresh_token(body.refresh_token)
+    renewal = Session.renew(presented, keys=current_app.config["REFRESH_KEYS"])
+    if renewal is None:
+        raise Unauthenticated
+    if renewal.token is None:
+        journal.record("reuse_detected", user=renewal.session.user_id, session=renewal.session.id)
+        raise Unauthenticated
+    return _signed_in(renewal, 200)
+
+
+@auth.post("/logout")
+@endpoint(sign_in="required", session=True, status=204)
+def logout(session: Session) -> Response:
+    """End this session, its access token included."""
+    Session.end(session.id, user_id=session.user_id)
+    journal.record("session_ended", user=session.user_id, session=session.id, by="owner")
+    response = reply(None)
+    tokens.clear_cookies(response)
+    return response
 
 
 @auth.get("/me")
@@ -60,60 +70,29 @@ def me(user: User) -> UserAnswer:
     return {"user": user_out(user)}
 
 
-@auth.post("/password")
-@endpoint(body=PasswordChange, sign_in="required", status=204, errors=(InvalidCredentials,))
-def change_password(body: PasswordChange, user: User) -> None:
-    """Choose another password."""
-    _refuse_weak(body.new_password, field="newPassword", email=user.email)
-    accounts.change_password(user, current=body.current_password, new=body.new_password)
-    journal.record("password_changed", user=user.id, by="owner")
+def _sign_in(body: SignIn) -> Renewal:
+    emails = spellings(body.email)
+    try:
+        return _begin(User.sign_in(emails=emails, password=body.password))
+    except PasswordReplaced:
+        # A sign-in at the same time may have renewed the hash of the same password: look once more.
+        return _begin(User.sign_in(emails=emails, password=body.password))
 
 
-@auth.post("/reset")
-@endpoint(body=PasswordReset, status=204, errors=(InvalidResetToken,))
-def reset_password(body: PasswordReset) -> None:
-    """Choose another password by a token of the operator's."""
-    owner = accounts.Reset.owner(body.token)
-    _refuse_weak(body.new_password, field="newPassword", email=owner.email)
-    accounts.reset_password(body.token, new=body.new_password)
-    journal.record("password_changed", user=owner.id, by="reset")
+def _begin(user: User) -> Renewal:
+    agent = request.headers.get("User-Agent", "")
+    return Session.begin(user, user_agent=agent, address=client_address())
 
 
-@auth.patch("/me")
-@endpoint(body=EmailChange, sign_in="required", answer=UserAnswer, errors=(InvalidCredentials, EmailTaken))
-def change_email(body: EmailChange, user: User) -> UserAnswer:
-    """Take another e-mail address."""
-    changed = accounts.change_email(user, email=body.email, current=body.current_password)
-    journal.record("email_changed", user=user.id)
-    return {"user": user_out(changed)}
-
-
-@auth.delete("/me")
-@endpoint(body=Farewell, sign_in="required", status=204, errors=(InvalidCredentials, OpenOrders))
-def leave(body: Farewell, user: User) -> Response:
-    """Give up the account with its products."""
-    accounts.leave(user, password=body.password)
-    journal.record("account_erased", user=user.id, by="owner")
-    response = reply(None)
-    response.delete_cookie(tokens.COOKIE)
-    return response
-
-
-def _refuse_weak(password: str, *, field: str, email: str) -> None:
-    least = current_app.config["SETTINGS"].password_min_score
-    code = strength.objection(password, email=email, least=least)
-    if code is not None:
-        raise ValidationFailed([{"field": field, "code": code}])
-
-
-def _signed_in(user: User, status: int) -> Response:
-    token = tokens.issue(user)
+def _signed_in(renewal: Renewal, status: int) -> Response:
+    token, refresh_token = tokens.issue(renewal.session), renewal.token or ""
     answer: SessionAnswer = {
         "success": True,
         "token": token,
+        "refreshToken": refresh_token,
         "expiresIn": int(tokens.LIFETIME.total_seconds()),
-        "user": user_out(user),
+        "user": user_out(renewal.session.user),
     }
     response = reply(answer, status)
-    tokens.set_cookie(response, token)
+    tokens.set_cookies(response, token=token, refresh_token=refresh_token)
     return response

@@ -20,7 +20,7 @@ from nexus.errors import (
     ValidationFailed,
 )
 from nexus.schemas.fields import Input, problems
-from nexus.security.tokens import current_user
+from nexus.security.tokens import current_session
 
 MAX_BODY = 262_144
 
@@ -32,7 +32,8 @@ class Endpoint:
     """The declaration of one endpoint.
 
     The view gets `body` and `query` as instances of these models, and `user` as the signed-in account: not
-    at all when `sign_in` is None, possibly None when it is "optional". What it returns is an `answer` to be
+    at all when `sign_in` is None, possibly None when it is "optional". A view that asks for `session`
+    gets the caller's session, its account loaded, in place of `user`. What it returns is an `answer` to be
     sent with `status`, or a whole Response. `errors` are those beyond the ones that its input implies, and
     `invalid` is the error that lists its input's problems.
     """
@@ -42,6 +43,7 @@ class Endpoint:
     body: type[Input] | None = None
     query: type[Input] | None = None
     sign_in: str | None = None
+    session: bool = False
     errors: tuple[type[NexusError], ...] = ()
     invalid: Callable[[list[dict[str, Any]]], ValidationFailed] = ValidationFailed
 
@@ -55,9 +57,13 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
         def call(**arguments: Any) -> Response:
             raw = read_body()
             if declared.sign_in:
-                arguments["user"] = current_user()
-                if arguments["user"] is None and declared.sign_in == "required":
+                session = current_session()
+                if session is None and declared.sign_in == "required":
                     raise Unauthenticated
+                if declared.session:
+                    arguments["session"] = session
+                else:
+                    arguments["user"] = session and session.user
             body = _validate(declared, declared.body or Input, parse(raw))
             if declared.body:
                 arguments["body"] = body

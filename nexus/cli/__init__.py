@@ -13,12 +13,13 @@ from nexus.cli.orders import orders
 from nexus.cli.rehearse import rehearse
 from nexus.cli.reset import reset
 from nexus.cli.seed import seed
+from nexus.cli.sweep import sweep
 from nexus.cli.transfer import import_file, verify_file
 from nexus.cli.users import users
 
 OF_DB = (
     *(backup, bench, check, doctor, export, import_file, rehearse),
-    *(reset, restore, revision, rollback, status, verify_file),
+    *(reset, restore, revision, rollback, status, sweep, verify_file),
 )
 
 

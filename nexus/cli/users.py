@@ -15,6 +15,7 @@ from nexus.db import session
 from nexus.errors import EmailTaken, OpenOrders
 from nexus.i18n import message
 from nexus.models import accounts
+from nexus.models.sessions import Session
 from nexus.models.users import ADMIN, SELLER, User
 from nexus.schemas.auth import PasswordReset, Registration, user_out
 from nexus.schemas.fields import Input, problems, spellings
@@ -113,6 +114,20 @@ def set_password(*, account: str) -> None:
         accounts.set_password(user.id, new=given.new_password)
     journal.record("password_changed", user=user.id, by="operator")
     click.echo(f"user {user.id}, {user.email}, has another password")
+
+
+@users.command("end-sessions")
+@click.argument("account")
+@with_appcontext
+@plainly
+def end_sessions(*, account: str) -> None:
+    """Sign an account out everywhere, at once."""
+    refuse_pending()
+    with session():
+        user = _account(account)
+        ended = Session.end_all(user.id)
+    journal.record("session_ended", user=user.id, sessions=ended, by="operator")
+    click.echo(f"ended {ended} sessions of user {user.id}, {user.email}")
 
 
 @users.command("reset-link")

@@ -1,8 +1,8 @@
 """What becomes of an account: a new password, another address, another role, its end."""
 
-import hashlib
 import secrets
 from typing import Any
+from uuid import UUID
 
 import peewee
 from peewee import SQL, fn
@@ -12,6 +12,7 @@ from nexus.errors import InvalidCredentials, InvalidResetToken, OpenOrders
 from nexus.models.base import Model, TimeField
 from nexus.models.catalog import Product
 from nexus.models.orders import Order
+from nexus.models.sessions import Session, digest
 from nexus.models.users import User, unique_email
 from nexus.security import passwords
 
@@ -66,17 +67,21 @@ class Reset(Model):
         return int(spent[0].user_id)
 
     @classmethod
+    def sweep(cls, *, batch: int) -> int:
+        """Delete up to so many tokens that are good no longer; how many."""
+        old = cls.select(cls.user).where(cls.expires_at <= fn.now()).limit(batch)
+        return int(cls.delete().where(cls.user.in_(old) & (cls.expires_at <= fn.now())).execute())
+
+    @classmethod
     def _valid(cls, token: str) -> Any:
         return (cls.hash == digest(token)) & (cls.expires_at > fn.now())
 
 
-def digest(token: str) -> str:
-    """What is stored of a token: it is random enough that a fast hash keeps it."""
-    return hashlib.sha256(token.encode()).hexdigest()
+def change_password(user: User, *, current: str, new: str, keep: UUID) -> None:
+    """Give the account another password, known by the present one, and end its sessions but one.
 
-
-def change_password(user: User, *, current: str, new: str) -> None:
-    """Give the account another password, known by the present one; else InvalidCredentials."""
+    InvalidCredentials where the present password is another.
+    """
     _confirm(user, current)
     hashed = passwords.hash_password(new)
     with database.atomic():
@@ -84,22 +89,28 @@ def change_password(user: User, *, current: str, new: str) -> None:
         if not User.update(password=hashed).where(_unchanged(user)).execute():
             raise InvalidCredentials
         _end_resets(user.id)
+        Session.end_all(user.id, but=keep)
 
 
 def set_password(user_id: int, *, new: str) -> None:
-    """Give the account another password, by whoever may without knowing the present one."""
+    """Give the account another password, by whoever may without the present one, and end its sessions."""
     hashed = passwords.hash_password(new)
     with database.atomic():
         User.update(password=hashed).where(User.id == user_id).execute()
         _end_resets(user_id)
+        Session.end_all(user_id)
 
 
 def reset_password(token: str, *, new: str) -> int:
-    """Give the account of a token another password, and answer its id; else InvalidResetToken."""
+    """Give the account of a token another password, end its sessions, and answer its id.
+
+    InvalidResetToken where the token is none.
+    """
     hashed = passwords.hash_password(new)
     with database.atomic():
         user_id = Reset.spend(token)
         User.update(password=hashed).where(User.id == user_id).execute()
+        Session.end_all(user_id)
     return user_id
 
 

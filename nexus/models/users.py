@@ -68,9 +68,10 @@ class User(Model):
     def upgrade_hash(self, password: str) -> None:
         """Store the same password as it is hashed now, unless it was changed meanwhile."""
         table = type(self)
-        table.update(password=passwords.hash_password(password)).where(
-            (table.id == self.id) & (table.password == self.password)
-        ).execute()
+        hashed = passwords.hash_password(password)
+        same = (table.id == self.id) & (table.password == self.password)
+        if table.update(password=hashed).where(same).execute():
+            self.password = hashed
 
     def remove(self) -> None:
         """Delete the account and its products; its orders stay, without seller and product."""

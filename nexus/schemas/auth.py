@@ -1,11 +1,13 @@
 """Accounts on the wire."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from nexus.models.sessions import Session
 from nexus.models.users import User
 from nexus.schemas.fields import Email, Input, Text, after, rfc3339
 from nexus.security.passwords import normalised
@@ -41,6 +43,12 @@ class SignIn(Input):
 
     email: Credential
     password: Credential
+
+
+class Refresh(Input):
+    """A refresh token; browsers have it as a cookie."""
+
+    refresh_token: Credential | None = None
 
 
 class PasswordChange(Input):
@@ -86,15 +94,45 @@ class UserAnswer(TypedDict):
 
 
 class SessionAnswer(TypedDict):
-    """A fresh sign-in; `expiresIn` is the token's life in seconds."""
+    """A sign-in, fresh or refreshed; `expiresIn` is the access token's life in seconds."""
 
     success: Literal[True]
     token: str
+    refreshToken: str
     expiresIn: int
     user: UserOut
+
+
+class SessionOut(TypedDict):
+    """One sign-in, as its owner sees it; `current` is the one that asks."""
+
+    id: str
+    userAgent: str
+    address: str
+    createdAt: str
+    refreshedAt: str
+    current: bool
+
+
+class SessionList(TypedDict):
+    """The sign-ins of an account that are alive."""
+
+    sessions: list[SessionOut]
 
 
 def user_out(user: User) -> UserOut:
     """Represent an account."""
     created = rfc3339(user.created_at)
     return {"id": user.id, "email": user.email, "role": user.role, "createdAt": created}
+
+
+def session_out(session: Session, *, current: UUID) -> SessionOut:
+    """Represent a session, to a caller whose own is `current`."""
+    return {
+        "id": str(session.id),
+        "userAgent": session.user_agent,
+        "address": session.address,
+        "createdAt": rfc3339(session.created_at),
+        "refreshedAt": rfc3339(session.refreshed_at),
+        "current": session.id == current,
+    }

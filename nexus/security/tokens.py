@@ -1,6 +1,10 @@
-"""Access tokens: issuing one, and who the caller of the present request is."""
+"""Access tokens and cookies: issuing them, and who the caller of the present request is."""
 
+import hashlib
+import hmac
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from flask import Flask, Response, current_app, request
 from flask_jwt_extended import JWTManager, create_access_token, decode_token
@@ -9,68 +13,115 @@ from jwt import PyJWTError
 
 from nexus.config import Settings
 from nexus.errors import Unauthenticated
-from nexus.models.users import User
+from nexus.models.sessions import IDLE_DAYS, Session
 from nexus.security.origins import refuse_cross_origin
 
 LIFETIME = timedelta(hours=2)
 COOKIE = "token"
+REFRESH_COOKIE = "refresh"
+#: Only these calls take the refresh token, so a browser sends it to no others.
+REFRESH_PATH = "/api/auth"
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set up flask-jwt-extended; of its configuration we use the key, the algorithm and the lifetime."""
+    """Set up flask-jwt-extended; of its configuration we use the keys, the algorithm and the lifetime."""
+    keys = settings.jwt_keys
     app.config.update(
-        JWT_SECRET_KEY=settings.jwt_secret_key,
+        JWT_SECRET_KEY=keys[0],
         JWT_ACCESS_TOKEN_EXPIRES=LIFETIME,
         JWT_ENCODE_NBF=False,
         # Cookies are guarded by where a request comes from; see origins.py.
         JWT_COOKIE_CSRF_PROTECT=False,
         COOKIE_SECURE=not settings.development,
+        # Keys of their own, so that what signs access tokens makes no refresh tokens.
+        REFRESH_KEYS=[hmac.digest(key.encode(), b"refresh tokens", "sha256") for key in keys],
     )
-    JWTManager(app)
+    by_name = {key_name(key): key for key in keys}
+
+    @JWTManager(app).decode_key_loader
+    def key_of(header: dict[str, Any], _: dict[str, Any]) -> str:
+        return by_name.get(header.get("kid", ""), keys[0])
 
 
-def issue(user: User) -> str:
-    """A signed access token for two hours, with claims `sub` (string), `id`, `email`, `iat` and `exp`."""
-    claims = {"id": user.id, "email": user.email}
-    token: str = create_access_token(identity=str(user.id), additional_claims=claims)
+def key_name(key: str) -> str:
+    """What a token says of the key that signed it, so that it is found again among several."""
+    return hashlib.sha256(b"key name" + key.encode()).hexdigest()[:8]
+
+
+def issue(session: Session) -> str:
+    """A signed access token for two hours, with `sub` (string), `id`, `email`, `sid`, `iat` and `exp`."""
+    user = session.user
+    claims = {"id": user.id, "email": user.email, "sid": str(session.id)}
+    token: str = create_access_token(
+        identity=str(user.id),
+        additional_claims=claims,
+        additional_headers={"kid": key_name(current_app.config["JWT_SECRET_KEY"])},
+    )
     return token
 
 
-def set_cookie(response: Response, token: str) -> None:
-    """Give the token to a browser as well, out of reach of scripts and of other sites."""
+def set_cookies(response: Response, *, token: str, refresh_token: str) -> None:
+    """Give both tokens to a browser as well, out of reach of scripts and of other sites."""
+    _set_cookie(response, COOKIE, token, LIFETIME, "/")
+    _set_cookie(response, REFRESH_COOKIE, refresh_token, timedelta(days=IDLE_DAYS), REFRESH_PATH)
+
+
+def clear_cookies(response: Response) -> None:
+    """Take both tokens back from a browser."""
+    _set_cookie(response, COOKIE, "", timedelta(0), "/")
+    _set_cookie(response, REFRESH_COOKIE, "", timedelta(0), REFRESH_PATH)
+
+
+def _set_cookie(response: Response, name: str, value: str, life: timedelta, path: str) -> None:
     response.set_cookie(
-        COOKIE,
-        token,
-        max_age=LIFETIME,
+        name,
+        value,
+        max_age=life,
+        path=path,
         secure=current_app.config["COOKIE_SECURE"],
         httponly=True,
         samesite="Strict",
     )
 
 
-def current_user() -> User | None:
-    """The signed-in account, or None for a caller without one.
+def current_session() -> Session | None:
+    """The caller's session with its account loaded, or None for a caller without one.
 
     A Bearer that is not valid is Unauthenticated; a cookie that is not valid is as good as none.
     """
     scheme, *credential = request.headers.get("Authorization", "").split(maxsplit=1) or [""]
     if scheme.lower() == "bearer":
-        user = _owner("".join(credential).strip())
-        if user is None:
+        session = _session_of("".join(credential).strip())
+        if session is None:
             raise Unauthenticated
-        return user
-    user = _owner(request.cookies.get(COOKIE, ""))
-    if user is not None:
+        return session
+    session = _session_of(request.cookies.get(COOKIE, ""))
+    if session is not None:
         # Browsers send cookies along whichever page made the request, so that page must be one of ours.
         refuse_cross_origin()
-    return user
+    return session
 
 
-def _owner(token: str) -> User | None:
+def _session_of(token: str) -> Session | None:
     try:
         claims = decode_token(token)
-    except (JWTExtendedException, PyJWTError, ValueError):
+        session_id = UUID(claims["sid"])
+    except (JWTExtendedException, PyJWTError, ValueError, KeyError, AttributeError, TypeError):
         return None
-    if claims.get("type") != "access" or claims.get("sub") != str(claims.get("id")):
+    if claims.get("type") != "access" or "exp" not in claims or claims.get("sub") != str(claims.get("id")):
         return None
-    return User.by_id(claims["id"]).first() if type(claims["id"]) is int else None
+    if type(claims["id"]) is not int:
+        return None
+    session: Session | None = Session.of_caller(session_id, user_id=claims["id"]).first()
+    return session
+
+
+def presented_refresh_token(given: str | None) -> str:
+    """The refresh token of the body, or else of the cookie, which pages of other sites cannot use."""
+    if given is not None:
+        return given
+    cookie = request.cookies.get(REFRESH_COOKIE)
+    if not cookie:
+        raise Unauthenticated
+    refuse_cross_origin()
+    return cookie

@@ -139,8 +139,9 @@ ORDERS = Table(
     summed=("amount", "status"),
 )
 
-#: Tables of the shop that no file holds: tokens that are good for an hour.
-LEFT_OUT = ("resets",)
+#: Tables of the shop that no file holds: what belongs to a sign-in or is good for an hour.
+LEFT_OUT = ("refresh_tokens", "resets", "sessions")
+
 ORDER_EVENTS = Table(
     "order_events",
     (

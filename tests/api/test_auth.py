@@ -19,6 +19,9 @@ from tests.factories import PASSWORD, Person, register
 TAKEN = "Пользователь с таким email уже существует."
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 COOKIE = "token={token}; Expires=[^;]+ GMT; Max-Age=7200; {secure}HttpOnly; Path=/; SameSite=Strict"
+REFRESH = (
+    "refresh={token}; Expires=[^;]+ GMT; Max-Age=2592000; {secure}HttpOnly; Path=/api/auth; SameSite=Strict"
+)
 
 
 def credentials(email: str = "new@test.com", password: str = "password123") -> dict[str, str]:
@@ -35,16 +38,16 @@ def test_a_sign_in_answers_as_the_contract_says(stranger: Person, path: str, sta
     assert answer.content_type == "application/json"
     body = answer.get_json()
     assert answer.data == json.dumps(body, separators=(",", ":")).encode()
-    assert list(body) == ["success", "token", "expiresIn", "user"]
+    assert list(body) == ["success", "token", "refreshToken", "expiresIn", "user"]
     assert body["success"] is True
     assert body["expiresIn"] == 7200
     assert list(body["user"]) == ["id", "email", "role", "createdAt"]
     assert body["user"]["role"] == "seller"
     assert body["user"]["email"] == "new@test.com"
     assert re.fullmatch(TIME, body["user"]["createdAt"])
-    assert re.fullmatch(
-        COOKIE.format(token=re.escape(body["token"]), secure=""), answer.headers["Set-Cookie"]
-    )
+    access, refresh = answer.headers.getlist("Set-Cookie")
+    assert re.fullmatch(COOKIE.format(token=re.escape(body["token"]), secure=""), access)
+    assert re.fullmatch(REFRESH.format(token=re.escape(body["refreshToken"]), secure=""), refresh)
 
 
 def test_the_cookie_is_secure_in_production(app: Flask, settings: Settings) -> None:
@@ -52,8 +55,8 @@ def test_the_cookie_is_secure_in_production(app: Flask, settings: Settings) -> N
 
     answer = Person(production).post("/api/auth/register", credentials())
 
-    cookie = COOKIE.format(token="[^;]+", secure="Secure; ")
-    assert re.fullmatch(cookie, answer.headers["Set-Cookie"])
+    for cookie, sent in zip((COOKIE, REFRESH), answer.headers.getlist("Set-Cookie"), strict=True):
+        assert re.fullmatch(cookie.format(token="[^;]+", secure="Secure; "), sent)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +240,6 @@ def test_a_sign_in_is_logged_without_the_password(stranger: Person, caplog: pyte
     with caplog.at_level("INFO"):
         stranger.post("/api/auth/login", credentials("a@test.com\nfake line", "s3cr3t-pass"))
 
-    assert "sign-in attempt: 'a@test.com\\nfake line'" in caplog.text
+    assert "sign_in_failed email='a@test.com\\nfake line'" in caplog.text
     assert "sign-in refused: invalid credentials" in caplog.text
     assert "s3cr3t-pass" not in caplog.text

@@ -1,5 +1,8 @@
 """Who a request is from: tokens that are good, tokens that are not, and where they are looked for."""
 
+import hmac
+import json
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,9 +10,11 @@ import jwt
 import pytest
 from flask import Flask
 
+from nexus import create_app
 from nexus.config import Settings
 from nexus.db import database
 from nexus.models.users import User
+from nexus.security.tokens import key_name
 from tests.factories import Person, register
 
 
@@ -19,6 +24,7 @@ def claims(person: Person, **changes: Any) -> dict[str, Any]:
         "sub": str(person.id),
         "id": person.id,
         "email": person.user["email"],
+        "sid": jwt.decode(str(person.token), options={"verify_signature": False})["sid"],
         "type": "access",
         "fresh": False,
         "jti": "x",
@@ -32,6 +38,26 @@ def forged(person: Person, key: str, algorithm: str = "HS256", **changes: Any) -
     return jwt.encode(claims(person, **changes), key, algorithm=algorithm)
 
 
+def other_claims(token: str) -> str:
+    read = jwt.decode(token, options={"verify_signature": False})
+    return jwt.encode({**read, "sub": "1", "id": 1}, "a key that is none of ours, long enough").split(".")[1]
+
+
+def swapped(token: str, claims_part: str) -> str:
+    header, _, signature = token.split(".")
+    return f"{header}.{claims_part}.{signature}"
+
+
+def as_if_rs256(person: Person, key: str) -> str:
+    """Signed with the secret as HS256 does, while the header says RS256."""
+    head, body = (
+        urlsafe_b64encode(json.dumps(part, default=lambda time: int(time.timestamp())).encode()).rstrip(b"=")
+        for part in ({"alg": "RS256", "typ": "JWT"}, claims(person))
+    )
+    signature = hmac.digest(key.encode(), head + b"." + body, "sha256")
+    return b".".join((head, body, urlsafe_b64encode(signature).rstrip(b"="))).decode()
+
+
 def me(person: Person, authorization: str) -> Any:
     return person.get("/api/auth/me", headers={"Authorization": authorization})
 
@@ -39,6 +65,9 @@ def me(person: Person, authorization: str) -> Any:
 def test_a_token_has_the_contracts_claims(seller: Person, settings: Settings) -> None:
     read = jwt.decode(str(seller.token), settings.jwt_secret_key, algorithms=["HS256"])
 
+    (session,) = seller.get("/api/auth/sessions").get_json()["sessions"]
+
+    assert read["sid"] == session["id"]
     assert jwt.get_unverified_header(str(seller.token))["alg"] == "HS256"
     assert (read["sub"], read["id"], read["email"]) == (str(seller.id), seller.id, "seller@example.com")
     assert read["exp"] - read["iat"] == 7200
@@ -60,6 +89,13 @@ def test_a_token_made_by_hand_with_the_right_key_is_good(seller: Person, setting
         {"id": None},
         {"id": "1"},
         {"type": "refresh"},
+        {"exp": None},
+        {"exp": datetime.now(UTC) - timedelta(days=3650)},
+        {"nbf": datetime.now(UTC) + timedelta(days=3650)},
+        {"sid": None},
+        {"sid": 1},
+        {"sid": "none"},
+        {"sid": "00000000-0000-4000-8000-000000000000"},
     ],
 )
 def test_claims_that_are_not_ours_are_refused(
@@ -73,6 +109,9 @@ def test_claims_that_are_not_ours_are_refused(
     [
         lambda person, key: forged(person, "another key of thirty-two bytes!!"),
         lambda person, key: forged(person, key, "HS512"),
+        lambda person, key: as_if_rs256(person, key),
+        lambda person, key: swapped(person.token, other_claims(person.token)),
+        lambda person, key: jwt.encode(claims(person), "x" * 40, headers={"kid": key_name(key)}),
         lambda person, key: jwt.encode(claims(person), None, algorithm="none"),
         lambda person, key: person.token[:-2],
         lambda person, key: person.token + "." + person.token,
@@ -167,6 +206,33 @@ def test_pages_of_a_cors_origin_may_read_and_ask(stranger: Person) -> None:
     theirs = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     answer = stranger.request("OPTIONS", "/api/products", headers=theirs)
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_two_authorization_headers_are_none(seller: Person) -> None:
+    twice = [("Authorization", f"Bearer {seller.token}")] * 2
+
+    assert seller.http.get("/api/auth/me", headers=twice).status_code == 401
+
+
+def test_a_session_signs_in_only_its_owner(seller: Person, rival: Person, settings: Settings) -> None:
+    theirs = forged(seller, settings.jwt_secret_key, sub=str(rival.id), id=rival.id)
+
+    assert me(seller, f"Bearer {theirs}").status_code == 401
+
+
+def test_keys_are_replaced_with_nobody_signed_out(app: Flask, settings: Settings, seller: Person) -> None:
+    new = "a-new-key-0123456789-abcdefghijklmnop"
+    both = create_app(settings.model_copy(update={"jwt_secret_key": f"{new}, {settings.jwt_secret_key}"}))
+    alone = create_app(settings.model_copy(update={"jwt_secret_key": new}))
+    refreshed = Person(both).post("/api/auth/refresh", {"refreshToken": seller.refresh_token}).get_json()
+
+    assert Person(both, token=seller.token).get("/api/auth/me").status_code == 200
+    assert Person(alone, token=seller.token).get("/api/auth/me").status_code == 401
+    assert Person(alone, token=refreshed["token"]).get("/api/auth/me").status_code == 200
+    # The old key makes a successor, which the process that knows both answers again.
+    old = Person(app).post("/api/auth/refresh", {"refreshToken": refreshed["refreshToken"]}).get_json()
+    again = Person(both).post("/api/auth/refresh", {"refreshToken": refreshed["refreshToken"]}).get_json()
+    assert again["refreshToken"] == old["refreshToken"]
 
 
 def test_identity_costs_one_query(app: Flask, seller: Person) -> None:

@@ -50,7 +50,10 @@ def history(scratch: Settings, tmp_path: Path) -> History:
     return history
 
 
-@pytest.mark.parametrize("change", [*DERIVED, "DROP TABLE order_events, orders, products, refresh_tokens, resets, sessions, users"])
+EVERYTHING = "DROP TABLE order_events, orders, products, refresh_tokens, resets, sessions, users"
+
+
+@pytest.mark.parametrize("change", [*DERIVED, EVERYTHING])
 def test_a_draft_brings_the_schema_to_the_models_and_back(
     history: History, scratch: Settings, change: str
 ) -> None:

@@ -1,0 +1,82 @@
+"""The signed-in account: its sessions, its password, its address, its end."""
+
+from uuid import UUID
+
+from flask import Blueprint, Response
+
+from nexus.api.endpoint import endpoint, reply
+from nexus.api.passwords import refuse_weak
+from nexus.errors import EmailTaken, InvalidCredentials, InvalidResetToken, NotFound, OpenOrders
+from nexus.models import accounts
+from nexus.models.sessions import Session
+from nexus.models.users import User
+from nexus.schemas.auth import (
+    EmailChange,
+    Farewell,
+    PasswordChange,
+    PasswordReset,
+    SessionList,
+    UserAnswer,
+    session_out,
+    user_out,
+)
+from nexus.security import journal, tokens
+
+account = Blueprint("account", __name__, url_prefix="/auth")
+
+
+@account.get("/sessions")
+@endpoint(sign_in="required", session=True, answer=SessionList)
+def list_sessions(session: Session) -> SessionList:
+    """Where one is signed in, newest first."""
+    alive = Session.of_user(session.user_id)
+    return {"sessions": [session_out(one, current=session.id) for one in alive]}
+
+
+@account.delete("/sessions/<uuid:session_id>")
+@endpoint(sign_in="required", status=204, errors=(NotFound,))
+def end_session(session_id: UUID, user: User) -> None:
+    """End one of one's own sessions."""
+    if not Session.end(session_id, user_id=user.id):
+        raise NotFound
+    journal.record("session_ended", user=user.id, session=session_id, by="owner")
+
+
+@account.post("/password")
+@endpoint(body=PasswordChange, sign_in="required", session=True, status=204, errors=(InvalidCredentials,))
+def change_password(body: PasswordChange, session: Session) -> None:
+    """Choose another password, and end every other session."""
+    user = session.user
+    refuse_weak(body.new_password, field="newPassword", email=user.email)
+    accounts.change_password(user, current=body.current_password, new=body.new_password, keep=session.id)
+    journal.record("password_changed", user=user.id, by="owner")
+
+
+@account.post("/reset")
+@endpoint(body=PasswordReset, status=204, errors=(InvalidResetToken,))
+def reset_password(body: PasswordReset) -> None:
+    """Choose another password by a token of the operator's, and end every session."""
+    owner = accounts.Reset.owner(body.token)
+    refuse_weak(body.new_password, field="newPassword", email=owner.email)
+    accounts.reset_password(body.token, new=body.new_password)
+    journal.record("password_changed", user=owner.id, by="reset")
+
+
+@account.patch("/me")
+@endpoint(body=EmailChange, sign_in="required", answer=UserAnswer, errors=(InvalidCredentials, EmailTaken))
+def change_email(body: EmailChange, user: User) -> UserAnswer:
+    """Take another e-mail address."""
+    changed = accounts.change_email(user, email=body.email, current=body.current_password)
+    journal.record("email_changed", user=user.id)
+    return {"user": user_out(changed)}
+
+
+@account.delete("/me")
+@endpoint(body=Farewell, sign_in="required", status=204, errors=(InvalidCredentials, OpenOrders))
+def leave(body: Farewell, user: User) -> Response:
+    """Give up the account with its products."""
+    accounts.leave(user, password=body.password)
+    journal.record("account_erased", user=user.id, by="owner")
+    response = reply(None)
+    tokens.clear_cookies(response)
+    return response

@@ -1,0 +1,14 @@
+"""What a new password is refused for beyond its length."""
+
+from flask import current_app
+
+from nexus.errors import ValidationFailed
+from nexus.security import strength
+
+
+def refuse_weak(password: str, *, field: str, email: str) -> None:
+    """Raise ValidationFailed, naming the field, for a password that is the address or easy to guess."""
+    least = current_app.config["SETTINGS"].password_min_score
+    code = strength.objection(password, email=email, least=least)
+    if code is not None:
+        raise ValidationFailed([{"field": field, "code": code}])

@@ -1,0 +1,32 @@
+"""`flask db sweep`: rows that nobody will ask for again."""
+
+import click
+from flask.cli import with_appcontext
+
+from nexus.cli.failing import plainly, refuse_pending
+from nexus.db import session
+from nexus.models.accounts import Reset
+from nexus.models.sessions import RefreshToken, Session
+
+BATCH = 1000
+
+SWEEPS = {
+    "sessions": Session.sweep,
+    "refresh tokens": RefreshToken.sweep,
+    "reset tokens": Reset.sweep,
+}
+
+
+@click.command()
+@with_appcontext
+@plainly
+def sweep() -> None:
+    """Delete what has expired, a batch at a time."""
+    refuse_pending()
+    with session():
+        for name, delete in SWEEPS.items():
+            total = 0
+            # Each batch is a transaction of its own, so that none holds its locks for long.
+            while deleted := delete(batch=BATCH):
+                total += deleted
+            click.echo(f"{name}: {total} deleted")

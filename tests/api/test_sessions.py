@@ -1,0 +1,233 @@
+"""Sessions: how they go on, what ends them, and what a spent refresh token does."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from nexus.config import Settings
+from tests.environment import environment, flask
+from tests.factories import PASSWORD, Person, sign_in
+from tests.sql import query
+
+ALIVE = "SELECT count(*) FROM sessions WHERE ended_at IS NULL"
+UNSPENT = "SELECT count(*) FROM refresh_tokens WHERE spent_at IS NULL"
+#: As if the tokens had been spent longer ago.
+LATER = "UPDATE refresh_tokens SET spent_at = spent_at - interval '11 seconds'"
+
+
+def refresh(person: Person, token: str | None = None, **options: Any) -> TestResponse:
+    return person.post("/api/auth/refresh", {"refreshToken": token or person.refresh_token}, **options)
+
+
+def cookies(person: Person) -> dict[str, str]:
+    return {"Cookie": f"token={person.token}; refresh={person.refresh_token}", "Authorization": "Basic x"}
+
+
+def count(settings: Settings, statement: str) -> int:
+    return int(query(settings, statement)[0][0])
+
+
+def test_a_refresh_answers_a_new_pair(settings: Settings, seller: Person) -> None:
+    answer = refresh(seller)
+    body = answer.get_json()
+
+    assert answer.status_code == 200
+    assert body["user"] == seller.user
+    assert body["refreshToken"] != seller.refresh_token
+    assert seller.get("/api/auth/me", headers={"Authorization": f"Bearer {body['token']}"}).status_code == 200
+    names = [one.split("=")[0] for one in answer.headers.getlist("Set-Cookie")]
+    assert names == ["token", "refresh"]
+    assert (count(settings, ALIVE), count(settings, UNSPENT)) == (1, 1)
+
+
+def test_nothing_readable_is_kept(settings: Settings, seller: Person) -> None:
+    successor = refresh(seller).get_json()["refreshToken"]
+    kept = str([query(settings, f"SELECT * FROM {table}") for table in ("refresh_tokens", "sessions")])
+
+    assert str(seller.refresh_token) not in kept
+    assert successor not in kept
+
+
+def test_a_browser_refreshes_by_cookie_from_pages_of_ours_alone(seller: Person, stranger: Person) -> None:
+    cookie = {"Cookie": f"refresh={seller.refresh_token}"}
+    refused = stranger.post("/api/auth/refresh", headers={**cookie, "Sec-Fetch-Site": "cross-site"})
+    answer = stranger.post("/api/auth/refresh", headers={**cookie, "Sec-Fetch-Site": "same-origin"})
+
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "cross_origin")
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("body", [{}, {"refreshToken": "nonsense"}, {"refreshToken": ""}])
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_a_refresh_token_that_is_none_is_refused(stranger: Person, body: Any, language: str) -> None:
+    answer = stranger.post("/api/auth/refresh", body, headers={"Accept-Language": language})
+
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "unauthenticated")
+    assert answer.get_json()["success"] is False
+    assert "WWW-Authenticate" in answer.headers
+    assert answer.headers["Content-Language"] == language
+
+
+def test_the_parent_within_ten_seconds_answers_the_same_token(settings: Settings, seller: Person) -> None:
+    first, again = refresh(seller).get_json(), refresh(seller).get_json()
+
+    assert again["refreshToken"] == first["refreshToken"]
+    assert count(settings, ALIVE) == 1
+    assert refresh(seller, first["refreshToken"]).status_code == 200
+
+
+def test_the_parent_later_ends_the_session(
+    settings: Settings, seller: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    successor = refresh(seller).get_json()
+    query(settings, LATER)
+
+    assert refresh(seller).status_code == 401
+    assert count(settings, ALIVE) == 0
+    assert "reuse_detected" in caplog.text
+    assert str(seller.refresh_token) not in caplog.text
+    assert refresh(seller, successor["refreshToken"]).status_code == 401
+    assert seller.get("/api/auth/me").status_code == 401
+    bearer = {"Authorization": f"Bearer {successor['token']}"}
+    assert seller.get("/api/auth/me", headers=bearer).status_code == 401
+
+
+def test_a_grandparent_ends_the_session_at_once(settings: Settings, app: Flask, seller: Person) -> None:
+    other = sign_in(app, "seller@example.com")
+    child = refresh(seller).get_json()["refreshToken"]
+    refresh(seller, child)
+
+    assert refresh(seller).status_code == 401
+    assert refresh(seller, child).status_code == 401
+    # The other device has a session of its own.
+    assert count(settings, ALIVE) == 1
+    assert refresh(other).status_code == 200
+
+
+def test_of_fifty_at_once_one_successor_lives(settings: Settings, seller: Person) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda _: refresh(seller), range(50)))
+
+    # More than the pool holds may be told to come again; nobody is told something else.
+    assert {answer.status_code for answer in answers} <= {200, 503}
+    assert len({answer.get_json()["refreshToken"] for answer in answers if answer.status_code == 200}) == 1
+    assert (count(settings, ALIVE), count(settings, UNSPENT)) == (1, 1)
+
+
+def test_another_process_answers_the_same_token(root: Path, settings: Settings, seller: Person) -> None:
+    code = (
+        "import sys; from nexus import create_app\n"
+        "sent = {'refreshToken': sys.argv[1]}\n"
+        "answer = create_app().test_client().post('/api/auth/refresh', json=sent)\n"
+        "print(answer.get_json()['refreshToken'])"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", code, str(seller.refresh_token)],
+        cwd=root,
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert refresh(seller).get_json()["refreshToken"] == there.stdout.strip()
+    assert count(settings, UNSPENT) == 1
+
+
+@pytest.mark.parametrize("by", ["bearer", "cookie"])
+def test_logging_out_ends_this_session_at_once(app: Flask, seller: Person, by: str) -> None:
+    other = sign_in(app, "seller@example.com")
+    headers = cookies(seller) if by == "cookie" else {}
+    answer = seller.post("/api/auth/logout", headers=headers)
+
+    assert (answer.status_code, answer.data) == (204, b"")
+    cleared = answer.headers.getlist("Set-Cookie")
+    assert [one.partition(";")[0] for one in cleared] == ["token=", "refresh="]
+    assert all("Max-Age=0" in one for one in cleared)
+    assert "Path=/api/auth" in cleared[1]
+    assert seller.get("/api/auth/me").status_code == 401
+    assert refresh(seller).status_code == 401
+    assert seller.post("/api/auth/logout", headers=headers).status_code == 401
+    assert other.get("/api/auth/me").status_code == 200
+
+
+def test_the_list_of_sessions_says_where_one_is_signed_in(app: Flask, seller: Person) -> None:
+    other = sign_in(app, "seller@example.com", headers={"User-Agent": "Phone/1.0 " + "x" * 300})
+    refresh(other)
+    newest, oldest = seller.get("/api/auth/sessions").get_json()["sessions"]
+
+    assert list(newest) == ["id", "userAgent", "address", "createdAt", "refreshedAt", "current"]
+    assert newest["userAgent"] == ("Phone/1.0 " + "x" * 300)[:255]
+    assert newest["address"] == "127.0.0.1"
+    assert newest["refreshedAt"] > newest["createdAt"]
+    assert (newest["current"], oldest["current"]) == (False, True)
+
+
+def test_one_ends_a_session_of_ones_own_and_no_other(app: Flask, seller: Person, rival: Person) -> None:
+    other = sign_in(app, "seller@example.com")
+    newest = seller.get("/api/auth/sessions").get_json()["sessions"][0]["id"]
+
+    assert rival.delete(f"/api/auth/sessions/{newest}").status_code == 404
+    assert seller.delete(f"/api/auth/sessions/{newest}").status_code == 204
+    assert seller.delete(f"/api/auth/sessions/{newest}").status_code == 404
+    assert seller.delete("/api/auth/sessions/nonsense").status_code == 404
+    assert other.get("/api/auth/me").status_code == 401
+    assert len(seller.get("/api/auth/sessions").get_json()["sessions"]) == 1
+
+
+@pytest.mark.parametrize("path", ["logout", "sessions", "password", "me"])
+def test_what_needs_a_session_is_refused_without(stranger: Person, path: str) -> None:
+    send: Callable[..., TestResponse] = stranger.get if path in ("sessions", "me") else stranger.post
+
+    assert send(f"/api/auth/{path}").status_code == 401
+
+
+def test_a_new_password_ends_every_other_session(app: Flask, seller: Person) -> None:
+    other = sign_in(app, "seller@example.com")
+    body = {"currentPassword": PASSWORD, "newPassword": "another battery horse"}
+
+    assert seller.post("/api/auth/password", body).status_code == 204
+    assert seller.get("/api/auth/me").status_code == 200
+    assert refresh(seller).status_code == 200
+    assert other.get("/api/auth/me").status_code == 401
+    assert refresh(other).status_code == 401
+
+
+@pytest.mark.parametrize("command", ["end-sessions", "set-password"])
+def test_the_operator_signs_an_account_out(
+    root: Path, settings: Settings, seller: Person, command: str
+) -> None:
+    done = flask(root, settings, "users", command, "seller@example.com", typed="another battery horse\n")
+
+    assert done.returncode == 0
+    assert seller.get("/api/auth/me").status_code == 401
+    assert refresh(seller).status_code == 401
+
+
+def test_a_session_that_was_idle_for_a_month_is_over(settings: Settings, seller: Person) -> None:
+    query(settings, "UPDATE sessions SET refreshed_at = now() - interval '30 days'")
+
+    assert refresh(seller).status_code == 401
+
+
+def test_the_sweep_deletes_what_is_dead(root: Path, app: Flask, settings: Settings, seller: Person) -> None:
+    ended, idle = sign_in(app, "seller@example.com"), sign_in(app, "seller@example.com")
+    ended.post("/api/auth/logout")
+    idle_id = idle.get("/api/auth/sessions").get_json()["sessions"][0]["id"]
+    refresh(seller)
+    query(settings, "UPDATE sessions SET refreshed_at = now() - interval '31 days' WHERE id = %s", idle_id)
+    query(settings, "UPDATE refresh_tokens SET spent_at = spent_at - interval '31 days'")
+
+    swept = flask(root, settings, "db", "sweep")
+
+    assert swept.returncode == 0
+    assert swept.stdout.splitlines()[:2] == ["sessions: 2 deleted", "refresh tokens: 1 deleted"]
+    assert seller.get("/api/auth/me").status_code == 200
+    assert count(settings, "SELECT count(*) FROM refresh_tokens") == 1
