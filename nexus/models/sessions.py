@@ -200,11 +200,11 @@ def _days_ago() -> SQL:
 
 Session.add_index(Session.user, Session.created_at.desc(), Session.id.desc(), name="sessions_of_user")
 Session.add_index(Session.refreshed_at, name="sessions_by_refresh")
-Session.add_index(Session.ended_at, name="sessions_ended", where=~Session.ended_at.is_null())
+Session.add_index(Session.ended_at, name="sessions_ended", where=Session.ended_at.is_null(is_null=False))
 RefreshToken.add_index(RefreshToken.session, name="refresh_tokens_of_session")
 RefreshToken.add_index(
     RefreshToken.session, unique=True, name="refresh_tokens_unspent", where=RefreshToken.spent_at.is_null()
 )
 RefreshToken.add_index(
-    RefreshToken.spent_at, name="refresh_tokens_spent", where=~RefreshToken.spent_at.is_null()
+    RefreshToken.spent_at, name="refresh_tokens_spent", where=RefreshToken.spent_at.is_null(is_null=False)
 )

@@ -17,7 +17,7 @@ SILENCE = "SET LOCAL nexus.import = 'on'"
 #: An order of which the file tells no event, as old data do not, has one: that it came.
 ARRIVALS = f"""
 INSERT INTO {ORDER_EVENTS.name} (order_id, at, "to", actor)
-SELECT s.id, s.created_at, s.status, 'import' FROM {staged(ORDERS)} s
+SELECT o.id, s.created_at, s.status, 'import' FROM {staged(ORDERS)} s JOIN {ORDERS.name} o ON o.id = s.id
 WHERE NOT s.there AND NOT EXISTS (SELECT FROM {staged(ORDER_EVENTS)} e WHERE e.order_id = s.id)
 ORDER BY s.place
 """

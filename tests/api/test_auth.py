@@ -241,5 +241,4 @@ def test_a_sign_in_is_logged_without_the_password(stranger: Person, caplog: pyte
         stranger.post("/api/auth/login", credentials("a@test.com\nfake line", "s3cr3t-pass"))
 
     assert "sign_in_failed email='a@test.com\\nfake line'" in caplog.text
-    assert "sign-in refused: invalid credentials" in caplog.text
     assert "s3cr3t-pass" not in caplog.text

@@ -85,7 +85,7 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
     kept = query(stocked, "SELECT count(*) FROM orders")
     yes = db(root, stocked, "restore", backup, answer="y\n")
 
-    assert no.stdout.startswith("Replace the 5 tables of nexus_scratch_")
+    assert no.stdout.startswith("Replace the 8 tables of nexus_scratch_")
     assert [no.returncode, yes.returncode] == [1, 0]
     assert kept == [(0,)]
     assert query(stocked, "SELECT count(*) FROM orders") == [(1,)]
@@ -93,7 +93,8 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
 
 def test_an_empty_database_is_filled_without_a_question(root: Path, stocked: Settings, backup: Path) -> None:
     before = everything(stocked)
-    query(stocked, "DROP TABLE order_events, orders, products, resets, users, migratehistory")
+    tables = "order_events, orders, products, refresh_tokens, resets, sessions, users, migratehistory"
+    query(stocked, f"DROP TABLE {tables}")
     for function in ("touch_updated_at", "check_order_step", "record_order_event", "keep_order_events"):
         query(stocked, f"DROP FUNCTION {function}")
 

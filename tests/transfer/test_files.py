@@ -127,7 +127,9 @@ def test_lines_say_what_they_are(flask: Run, tmp_path: Path) -> None:
     assert problems(flask, file)[0][:2] == (1, 1)
 
     file.write_text('{"format": "nexus", "version": 1}\n{"table": "carts", "row": {"id": 1}}\n')
-    assert problems(flask, file) == [(2, 1, "'carts' is no table: there are users, products, orders")]
+    assert problems(flask, file) == [
+        (2, 1, "'carts' is no table: there are users, products, orders, order_events")
+    ]
 
 
 def test_what_stands_before_a_break_is_named_as_well(flask: Run, tmp_path: Path) -> None:
