@@ -142,7 +142,7 @@ class PriceChanged(NexusError):
 
 
 class OpenOrders(NexusError):
-    """The account still has orders that are `created` or `processing`; `open` counts them."""
+    """The account still has orders that are `created` or `processing`; `orders` names them."""
 
     code = "open_orders"
     status = HTTPStatus.CONFLICT

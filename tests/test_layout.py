@@ -61,7 +61,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.postgres_programs": {"embedded_home"},
 }
 LEAVES = {"nexus.i18n", "nexus.database_url", "nexus.embedded_home", "nexus.security.passwords"}
-LEAVES |= {"nexus.security.journal", "nexus.security.russian"}
+LEAVES |= {"nexus.security.russian"}
 PEEWEE = {"nexus.db", "nexus.migrate", "nexus.models", "nexus.observe"}
 TOP = {"pyproject.toml", "requirements.txt", "wsgi.py", "nexus", "migrations", "seed", "tests", "docs"} | {
     "Procfile",

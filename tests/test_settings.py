@@ -86,6 +86,15 @@ def test_a_weak_secret_is_refused_and_not_repeated(dotenv: Path, secret: str, en
     assert secret not in line
 
 
+def test_each_weak_secret_of_several_is_named_by_its_place(dotenv: Path) -> None:
+    dotenv.write_text(f"APP_ENV=production\nDATABASE_URL={URL}\nJWT_SECRET_KEY=short, {KEY},{'x' * 64}\n")
+
+    (line,) = problems(dotenv)
+
+    assert line.startswith("JWT_SECRET_KEY: key 1 has 5 bytes and needs 32 or more; key 3 looks like")
+    assert KEY not in line
+
+
 def test_the_example_is_refused_as_it_is(root: Path, dotenv: Path) -> None:
     text = (root / ".env.example").read_text().replace("# JWT_SECRET_KEY", "JWT_SECRET_KEY")
     dotenv.write_text(text.replace("# DATABASE_URL", "DATABASE_URL"))

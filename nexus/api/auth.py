@@ -4,8 +4,8 @@ from flask import Blueprint, Response, current_app, request
 
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.passwords import refuse_weak
-from nexus.errors import EmailTaken, InvalidCredentials, Unauthenticated
-from nexus.models.sessions import PasswordReplaced, Renewal, Session
+from nexus.errors import CrossOrigin, EmailTaken, InvalidCredentials, Unauthenticated
+from nexus.models.sessions import PasswordReplaced, Session
 from nexus.models.users import User
 from nexus.schemas.auth import Refresh, Registration, SessionAnswer, SignIn, UserAnswer, user_out
 from nexus.schemas.fields import spellings
@@ -22,7 +22,7 @@ def register(body: Registration) -> Response:
     refuse_weak(body.password, field="password", email=body.email)
     user = User.register(email=body.email, password=body.password)
     journal.record("registered", user=user.id)
-    return _signed_in(_begin(user), 201)
+    return _signed_in(*_begin(user), status=201)
 
 
 @auth.post("/login")
@@ -30,16 +30,16 @@ def register(body: Registration) -> Response:
 def login(body: SignIn) -> Response:
     """Sign in with e-mail and password."""
     try:
-        begun = _sign_in(body)
+        session, refresh_token = _sign_in(body)
     except InvalidCredentials:
         journal.record("sign_in_failed", email=body.email)
         raise
-    journal.record("sign_in", user=begun.session.user_id, session=begun.session.id)
-    return _signed_in(begun, 200)
+    journal.record("sign_in", user=session.user_id, session=session.id)
+    return _signed_in(session, refresh_token, status=200)
 
 
 @auth.post("/refresh")
-@endpoint(body=Refresh, answer=SessionAnswer, errors=(Unauthenticated,))
+@endpoint(body=Refresh, answer=SessionAnswer, errors=(Unauthenticated, CrossOrigin))
 def refresh(body: Refresh) -> Response:
     """Let a session go on: a new access token, and a new refresh token for the one that is spent."""
     presented = tokens.presented_refresh_token(body.refresh_token)
@@ -49,7 +49,7 @@ def refresh(body: Refresh) -> Response:
     if renewal.token is None:
         journal.record("reuse_detected", user=renewal.session.user_id, session=renewal.session.id)
         raise Unauthenticated
-    return _signed_in(renewal, 200)
+    return _signed_in(renewal.session, renewal.token, status=200)
 
 
 @auth.post("/logout")
@@ -70,7 +70,7 @@ def me(user: User) -> UserAnswer:
     return {"user": user_out(user)}
 
 
-def _sign_in(body: SignIn) -> Renewal:
+def _sign_in(body: SignIn) -> tuple[Session, str]:
     emails = spellings(body.email)
     try:
         return _begin(User.sign_in(emails=emails, password=body.password))
@@ -79,19 +79,19 @@ def _sign_in(body: SignIn) -> Renewal:
         return _begin(User.sign_in(emails=emails, password=body.password))
 
 
-def _begin(user: User) -> Renewal:
+def _begin(user: User) -> tuple[Session, str]:
     agent = request.headers.get("User-Agent", "")
     return Session.begin(user, user_agent=agent, address=client_address())
 
 
-def _signed_in(renewal: Renewal, status: int) -> Response:
-    token, refresh_token = tokens.issue(renewal.session), renewal.token or ""
+def _signed_in(session: Session, refresh_token: str, *, status: int) -> Response:
+    token = tokens.issue(session)
     answer: SessionAnswer = {
         "success": True,
         "token": token,
         "refreshToken": refresh_token,
         "expiresIn": int(tokens.LIFETIME.total_seconds()),
-        "user": user_out(renewal.session.user),
+        "user": user_out(session.user),
     }
     response = reply(answer, status)
     tokens.set_cookies(response, token=token, refresh_token=refresh_token)

@@ -4,7 +4,7 @@ import json
 import sys
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly, refuse_pending
 from nexus.db import session
@@ -16,7 +16,10 @@ from nexus.schemas.orders import event_out, order_out
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
-orders = AppGroup("orders", help="Orders: see one, move it, erase a buyer.")
+
+@click.group()
+def orders() -> None:
+    """Look after orders; ORDER is an id, which may be the old one."""
 
 
 @orders.command()
@@ -30,7 +33,7 @@ def show(*, order: str, as_json: bool) -> None:
     with session():
         found = Order.select().where(Order.known_as(order)).first()
     if found is None:
-        raise unknown(order)
+        raise _unknown(order)
     _print_order(found, as_json=as_json)
 
 
@@ -45,7 +48,7 @@ def events(*, order: str, as_json: bool) -> None:
     with session():
         found = [event_out(event) for event in OrderEvent.of(Order.known_as(order))]
     if not found:
-        raise unknown(order)
+        raise _unknown(order)
     if as_json:
         click.echo(json.dumps({"events": found}, ensure_ascii=False))
         return
@@ -67,7 +70,7 @@ def move(*, order: str, status: str, as_json: bool) -> None:
         with session():
             moved = Order.move(Order.known_as(order), to=status, by=Actor("operator"))
     except NotFound as error:
-        raise unknown(order) from error
+        raise _unknown(order) from error
     except InvalidTransition as error:
         allowed = ", ".join(error.extra["allowed"]) or "nothing"
         raise click.ClickException(f"the order cannot become {status}, only: {allowed}") from error
@@ -94,7 +97,7 @@ def erase_buyer(*, email: str, yes: bool, as_json: bool) -> None:
     click.echo(json.dumps({"orders": erased}) if as_json else f"erased the buyer of {erased} orders")
 
 
-def unknown(order: str) -> click.ClickException:
+def _unknown(order: str) -> click.ClickException:
     """The failure of a command whose order is not there."""
     return click.ClickException(f"there is no order {order}")
 

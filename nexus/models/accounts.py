@@ -69,8 +69,7 @@ class Reset(Model):
     @classmethod
     def sweep(cls, *, batch: int) -> int:
         """Delete up to so many tokens that are good no longer; how many."""
-        old = cls.select(cls.user).where(cls.expires_at <= fn.now()).limit(batch)
-        return int(cls.delete().where(cls.user.in_(old) & (cls.expires_at <= fn.now())).execute())
+        return cls.swept(cls.expires_at <= fn.now(), batch=batch)
 
     @classmethod
     def _valid(cls, token: str) -> Any:

@@ -82,6 +82,14 @@ class Model(peewee.Model):
         """Run an insert or update, and load the rows as they are after it, with expressions beside them."""
         return list(write.returning(cls, *beside).execute())
 
+    @classmethod
+    def swept(cls, dead: Any, *, batch: int) -> int:
+        """Delete up to so many rows for which a condition holds; how many."""
+        key: Any = cls._meta.primary_key
+        # Rows that another sweep deletes, or somebody renews at this moment, are left to them.
+        rows = cls.select(key).where(dead).limit(batch).for_update("FOR UPDATE SKIP LOCKED")  # type: ignore[arg-type]
+        return int(cls.delete().where(key.in_(rows)).execute())
+
     class Meta:
         """Peewee's options."""
 

@@ -45,8 +45,8 @@ class Session(Model):
         table_name = "sessions"
 
     @classmethod
-    def begin(cls, user: User, *, user_agent: str, address: str) -> "Renewal":
-        """Begin a session of an account whose password was just verified, with its first refresh token.
+    def begin(cls, user: User, *, user_agent: str, address: str) -> "tuple[Session, str]":
+        """Begin a session of an account whose password was just verified, and make its first refresh token.
 
         PasswordReplaced when the account has another hash by now. A change of the password waits for this
         statement or is seen by it, so it never leaves a session of the old one behind.
@@ -60,7 +60,7 @@ class Session(Model):
                 raise PasswordReplaced
             RefreshToken.insert(hash=digest(token), session=begun[0].id).execute()
         begun[0].user = user
-        return Renewal(begun[0], token)
+        return begun[0], token
 
     @classmethod
     def alive(cls) -> Any:
@@ -116,9 +116,10 @@ class Session(Model):
                 .for_update(of=cls)
                 .first()
             )
-            if session is None:
-                return None
             token = RefreshToken.as_it_is(presented)
+            # A token that was spent long ago may be swept between the two statements.
+            if session is None or token is None:
+                return None
             if token.spent_at is None:
                 successor = succeed(presented, keys[0])
                 RefreshToken.update(spent_at=fn.now()).where(RefreshToken.hash == token.hash).execute()
@@ -126,17 +127,16 @@ class Session(Model):
                 cls.update(refreshed_at=fn.now()).where(cls.id == session.id).execute()
                 return Renewal(session, successor)
             unspent = RefreshToken.unspent_of(session.id)
-            for key in keys if token.recent else ():
-                if digest(succeed(presented, key)) == unspent:
-                    return Renewal(session, succeed(presented, key))
+            for successor in (succeed(presented, key) for key in keys if token.recent):
+                if digest(successor) == unspent:
+                    return Renewal(session, successor)
             cls._end(cls.id == session.id)
             return Renewal(session, None)
 
     @classmethod
     def sweep(cls, *, batch: int) -> int:
         """Delete up to so many sessions that are not alive, with their tokens; how many."""
-        dead = cls.select(cls.id).where((cls.ended_at <= fn.now()) | (cls.refreshed_at <= _days_ago()))
-        return int(cls.delete().where(cls.id.in_(dead.limit(batch))).execute())
+        return cls.swept((cls.ended_at <= fn.now()) | (cls.refreshed_at <= _days_ago()), batch=batch)
 
 
 class RefreshToken(Model):
@@ -155,10 +155,12 @@ class RefreshToken(Model):
         table_name = "refresh_tokens"
 
     @classmethod
-    def as_it_is(cls, token: str) -> "RefreshToken":
+    def as_it_is(cls, token: str) -> "RefreshToken | None":
         """A token's row, as it is now."""
         lately = cls.spent_at > SQL("now() - make_interval(secs => %s)", (GRACE_SECONDS,))
-        row: RefreshToken = cls.select(cls, lately.alias("recent")).where(cls.hash == digest(token)).get()
+        row: RefreshToken | None = (
+            cls.select(cls, lately.alias("recent")).where(cls.hash == digest(token)).first()
+        )
         return row
 
     @classmethod
@@ -172,8 +174,7 @@ class RefreshToken(Model):
     @classmethod
     def sweep(cls, *, batch: int) -> int:
         """Delete up to so many tokens that were spent long ago; how many."""
-        old = cls.select(cls.hash).where(cls.spent_at <= _days_ago())
-        return int(cls.delete().where(cls.hash.in_(old.limit(batch))).execute())
+        return cls.swept(cls.spent_at <= _days_ago(), batch=batch)
 
 
 class Renewal(NamedTuple):

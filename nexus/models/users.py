@@ -73,11 +73,6 @@ class User(Model):
         if table.update(password=hashed).where(same).execute():
             self.password = hashed
 
-    def remove(self) -> None:
-        """Delete the account and its products; its orders stay, without seller and product."""
-        table = type(self)
-        table.delete().where(table.id == self.id).execute()
-
 
 User.add_index(fn.lower(User.email), unique=True, name="users_email")
 

@@ -51,18 +51,22 @@ class Refresh(Input):
     refresh_token: Credential | None = None
 
 
-class PasswordChange(Input):
+class PasswordChoice(Input):
+    """A new password."""
+
+    new_password: NewPassword
+
+
+class PasswordChange(PasswordChoice):
     """A new password, and the present one as proof."""
 
     current_password: Credential
-    new_password: NewPassword
 
 
-class PasswordReset(Input):
+class PasswordReset(PasswordChoice):
     """A new password, and the operator's token as proof."""
 
     token: Credential
-    new_password: NewPassword
 
 
 class EmailChange(Input):

@@ -2,9 +2,19 @@
 
 import logging
 
+from flask import g, has_request_context
+
+from nexus.security.address import client_address
+
 log = logging.getLogger("nexus.security")
 
 
 def record(event: str, **facts: object) -> None:
-    """Write one event with its facts; values are quoted, so that none can look like another line."""
-    log.info("%s%s", event, "".join(f" {name}={value!r}" for name, value in facts.items()))
+    """Write one event with its facts, and the request and address that it came by where one did.
+
+    What is no number is quoted as a text, so that none can look like another line.
+    """
+    if has_request_context():
+        facts |= {"request": g.request_id, "address": client_address()}
+    told = {name: value if isinstance(value, int) else str(value) for name, value in facts.items()}
+    log.info("%s%s", event, "".join(f" {name}={value!r}" for name, value in told.items()))

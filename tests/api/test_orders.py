@@ -238,7 +238,7 @@ def test_an_order_outlives_its_product(seller: Person, stranger: Person) -> None
 def test_an_order_outlives_its_seller(app: Flask, seller: Person, stranger: Person) -> None:
     order = stranger.order(seller.product(name="Gone")["id"])
     with database.connection_context():
-        User.by_id(seller.id).get().remove()
+        User.delete().where(User.id == seller.id).execute()
         stored = Order.get_by_id(order["id"])
 
     assert (stored.seller_id, stored.product_id, stored.product_name) == (None, None, "Gone")

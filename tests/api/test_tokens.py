@@ -137,7 +137,7 @@ def test_a_bearer_that_is_not_ours_is_refused_everywhere(
 
 def test_a_deleted_account_is_refused_at_once(app: Flask, seller: Person) -> None:
     with database.connection_context():
-        User.by_id(seller.id).get().remove()
+        User.delete().where(User.id == seller.id).execute()
 
     assert seller.get("/api/auth/me").status_code == 401
 

@@ -50,7 +50,7 @@ def test_removing_an_account_removes_its_products_and_nobody_elses(seller: Perso
     for owner in (user, other):
         Product.offer(owner, currency="USD", name="Course", price=1)
 
-    user.remove()
+    User.delete().where(User.id == user.id).execute()
 
     assert [product.user_id for product in Product.select()] == [other.id]
     assert list(User.select()) == [other]
