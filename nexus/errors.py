@@ -157,6 +157,14 @@ class NotForSale(NexusError):
     title = "Not for sale"
 
 
+class PreconditionFailed(NexusError):
+    """The thing was changed since the caller read it: its `ETag` is none of those in `If-Match`."""
+
+    code = "precondition_failed"
+    status = HTTPStatus.PRECONDITION_FAILED
+    title = "Changed meanwhile"
+
+
 class BodyTooLarge(NexusError):
     """The body has more than 262,144 bytes."""
 

@@ -54,6 +54,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "price_changed": ("The price has changed.", "Цена изменилась."),
     "not_for_sale": ("The product is not for sale yet.", "Товар ещё не продаётся."),
+    "precondition_failed": (
+        "Somebody has changed this meanwhile. Please load it again.",
+        "Это уже изменили. Загрузите заново.",
+    ),
     "body_too_large": (
         "The body may have at most 262,144 bytes.",
         "Тело запроса не может быть больше 262 144 байт.",

@@ -6,7 +6,15 @@ from flask import Blueprint, Response, current_app
 
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.links import link_next
-from nexus.errors import Forbidden, MissingFields, NotFound, UserIdRequired, ValidationFailed
+from nexus.api.versions import versioned, versions_meant
+from nexus.errors import (
+    Forbidden,
+    MissingFields,
+    NotFound,
+    PreconditionFailed,
+    UserIdRequired,
+    ValidationFailed,
+)
 from nexus.models.catalog import Product
 from nexus.models.users import User
 from nexus.paging import page
@@ -64,12 +72,13 @@ def list_products(query: ProductQuery, user: User | None) -> Response:
 
 @catalog.get("/<id:product_id>")
 @endpoint(sign_in="optional", answer=ProductAnswer, errors=(NotFound,))
-def get_product(product_id: int, user: User | None) -> ProductAnswer:
+def get_product(product_id: int, user: User | None) -> Response:
     """One product."""
     product = Product.visible_to(user).where(Product.id == product_id).first()
     if product is None:
         raise NotFound
-    return {"product": product_out(product)}
+    answer: ProductAnswer = {"product": product_out(product)}
+    return versioned(reply(answer), product)
 
 
 @catalog.post("")
@@ -90,19 +99,26 @@ def create_product(body: NewProduct, user: User) -> Response:
     answer: ProductAnswer = {"product": product_out(product)}
     response = reply(answer, 201)
     response.headers["Location"] = f"/api/products/{product.id}"
-    return response
+    return versioned(response, product)
 
 
 @catalog.patch("/<id:product_id>")
-@endpoint(body=ProductChange, sign_in="required", answer=ProductAnswer, errors=(Forbidden, NotFound))
-def change_product(product_id: int, body: ProductChange, user: User) -> ProductAnswer:
+@endpoint(
+    body=ProductChange,
+    sign_in="required",
+    answer=ProductAnswer,
+    errors=(Forbidden, NotFound, PreconditionFailed),
+)
+def change_product(product_id: int, body: ProductChange, user: User) -> Response:
     """Change one's own product."""
-    product = Product.change(product_id, owner=user, **body.model_dump(exclude_unset=True))
-    return {"product": product_out(product)}
+    fields = body.model_dump(exclude_unset=True)
+    product = Product.change(product_id, owner=user, versions=versions_meant(product_id), **fields)
+    answer: ProductAnswer = {"product": product_out(product)}
+    return versioned(reply(answer), product)
 
 
 @catalog.delete("/<id:product_id>")
-@endpoint(sign_in="required", status=204, errors=(Forbidden, NotFound))
+@endpoint(sign_in="required", status=204, errors=(Forbidden, NotFound, PreconditionFailed))
 def delete_product(product_id: int, user: User) -> None:
     """Withdraw one's own product; its orders stay."""
-    Product.withdraw(product_id, owner=user)
+    Product.withdraw(product_id, owner=user, versions=versions_meant(product_id))

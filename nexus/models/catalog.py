@@ -1,11 +1,13 @@
 """Products: what is sold, who sees it, who may change it."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import peewee
 
 from nexus.db import violated
-from nexus.errors import Forbidden, NotFound, Unauthenticated
+from nexus.errors import Forbidden, NotFound, PreconditionFailed, Unauthenticated
 from nexus.models.base import BigIdentityField, Model
 from nexus.models.users import User
 
@@ -68,24 +70,37 @@ class Product(Model):
         return product
 
     @classmethod
-    def change(cls, product_id: int, *, owner: User, **fields: Any) -> "Product":
-        """Change fields of one's own product; Forbidden or NotFound for another's."""
-        mine = (cls.id == product_id) & (cls.user == owner.id)
+    def change(
+        cls, product_id: int, *, owner: User, versions: Sequence[datetime] | None, **fields: Any
+    ) -> "Product":
+        """Change fields of one's own product, if it still is one of the versions (None: whichever it is).
+
+        A version is an `updated_at`. Raises PreconditionFailed for a product that was changed meanwhile, and
+        Forbidden or NotFound for another's.
+        """
+        mine = cls._mine(product_id, owner, versions)
         rows = cls.written(cls.update(**fields).where(mine)) if fields else list(cls.select().where(mine))
         if not rows:
-            raise cls._not_mine(product_id)
+            raise cls._why_not(product_id, owner)
         return rows[0]
 
     @classmethod
-    def withdraw(cls, product_id: int, *, owner: User) -> None:
-        """Delete one's own product, which its orders outlive; Forbidden or NotFound for another's."""
-        if not cls.delete().where((cls.id == product_id) & (cls.user == owner.id)).execute():
-            raise cls._not_mine(product_id)
+    def withdraw(cls, product_id: int, *, owner: User, versions: Sequence[datetime] | None) -> None:
+        """Delete one's own product, which its orders outlive; raises what `change` does."""
+        if not cls.delete().where(cls._mine(product_id, owner, versions)).execute():
+            raise cls._why_not(product_id, owner)
 
     @classmethod
-    def _not_mine(cls, product_id: int) -> Forbidden | NotFound:
-        seen = cls.visible_to(None).where(cls.id == product_id).exists()
-        return Forbidden() if seen else NotFound()
+    def _mine(cls, product_id: int, owner: User, versions: Sequence[datetime] | None) -> Any:
+        mine = (cls.id == product_id) & (cls.user == owner.id)
+        return mine if versions is None else mine & cls.updated_at.in_(versions)
+
+    @classmethod
+    def _why_not(cls, product_id: int, owner: User) -> Forbidden | NotFound | PreconditionFailed:
+        product = cls.visible_to(owner).where(cls.id == product_id).first()
+        if product is None:
+            return NotFound()
+        return PreconditionFailed() if product.user_id == owner.id else Forbidden()
 
 
 Product.add_index(Product.user, Product.created_at.desc(), Product.id.desc(), name="products_of_user")
