@@ -15,7 +15,7 @@ from nexus.errors import (
     UserIdRequired,
     ValidationFailed,
 )
-from nexus.models.catalog import Product
+from nexus.models.catalog import SORTS, Product
 from nexus.models.users import User
 from nexus.paging import page
 from nexus.schemas.catalog import (
@@ -53,15 +53,20 @@ def _has(found: list[dict[str, Any]], wanted: dict[str, str]) -> bool:
     invalid=_list_problems,
 )
 def list_products(query: ProductQuery, user: User | None) -> Response:
-    """One seller's products, newest first."""
-    products = Product.of_user(query.user_id, viewer=user)
+    """One seller's products."""
+    sort = SORTS[query.sort]
+    filters = query.model_dump(exclude={"limit", "cursor", "sort"})
     found = page(
-        products,
-        key=(Product.created_at, Product.id),
+        Product.sorted_by(sort, viewer=user, **filters),
+        key=(sort.value, Product.id),
         kind=int,
         limit=query.limit,
         cursor=query.cursor,
-        bound_to=("products", query.user_id),
+        bound_to=("products", query.sort, filters),
+        ascending=sort.ascending,
+        position=sort.position,
+        value_kind=sort.kind,
+        compared=sort.compared,
     )
     answer: ProductPage = {
         "products": [product_out(product) for product in found.rows],

@@ -1,10 +1,11 @@
 """Products: what is sold, who sees it, who may change it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import peewee
+from peewee import SQL, fn
 
 from nexus.db import violated
 from nexus.errors import Forbidden, NotFound, PreconditionFailed, Unauthenticated
@@ -45,9 +46,25 @@ class Product(Model):
     @classmethod
     def of_user(cls, user_id: int, *, viewer: User | None) -> "peewee.ModelSelect[Product]":
         """A seller's products that the viewer may see, newest first."""
-        return (
-            cls.visible_to(viewer).where(cls.user == user_id).order_by(cls.created_at.desc(), cls.id.desc())
-        )
+        return cls.sorted_by(NEWEST_FIRST, user_id=user_id, viewer=viewer)
+
+    @classmethod
+    def sorted_by(
+        cls,
+        sort: "Sort",
+        *,
+        user_id: int,
+        viewer: User | None,
+        min_price: int | None = None,
+        max_price: int | None = None,
+    ) -> "peewee.ModelSelect[Product]":
+        """A seller's products that the viewer may see, at prices `min_price` to `max_price` inclusive."""
+        products = cls.visible_to(viewer).where(cls.user == user_id)
+        if min_price is not None:
+            products = products.where(cls.price >= min_price)
+        if max_price is not None:
+            products = products.where(cls.price <= max_price)
+        return products.order_by(*(one if sort.ascending else one.desc() for one in (sort.value, cls.id)))
 
     @classmethod
     def with_owner(cls, product_id: int) -> "peewee.ModelSelect[Product]":
@@ -103,4 +120,35 @@ class Product(Model):
         return PreconditionFailed() if product.user_id == owner.id else Forbidden()
 
 
+class Sort(NamedTuple):
+    """An order of products: by what in SQL, which way, and where a loaded product has the same value."""
+
+    value: Any
+    ascending: bool
+    position: Callable[[Product], Any]
+    kind: type[datetime | int | str]
+    #: What turns such a value into what it is compared as.
+    compared: Callable[[Any], Any] = lambda value: value
+
+
+def _letters(text: Any) -> peewee.NodeList:
+    """A text as names are sorted: whatever its case, by code point, which no upgrade of a library changes."""
+    return peewee.NodeList((fn.LOWER(text), SQL('COLLATE "C"')))
+
+
+#: What an index can hold of a name of any length.
+NAME = _letters(fn.LEFT(Product.name, 255))
+NEWEST_FIRST = Sort(Product.created_at, False, lambda product: product.created_at, datetime)  # noqa: FBT003
+#: By the words of the API. Ties go by id, the same way.
+SORTS = {
+    "-createdAt": NEWEST_FIRST,
+    "createdAt": NEWEST_FIRST._replace(ascending=True),
+    "price": Sort(Product.price, True, lambda product: product.price, int),  # noqa: FBT003
+    "-price": Sort(Product.price, False, lambda product: product.price, int),  # noqa: FBT003
+    "name": Sort(NAME, True, lambda product: product.name[:255], str, _letters),  # noqa: FBT003
+    "-name": Sort(NAME, False, lambda product: product.name[:255], str, _letters),  # noqa: FBT003
+}
+
+Product.add_index(Product.user, Product.price, Product.id, name="products_of_user_by_price")
+Product.add_index(Product.user, NAME, Product.id, name="products_of_user_by_name")
 Product.add_index(Product.user, Product.created_at.desc(), Product.id.desc(), name="products_of_user")

@@ -11,6 +11,7 @@ from nexus.schemas.fields import Id, Input, Limit, Money, Text, rfc3339
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
 Description = Annotated[Text, Field(max_length=20_000)]
 ProductStatus = Literal["live", "draft"]
+ProductSort = Literal["-createdAt", "createdAt", "price", "-price", "name", "-name"]
 
 
 class NewProduct(Input):
@@ -36,6 +37,9 @@ class ProductQuery(Input):
     """Which page of whose products."""
 
     user_id: Id
+    min_price: Money | None = None
+    max_price: Money | None = None
+    sort: ProductSort = "-createdAt"
     limit: Limit = 200
     cursor: Text | None = None
 
