@@ -101,8 +101,8 @@ def test_so_does_a_draft_of_many_changes(history: History, scratch: Settings, ch
             ["orders.amount: the database has integer, the models bigint"],
         ),
         (
-            "ALTER TABLE products DROP COLUMN name",
-            ["missing column products.name, NOT NULL without a default"],
+            "ALTER TABLE orders DROP COLUMN product_name",
+            ["missing column orders.product_name, NOT NULL without a default"],
         ),
         (
             "ALTER TABLE users ALTER id DROP IDENTITY",
