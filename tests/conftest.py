@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import psycopg2
 import pytest
 from flask import Flask
+from hypothesis import settings as trials
 from pydantic import TypeAdapter
 
 from nexus import create_app
@@ -28,6 +30,13 @@ for name in Settings.model_fields:
     value = os.environ.pop(name.upper(), None)
     if name == "database_url":
         GIVEN_URL = value
+
+# One process of several, or one in the background of a shell, ignores Ctrl-C, and its children would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes is no law of ours.
+trials.register_profile("nexus", deadline=None)
+trials.load_profile("nexus")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

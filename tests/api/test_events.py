@@ -161,7 +161,5 @@ def test_orders_are_what_a_model_in_memory_says(app: Flask) -> None:
     Orders.app = app
     run_state_machine_as_test(
         Orders,
-        settings=trials(
-            max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=trials(max_examples=12, stateful_step_count=15, suppress_health_check=list(HealthCheck)),
     )

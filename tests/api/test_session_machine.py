@@ -126,6 +126,4 @@ class Sessions(RuleBasedStateMachine):
 
 def test_whatever_is_done_each_token_does_what_the_model_says(app: Flask, settings: Settings) -> None:
     machine = type("Machine", (Sessions,), {"app": app, "settings": settings})
-    run_state_machine_as_test(
-        machine, settings=examples(max_examples=15, stateful_step_count=20, deadline=None)
-    )
+    run_state_machine_as_test(machine, settings=examples(max_examples=15, stateful_step_count=20))

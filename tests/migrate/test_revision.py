@@ -71,9 +71,7 @@ def test_a_draft_brings_the_schema_to_the_models_and_back(
 
 @pytest.mark.long
 @given(st.sets(st.sampled_from(DERIVED), min_size=2, max_size=6))
-@hypothesis_settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_so_does_a_draft_of_many_changes(history: History, scratch: Settings, changes: set[str]) -> None:
     for change in sorted(changes, key=DERIVED.index):
         query(scratch, change)

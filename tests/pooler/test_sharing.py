@@ -43,7 +43,7 @@ def test_the_tests_of_the_api_pass(
     pooler = f"--pooler={bouncer.url()}"
     given = environment(settings, PYTEST_ADDOPTS="-p no:cacheprovider")
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *tests, pooler],
+        [sys.executable, "-m", "pytest", "-q", "-n0", *tests, pooler],
         cwd=root, env=given, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
 

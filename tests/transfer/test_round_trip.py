@@ -106,7 +106,7 @@ def same(stored: Any, value: Any) -> bool:
     return bool((datetime.fromisoformat(stored) if isinstance(value, datetime) else stored) == value)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables=shops(), shape=st.sampled_from(SHAPES), indent=st.sampled_from([None, 1]), data=st.data())
 def test_any_rows_come_in_as_they_were_written(
     shop: Settings,

@@ -54,7 +54,7 @@ def test_the_old_data_come_back_byte_for_byte(shop: Settings, flask: Run, tmp_pa
 
 
 @given(tables=shops())
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_rows_go_out_as_they_came_in_and_come_back(
     shop: Settings, flask: Run, tmp_path: Path, tables: Tables
 ) -> None:
