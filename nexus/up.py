@@ -59,7 +59,7 @@ def prepare() -> Settings:
     await_port("127.0.0.1" if settings.development else "0.0.0.0", settings.port)  # noqa: S104
     if settings.database_url is None:
         embedded.url()
-    applied = History.of(settings).migrate()
+    applied = History.of(settings, waiting=lambda holder: _say(f"waiting: {holder}")).migrate()
     if applied:
         _say(f"migrated: {', '.join(applied)}")
     if settings.development:

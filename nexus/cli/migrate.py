@@ -12,6 +12,11 @@ from nexus.config import Settings
 from nexus.migrate import History
 
 
+def say_waiting(holder: str) -> None:
+    """Say why nothing happens, where it is not taken for what the command lists."""
+    click.echo(f"waiting: {holder}", err=True)
+
+
 @click.command()
 @click.option("--to", metavar="NAME", help="Stop after this migration; its number will do.")
 @click.option("--plan", is_flag=True, help="Print the SQL that would run, and change nothing.")
@@ -20,7 +25,7 @@ from nexus.migrate import History
 @plainly
 def migrate(*, to: str | None, plan: bool, as_json: bool) -> None:
     """Apply the migrations that the database has not seen yet."""
-    history = History.of(current_app.config["SETTINGS"])
+    history = History.of(current_app.config["SETTINGS"], waiting=say_waiting)
     if plan:
         _plan(history, to=to, as_json=as_json)
         return
@@ -52,7 +57,7 @@ def _plan(history: History, *, to: str | None, as_json: bool) -> None:
 def rollback(*, count: int, yes: bool, as_json: bool) -> None:
     """Undo the last migration, or as many as said."""
     settings: Settings = current_app.config["SETTINGS"]
-    history = History.of(settings)
+    history = History.of(settings, waiting=say_waiting)
     if not settings.development and not yes:
         last = [state.name for state in history.states() if state.applied_at][-count:]
         raise click.ClickException(

@@ -7,6 +7,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
+from nexus.cli.migrate import say_waiting
 from nexus.config import Settings
 from nexus.db import session
 from nexus.migrate import History
@@ -29,6 +30,6 @@ def reset(*, yes: bool) -> None:
             where = "SELECT current_database(), coalesce(host(inet_server_addr()), 'this machine')"
             name, host = database.execute_sql(where).fetchone()
         click.confirm(f"Drop every row of the shop in the database {name} on {host}?", abort=True)
-    for name in begin_anew(History.of(settings)):
+    for name in begin_anew(History.of(settings, waiting=say_waiting)):
         click.echo(f"applied {name}")
     click.echo("the shop is empty: flask seed plants the first user and products")

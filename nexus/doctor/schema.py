@@ -3,7 +3,7 @@
 from nexus.db import session
 from nexus.doctor.finding import Verdict, fail, ok, warn
 from nexus.doctor.visit import Visit
-from nexus.migrate import History, names, pending
+from nexus.migrate import History, MigrationError, names, pending
 from nexus.migrate.check import SchemaError, differences, lines, unapplied
 
 #: Rows from which an index matters.
@@ -57,8 +57,11 @@ def drift(visit: Visit) -> Verdict:
         if unapplied(history):
             return warn("not looked for while migrations are pending", "flask migrate")
         found = history.problems() + lines(differences(history))
-    except SchemaError as error:
-        return warn(str(error), "let the role of DATABASE_URL create schemas: flask db check compares in one")
+    except (MigrationError, SchemaError) as error:
+        todo = (
+            "let the role of DATABASE_URL read migratehistory and create a schema, to compare in"
+        )
+        return warn(str(error), todo)
     if found:
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         return fail("; ".join(found[:SHOWN]) + more, "flask db check names all; a migration should mend them")

@@ -12,8 +12,6 @@ from nexus.migrate.declared import declared, tables
 from nexus.migrate.history import History
 from nexus.migrate.running import Direct
 
-UNREADABLE = "the history of migrations cannot be read"
-
 
 class SchemaError(Exception):
     """The schema cannot be looked at, drafted or rehearsed; the text is one line that says why."""
@@ -67,14 +65,12 @@ def schema(database: Direct) -> str:
 
 def disagreements(history: History) -> list[str]:
     """Where migration files and history disagree, and what is pending, which explains what else is found."""
-    with said(UNREADABLE):
-        return [*history.problems(), *(f"{name} is pending" for name in unapplied(history))]
+    return [*history.problems(), *(f"{name} is pending" for name in unapplied(history))]
 
 
 def unapplied(history: History) -> list[str]:
     """The migrations that are pending."""
-    with said(UNREADABLE):
-        return [state.name for state in history.states() if state.applied_at is None]
+    return [state.name for state in history.states() if state.applied_at is None]
 
 
 def lines(found: list[Difference]) -> list[str]:

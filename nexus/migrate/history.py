@@ -8,6 +8,7 @@ from pathlib import Path
 
 import peewee
 from peewee_migrate.migrator import Migrator
+from psycopg2.errorcodes import LOCK_NOT_AVAILABLE
 
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
@@ -15,8 +16,10 @@ from nexus.db import OUTAGES, reason
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate.files import DIRECTORY, Migration, MigrationError, digest, misnumbered, named, names, read
 from nexus.migrate.plan import Plan, plan, replay
-from nexus.migrate.rows import Row, prepare, rows
+from nexus.migrate.rows import TABLE, Row, prepare, rows
 from nexus.migrate.running import Direct, Limits, Runner, turn
+
+UNREADABLE = "the history of migrations cannot be read"
 
 
 @dataclass(frozen=True)
@@ -45,18 +48,23 @@ class History:
         wait: int,
         directory: Path = DIRECTORY,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen.
+        waiting: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """Take where to connect (None: the embedded server), the seconds to wait, the files, the limits."""
+        """Take where to connect (None: the embedded server), the seconds to wait, the files, the limits.
+
+        `waiting` hears of whoever is migrating already, when that takes longer than a second.
+        """
         self.url = url
         self.wait = wait
         self.directory = directory
         self.limits = limits
+        self.waiting = waiting
 
     @classmethod
-    def of(cls, settings: Settings) -> "History":
+    def of(cls, settings: Settings, *, waiting: Callable[[str], object] = lambda _: None) -> "History":
         """The history of the settings' database, on its direct URL."""
         limits = Limits(lock=settings.migrate_lock_timeout, statement=settings.migrate_statement_timeout)
-        return cls(settings.direct, wait=settings.pool_wait, limits=limits)
+        return cls(settings.direct, wait=settings.pool_wait, limits=limits, waiting=waiting)
 
     def migrate(self, *, to: str | None = None, told: Callable[[str], object] = lambda _: None) -> list[str]:
         """Apply every pending migration, or those up to a name or number; return their names.
@@ -65,8 +73,7 @@ class History:
         failed one are applied and, unless it is marked, nothing of it is left.
         """
         last = self._last(to)
-        with self._alone() as database:
-            done = rows(database)
+        with self._alone() as (database, done):
             todo = [self._read(name) for name in self._pending(done, last)]
             if not todo:
                 return []
@@ -80,8 +87,7 @@ class History:
 
     def rollback(self, *, count: int = 1, told: Callable[[str], object] = lambda _: None) -> list[str]:
         """Undo the last migrations, as many as said; return their names."""
-        with self._alone() as database:
-            done = rows(database)
+        with self._alone() as (database, done):
             todo = [self._read(row.name) for row in reversed(done[-count:])]
             for migration in todo:
                 if migration.down is None:
@@ -97,15 +103,14 @@ class History:
     def plan(self, *, to: str | None = None) -> list[Plan]:
         """What `migrate` would run, found without running or changing anything."""
         last = self._last(to)
-        with self._connected() as database:
-            done = rows(database)
+        with self._connected() as (database, done):
             todo = [read(name, self.directory) for name in self._pending(done, last)]
             return plan(todo, after=self._known(done), cursor=database.cursor())
 
     def states(self) -> list[State]:
         """Every migration: the applied ones in the order in which they were, then the pending ones."""
-        with self._connected() as database:
-            done = rows(database)
+        with self._connected() as (_, done):
+            pass
         files = set(names(self.directory))
         applied = [
             State(row.name, row.applied_at, edited=self._edited(row), missing=row.name not in files)
@@ -159,24 +164,44 @@ class History:
         return Runner(database, migrator, self.limits)
 
     @contextmanager
-    def _alone(self) -> Iterator[Direct]:
-        """A connection to change the history by, while nobody else does."""
-        try:
-            with turn(self.url, wait=self.wait) as database:
+    def _alone(self) -> Iterator[tuple[Direct, list[Row]]]:
+        """A connection to change the history by, while nobody else does, and what it is."""
+        with self._told(), turn(self.url, wait=self.wait, waiting=self.waiting) as database:
+            with database.atomic():
+                self._limit(database)
                 prepare(database)
-                yield database
-        except OUTAGES as error:
-            raise DatabaseUnavailable(reason(error)) from error
+                done = rows(database)
+            yield database, done
 
     @contextmanager
-    def _connected(self) -> Iterator[Direct]:
-        """A connection to look at the history by."""
+    def _connected(self) -> Iterator[tuple[Direct, list[Row]]]:
+        """A connection that has looked at the history, and what it is."""
+        database = Direct(self.url, wait=self.wait)
+        with self._told(), database.connection_context():
+            with database.atomic():
+                self._limit(database)
+                done = rows(database)
+            yield database, done
+
+    def _limit(self, database: Direct) -> None:
+        """Let whoever holds the history's table hold us up no longer than a migration."""
+        database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (f"{self.limits.lock}s",))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Make a MigrationError of what the server refuses, and DatabaseUnavailable of its silence."""
         try:
-            database = Direct(self.url, wait=self.wait)
-            with database.connection_context():
-                yield database
-        except OUTAGES as error:
-            raise DatabaseUnavailable(reason(error)) from error
+            yield
+        except (*OUTAGES, peewee.PeeweeException) as error:
+            code = getattr(getattr(error, "orig", None), "pgcode", None)
+            if code == LOCK_NOT_AVAILABLE:
+                raise MigrationError(
+                    f"another session has held the table {TABLE} for {self.limits.lock} s, and nothing was "
+                    "run: run it again when that session is done, or with a larger MIGRATE_LOCK_TIMEOUT"
+                ) from error
+            if isinstance(error, OUTAGES):
+                raise DatabaseUnavailable(reason(error)) from error
+            raise MigrationError(f"{UNREADABLE}: {reason(error)}") from error
 
 
 def pending(database: peewee.Database) -> list[str]:

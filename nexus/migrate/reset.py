@@ -16,7 +16,7 @@ def reset(history: History) -> list[str]:
     """
     with (
         said("nothing was dropped"),
-        turn(history.url, wait=history.wait) as database,
+        turn(history.url, wait=history.wait, waiting=history.waiting) as database,
         database.atomic(),
     ):
         database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (f"{history.wait}s",))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import peewee
@@ -20,7 +21,16 @@ from nexus.migrate.rows import FORGET, REMEMBER
 
 #: Any number that no other program on the same database uses for its advisory locks.
 LOCK = 0x4E65787573
+#: Who holds it; one half of its number is `classid`, the other `objid`.
+HOLDER = """
+SELECT pid, usename, client_addr, date_trunc('second', now() - xact_start)::text
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND classid::bigint << 32 | objid::bigint = %s AND objsubid = 1 AND granted
+"""
 POLL_SECONDS = 0.1
+#: What is over sooner than this is not worth a word.
+PATIENCE_SECONDS = 1.0
 PARTLY = "may have been done in part, since it runs outside a transaction"
 
 #: The server cancels what a killed process of ours left running, and with it gives up its locks.
@@ -70,20 +80,25 @@ class Direct(peewee.PostgresqlDatabase):
 
 
 @contextmanager
-def turn(url: DatabaseURL | None, *, wait: int) -> Iterator[Direct]:
+def turn(url: DatabaseURL | None, *, wait: int, waiting: Callable[[str], object]) -> Iterator[Direct]:
     """A connection for whoever holds a lock that only one migrating process can have.
 
     A transaction's lock on a connection of its own holds through a pooler as well, where a session's
     lock would protect nothing. It is polled for, since a wait inside the server could fill a small pool.
+    The wait ends with the work of the one who holds it, which has limits of its own; `waiting` hears who.
     """
     with closing(connect(url, wait=wait)) as connection:
         # A snapshot that is held for long would make CREATE INDEX CONCURRENTLY wait for ever.
         connection.set_session(isolation_level="READ COMMITTED", autocommit=False)
         cursor = connection.cursor()
+        patient_until = time.monotonic() + PATIENCE_SECONDS
         while True:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (LOCK,))
             if cursor.fetchone()[0]:
                 break
+            if time.monotonic() > patient_until and (holder := _holder(cursor)):
+                waiting(holder)
+                patient_until = inf
             connection.rollback()
             time.sleep(POLL_SECONDS)
         # It idles for as long as migrations take.
@@ -91,6 +106,20 @@ def turn(url: DatabaseURL | None, *, wait: int) -> Iterator[Direct]:
         database = Direct(url, wait=wait)
         with database.connection_context():
             yield database
+
+
+def _holder(cursor: Any) -> str | None:
+    """Who migrates, in words; None when that has just ended."""
+    cursor.execute(HOLDER, (LOCK,))
+    found = cursor.fetchone()
+    if found is None:
+        return None
+    process, role, address, duration = found
+    # Without the right to see more of the sessions of others, their numbers are all that one sees.
+    whose = f" of {role}" if role else ""
+    place = f" from {address}" if address else ""
+    since = f", for {duration} now" if duration else ""
+    return f"another migration or restore is at work: database session {process}{whose}{place}{since}"
 
 
 class Runner:

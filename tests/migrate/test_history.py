@@ -1,6 +1,7 @@
 """What the history knows: which migrations there are, which were applied, and where the files differ."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from nexus.migrate import History, names
 from nexus.migrate.files import digest
 from nexus.migrate.rows import rows
 from nexus.migrate.running import Direct
+from tests.environment import flask
 from tests.migrate.conftest import Checkout
 from tests.sql import query
 
@@ -27,6 +29,23 @@ def test_each_name_is_there_once(scratch: Settings) -> None:
 
     with pytest.raises(UniqueViolation):
         query(scratch, "INSERT INTO migratehistory (name, migrated_at) VALUES (%s, now())", names()[0])
+
+
+@pytest.mark.parametrize("words", ["db status", "migrate", "migrate --plan", "db check", "db rehearse"])
+def test_a_role_that_may_not_read_it_is_told_so_in_one_line(
+    root: Path, scratch: Settings, words: str
+) -> None:
+    History.of(scratch).migrate()
+    url = str(scratch.database_url)
+    # Any role would do that owns nothing here; this one is everywhere.
+    guest = f"{url}{'&' if '?' in url else '?'}options=-crole%3Dpg_monitor"
+
+    run = flask(root, scratch, *words.split(), DATABASE_URL=guest)
+
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == (
+        "Error: the history of migrations cannot be read: permission denied for table migratehistory\n"
+    )
 
 
 def test_every_disagreement_is_named(checkout: Checkout) -> None:

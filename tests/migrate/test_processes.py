@@ -1,5 +1,6 @@
 """Several processes, a killed one, and other sessions in the way: the history stays exact."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -33,6 +34,36 @@ def test_processes_at_once_apply_each_migration_once(checkout: Checkout, count: 
     assert sorted(applied) == [f"applied {name}" for name in everything]
     assert checkout.applied() == everything
     assert query(checkout.settings, "SELECT name FROM runs") == [("one",), ("two",), ("three",)]
+
+
+def test_one_that_waits_for_another_says_for_whom(checkout: Checkout) -> None:
+    checkout.history().migrate()
+    name = checkout.add("held", "ALTER TABLE orders ADD COLUMN note text")
+    with session(checkout, "SELECT count(*) FROM orders"):
+        first = checkout.start("migrate", MIGRATE_LOCK_TIMEOUT="0")
+        reach(checkout, first, "ALTER TABLE orders")
+        second = checkout.start("migrate")
+        assert second.stderr
+        said = second.stderr.readline()
+    ends = [process.communicate(timeout=60) for process in (first, second)]
+
+    holder = r"another migration or restore is at work: database session \d+ of \w+.*, for 00:.* now"
+    assert re.fullmatch(f"waiting: {holder}\n", said)
+    assert ends == [(f"applied {name}\n", ""), ("nothing to migrate: the database is up to date\n", "")]
+
+
+@pytest.mark.parametrize("words", ["migrate", "migrate --plan", "db status", "db rollback"])
+def test_a_history_that_is_held_ends_every_command_in_one_line(checkout: Checkout, words: str) -> None:
+    checkout.history().migrate()
+
+    with session(checkout, "LOCK TABLE migratehistory"):
+        code, out, err = checkout.flask(*words.split(), MIGRATE_LOCK_TIMEOUT="1")
+
+    assert (code, out) == (1, "")
+    assert err == (
+        "Error: another session has held the table migratehistory for 1 s, and nothing was run: "
+        "run it again when that session is done, or with a larger MIGRATE_LOCK_TIMEOUT\n"
+    )
 
 
 def test_the_history_alone_lets_one_of_six_runs_do_it(checkout: Checkout) -> None:
