@@ -58,9 +58,7 @@ def drift(visit: Visit) -> Verdict:
             return warn("not looked for while migrations are pending", "flask migrate")
         found = history.problems() + lines(differences(history))
     except (MigrationError, SchemaError) as error:
-        todo = (
-            "let the role of DATABASE_URL read migratehistory and create a schema, to compare in"
-        )
+        todo = "let the role of DATABASE_URL read migratehistory and create a schema, to compare in"
         return warn(str(error), todo)
     if found:
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""

@@ -77,11 +77,15 @@ class Draft:
         """The way from the left of these differences to their right."""
         draft = cls()
         fresh = {one.thing.table: list[Difference]() for one in found if one.thing.kind == "table"}
+        columns = (one for one in found if one.thing.kind == "column" and one.thing.table not in fresh)
+        absent = [one.thing for one in columns if one.left is None and not _can_be_added(one)]
         for one in found:
             if one.thing.kind == "column" and one.thing.table in fresh:
                 fresh[one.thing.table].append(one)
             elif one.thing.kind == "column":
                 draft._column(one)
+            elif any(_needs(one, column) for column in absent):
+                draft.open += lines([one])
             elif one.thing.kind != "table":
                 # What goes with its table needs no way down; a function goes only after its triggers.
                 draft._anything(one, alone=one.thing.table not in fresh or one.thing.kind == "trigger")
@@ -127,8 +131,7 @@ class Draft:
             self._change(one, left, right)
             return
         facts = left or right or {}
-        if facts["null"] == "not null" and facts["default"] is None:
-            # Rows that are there would have nothing in it.
+        if not _can_be_added(one):
             self.open += [f"{line}, NOT NULL without a default" for line in lines([one])]
             return
         add = f"ALTER TABLE {thing.table} ADD COLUMN {_described(thing, facts)};"
@@ -215,6 +218,20 @@ def _drop(thing: Thing) -> str:
     return f"DROP {thing.kind.upper()} {thing.name}" + (
         f" ON {thing.table};" if thing.kind == "trigger" else ";"
     )
+
+
+def _can_be_added(one: Difference) -> bool:
+    """Whether a column has something for the rows that are there."""
+    facts = one.left or one.right or {}
+    return facts["null"] == "null" or facts["default"] is not None
+
+
+def _needs(one: Difference, column: Thing) -> bool:
+    """Whether the models have a column's name in what is missing, which is then not made without it."""
+    definition = (one.right or {}).get("definition") or ""
+    near = one.thing.table == column.table or f"REFERENCES {column.table}(" in definition
+    name = rf'(?<![\w"]){re.escape(column.name)}(?![\w"])'
+    return near and re.search(name, definition) is not None
 
 
 def _is_key(facts: Facts) -> bool:

@@ -70,6 +70,7 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     def flask(self, *words: str, **changes: str) -> tuple[int | None, str, str]:

@@ -10,7 +10,7 @@ from nexus.config import Settings
 from nexus.migrate import History
 from nexus.migrate.check import differences, lines
 from tests.environment import flask
-from tests.migrate.checkouts import checkout
+from tests.migrate.conftest import Checkout
 from tests.sql import query
 
 IDLE = "BEGIN RETURN NEW; END"
@@ -115,18 +115,17 @@ def test_what_is_found_fails_the_command_and_leaves_nothing(root: Path, scratch:
     assert query(scratch, schemas) == before
 
 
-def test_an_edited_and_a_pending_migration_are_named(scratch: Settings, tmp_path: Path) -> None:
-    ours = checkout(tmp_path)
-    empty = flask(ours, scratch, "db", "check").stdout.splitlines()
-    flask(ours, scratch, "migrate")
-    with (ours / "migrations" / "001_initial.py").open("a") as file:
+def test_an_edited_and_a_pending_migration_are_named(checkout: Checkout) -> None:
+    _, empty, _ = checkout.flask("db", "check")
+    checkout.history().migrate()
+    with (checkout.migrations / "001_initial.py").open("a") as file:
         file.write("# One word more.\n")
 
-    edited = flask(ours, scratch, "db", "check")
+    edited = checkout.flask("db", "check")
 
-    assert "001_initial is pending" in empty
-    assert "missing table orders" in empty
-    assert (edited.returncode, edited.stdout) == (1, "001_initial was edited after it had been applied\n")
+    assert "001_initial is pending" in empty.splitlines()
+    assert "missing table orders" in empty.splitlines()
+    assert edited == (1, "001_initial was edited after it had been applied\n", "")
 
 
 def test_it_waits_for_nobody_who_uses_the_tables(scratch: Settings) -> None:

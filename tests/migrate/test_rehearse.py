@@ -1,10 +1,9 @@
 """`flask db rehearse`: what migrations would do, found in a copy of which nothing stays."""
 
 import json
+import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,9 @@ from nexus.migrate import History, MigrationError, names
 from nexus.migrate.files import DIRECTORY
 from nexus.migrate.observed import statements
 from nexus.migrate.rehearse import Rehearsal, rehearse
-from tests.environment import environment, flask
-from tests.migrate.checkouts import checkout
+from tests.environment import flask
+from tests.locks import held, until_someone_waits
+from tests.migrate.conftest import Checkout
 from tests.sql import query
 
 NUMBER = f"{len(names()) + 1:03}"
@@ -158,16 +158,12 @@ def test_one_that_fails_leaves_no_copy(history: History, scratch: Settings) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_one_that_is_interrupted_leaves_no_copy(
-    scratch: Settings, tmp_path: Path, number: signal.Signals
-) -> None:
-    ours = checkout(tmp_path)
-    History.of(scratch).migrate()
-    add(ours / "migrations", up="SELECT pg_sleep(600)", down="SELECT 1")
-    command = [sys.executable, "-m", "flask", "db", "rehearse"]
-    process = subprocess.Popen(command, cwd=ours, env=environment(scratch), stderr=subprocess.PIPE, text=True)
+def test_one_that_is_interrupted_leaves_no_copy(checkout: Checkout, number: signal.Signals) -> None:
+    checkout.history().migrate()
+    add(checkout.migrations, up="SELECT pg_sleep(600)", down="SELECT 1")
+    process = checkout.start("db", "rehearse")
     try:
-        while not query(scratch, SLEEPING):
+        while not query(checkout.settings, SLEEPING):
             assert process.poll() is None
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
@@ -176,27 +172,42 @@ def test_one_that_is_interrupted_leaves_no_copy(
 
     assert process.returncode == 1
     assert said.count("\n") == 1
-    assert query(scratch, COPIES) == []
+    assert query(checkout.settings, COPIES) == []
 
 
-def test_the_command_reports_for_people_and_for_programs(scratch: Settings, tmp_path: Path) -> None:
-    ours = checkout(tmp_path)
-    History.of(scratch).migrate()
-    name = add(ours / "migrations", up="ALTER TABLE users ADD note text", down="ALTER TABLE users DROP note")
+def test_ctrl_c_while_it_copies_leaves_no_copy_either(checkout: Checkout) -> None:
+    checkout.history().migrate()
+    add(checkout.migrations, up="SELECT 1", down="SELECT 1")
+    with held(checkout.settings, "LOCK TABLE orders"):
+        process = checkout.start("db", "rehearse")
+        until_someone_waits(checkout.settings)
+        begun = query(checkout.settings, COPIES)
+        # A terminal tells every program of the command at once.
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
 
-    plain = flask(ours, scratch, "db", "rehearse", "--data")
-    listed = flask(ours, scratch, "db", "rehearse", "--json")
+    assert len(begun) == 1
+    assert (process.returncode, said.strip()) == (1, "Aborted!")
+    assert query(checkout.settings, COPIES) == []
 
-    assert (plain.returncode, plain.stderr, listed.returncode) == (0, "", 0)
-    heads = [line for line in plain.stdout.splitlines() if not line.startswith(" ")]
+
+def test_the_command_reports_for_people_and_for_programs(checkout: Checkout) -> None:
+    checkout.history().migrate()
+    name = add(checkout.migrations, up="ALTER TABLE users ADD note text", down="ALTER TABLE users DROP note")
+
+    code, plain, err = checkout.flask("db", "rehearse", "--data")
+    listed = checkout.flask("db", "rehearse", "--json")
+
+    assert (code, err, listed[0]) == (0, "", 0)
+    heads = [line for line in plain.splitlines() if not line.startswith(" ")]
     assert heads == [
         f"{name}, up:",
         f"{name}, down:",
         "down drops column users.note",
         "up, down and up again lead where they should",
     ]
-    assert "AccessExclusive on users: blocks readers and writers" in plain.stdout
-    up, _ = json.loads(listed.stdout)["acts"]
+    assert "AccessExclusive on users: blocks readers and writers" in plain
+    up, _ = json.loads(listed[1])["acts"]
     (statement,) = up["statements"]
     assert (statement["sql"], statement["locks"]) == (
         "ALTER TABLE users ADD note text",
