@@ -16,7 +16,7 @@ from nexus.transfer.tables import FORMAT, TABLES, VERSION, Kind, Table
 
 
 class Layout(NamedTuple):
-    """What stands round the rows of a format; TABLE stands for a table's name."""
+    """What stands round the rows of a format; TABLE stands for a table's name, COUNT for that of all rows."""
 
     head: str
     opening: str
@@ -31,7 +31,7 @@ HEAD = f'{{"format":"{FORMAT}","version":{VERSION}'
 #: The formats by name, which is the suffix of their files as well.
 LAYOUTS = {
     "json": Layout(HEAD, ',"TABLE":[', "", "", ",\n", "\n]", "}\n"),
-    "ndjson": Layout(HEAD + "}", "", '{"table":"TABLE","row":', "}", "\n", "", "\n"),
+    "ndjson": Layout(HEAD + "}", "", '{"table":"TABLE","row":', "}", "\n", "", '\n{"rows":COUNT}\n'),
 }
 
 #: How PostgreSQL writes a value as JSON, by the column's type. It makes whole rows faster than Python could
@@ -100,7 +100,7 @@ class Snapshot:
             with redirect_stderr(StringIO()):
                 self._cursor.copy_expert(_copy(table, layout), lines)
             file.write(layout.closing.encode())
-        file.write(layout.foot.encode())
+        file.write(layout.foot.replace("COUNT", str(sum(self.sizes.values()))).encode())
 
 
 class _Lines:

@@ -1,6 +1,8 @@
 """From the JSON of many rows to what COPY writes for them; a row that is not valid is named."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -13,6 +15,9 @@ from nexus.transfer.problems import Problem, Problems
 from nexus.transfer.reading import ID, Batch, scalar
 from nexus.transfer.rows import NULL, Refused, old_id, rule
 from nexus.transfer.tables import ORDERS, Table
+
+#: A key that the quick look does not see.
+SPACED = re.compile(rb'"[ \t\r\n]+:')
 
 
 @dataclass
@@ -45,11 +50,24 @@ class Intake:
 
     def _rows(self, batch: Batch) -> list[Any]:
         """The values of the rows; None for what is not JSON."""
+        text = b",".join(batch.rows)
         try:
-            rows: list[Any] = orjson.loads(b"[" + b",".join(batch.rows) + b"]")
+            rows: list[Any] = orjson.loads(b"[" + text + b"]")
         except orjson.JSONDecodeError:
-            return [self._row(batch, number) for number in range(len(batch.rows))]
+            rows = [self._row(batch, number) for number in range(len(batch.rows))]
+        # Whatever else looks like the end of a key makes these more, and never fewer.
+        keys = text.count(b'":')
+        if SPACED.search(text) or keys != sum(len(row) for row in rows if isinstance(row, dict)):
+            self._repeated(batch, rows)
         return rows
+
+    def _repeated(self, batch: Batch, rows: list[Any]) -> None:
+        """Name the fields that a row has twice, of which a reader of JSON keeps the last."""
+        for place, text, row in zip(batch.places, batch.rows, rows, strict=True):
+            if isinstance(row, dict):
+                for name in repeated(text.decode(errors="surrogateescape")):
+                    reason = "stands in the row more than once"
+                    self.problems.add(Problem(place, batch.table.name, name, reason, id=row.get("id")))
 
     def _row(self, batch: Batch, number: int) -> Any:
         # The library's reader takes lone surrogates as they are, so that the field can be named.
@@ -125,6 +143,18 @@ class Intake:
             else:
                 cells.append(NULL if field.default else refuse(field.wire, "is missing"))
         return cells
+
+
+def repeated(text: str) -> list[str]:
+    """The names that stand more than once in an object of a JSON text."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        times = Counter(name for name, _ in pairs)
+        found.extend(name for name in times if times[name] > 1)
+
+    json.loads(text, object_pairs_hook=look)
+    return found
 
 
 def _together(batch: Batch, rows: list[Any]) -> Cells:

@@ -3,9 +3,9 @@
 import json
 import mmap
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from nexus.transfer.tables import FORMAT, TABLES, VERSION, Table
 
@@ -33,6 +33,10 @@ ID = re.compile(rb'"id"\s*:\s*("[^"\\]*"|[0-9]+)')
 MARK = b"\xef\xbb\xbf"
 
 
+#: Lines know no end, so the last one says how many rows there were.
+LAST = re.compile(rb'\{[ \t]*"rows"[ \t]*:[ \t]*([0-9]{1,18})[ \t]*\}[ \t\r]*(?:\n|\Z)')
+
+
 class Broken(Exception):
     """The file cannot be read on from here."""
 
@@ -42,6 +46,15 @@ class Broken(Exception):
         self.place = place
         self.table = table
         self.identity = identity
+
+
+class Row(NamedTuple):
+    """One row as JSON, the place of its first byte, and its key as JSON, which is empty outside a map."""
+
+    table: Table
+    place: int
+    text: bytes
+    key: bytes
 
 
 @dataclass
@@ -54,6 +67,14 @@ class Batch:
     #: What the rows had as keys in their map, as JSON; none where they were no map.
     keys: list[bytes] = field(default_factory=list)
     size: int = 0
+
+    def add(self, row: Row) -> None:
+        """Take one more."""
+        self.places.append(row.place)
+        self.rows.append(row.text)
+        self.size += len(row.text)
+        if row.key:
+            self.keys.append(row.key)
 
     @property
     def full(self) -> bool:
@@ -92,9 +113,22 @@ class File:
     def batches(self) -> Iterator[Batch]:
         """Every row of the file, in its order; Broken where it cannot be read on."""
         start = len(MARK) if self.data[: len(MARK)] == MARK else 0
-        for batch in self._of_lines(start) if self.lines else self._of_object(start):
+        batch = Batch(TABLES[0])
+        try:
+            for row in self._of_lines(start) if self.lines else self._of_object(start):
+                if row.table is not batch.table or batch.full:
+                    if batch.rows:
+                        yield batch
+                        self.forget()
+                    batch = Batch(row.table)
+                batch.add(row)
+        except Broken:
+            # What stood before is worth looking at all the same.
+            if batch.rows:
+                yield batch
+            raise
+        if batch.rows:
             yield batch
-            self.forget()
 
     def row(self, place: int) -> Any:
         """What stands at a place, read leniently; Broken where that is not JSON."""
@@ -104,7 +138,7 @@ class File:
         """Give back the memory of what was read, which the system reads again where it is needed."""
         self.data.madvise(mmap.MADV_DONTNEED)
 
-    def _of_object(self, start: int) -> Iterator[Batch]:
+    def _of_object(self, start: int) -> Iterator[Row]:
         opened = OPEN.match(self.data, start)
         if opened is None:
             raise Broken(start, "the file is not a JSON object")
@@ -139,8 +173,8 @@ class File:
             raise Broken(position, f"the {name} is not {FORMAT!r}, {VERSION}: another program wrote this")
         return found.end()
 
-    def _of_table(self, table: Table, position: int) -> Any:
-        """The batches of one table, and in the end the position after it."""
+    def _of_table(self, table: Table, position: int) -> Generator[Row, None, int]:
+        """The rows of one table, and in the end the position after it."""
         if empty := EMPTY.match(self.data, position):
             return empty.end()
         opening = self.data[position : position + 1]
@@ -150,69 +184,50 @@ class File:
         if FIRST_ENTRY.match(self.data, position):
             shape = ENTRIES
         position += 1
-        batch, end = Batch(table), b","
-        try:
-            while end == b",":
-                position, end = self._element(shape, position, batch)
-                if batch.full:
-                    yield batch
-                    batch = Batch(table)
-        except Broken:
-            # What stood before is worth looking at all the same.
-            if batch.rows:
-                yield batch
-            raise
-        if batch.rows:
-            yield batch
+        end = b","
+        while end == b",":
+            place, text, key, position, end = self._element(shape, position, table)
+            yield Row(table, place, text, key)
         return position
 
-    def _of_lines(self, start: int) -> Iterator[Batch]:
+    def _of_lines(self, start: int) -> Iterator[Row]:
         header = LINE.match(self.data, start, self._bound(start))
         if header is None or scalar(header[0]) != {"format": FORMAT, "version": VERSION}:
             raise Broken(start, f'the first line is not {{"format": "{FORMAT}", "version": {VERSION}}}')
-        position, batch = header.end(), Batch(TABLES[0])
-        try:
-            while END.match(self.data, position) is None:
-                line, before = Batch(batch.table), position
-                position, _ = self._element(LINES, position, line)
-                table = _named(line.keys[0].decode(errors="replace"), before)
-                if table is not batch.table or batch.full:
-                    if batch.rows:
-                        yield batch
-                    batch = Batch(table)
-                batch.places += line.places
-                batch.rows += line.rows
-                batch.size += line.size
-        except Broken:
-            if batch.rows:
-                yield batch
-            raise
-        if batch.rows:
-            yield batch
+        position, rows, table = header.end(), 0, None
+        while (last := LAST.match(self.data, position)) is None:
+            if END.match(self.data, position):
+                raise Broken(position, 'the file ends too early: its last line, {"rows": N}, is missing')
+            before = position
+            place, text, key, position, _ = self._element(LINES, position, table)
+            table = _named(key.decode(errors="replace"), before)
+            rows += 1
+            yield Row(table, place, text, b"")
+        if END.match(self.data, last.end()) is None:
+            raise Broken(last.end(), "something follows the line that counts the rows")
+        if int(last[1]) != rows:
+            raise Broken(
+                position, f"{int(last[1])} rows were written, and {rows} stand here: some are missing"
+            )
 
-    def _element(self, shape: Shape, position: int, batch: Batch) -> tuple[int, bytes]:
-        """Put the row at the position into the batch; the position after it, and what ended it."""
+    def _element(
+        self, shape: Shape, position: int, table: Table | None
+    ) -> tuple[int, bytes, bytes, int, bytes]:
+        """The row at a position: place, text and key, as `Row` has them; where it ends; what ended it."""
         found = shape.element.match(self.data, position, self._bound(position))
         if found is not None:
-            row, place = found["row"], found.start("row")
-            after: Any = found
-            before: Any = found
-        else:
-            before = shape.before.match(self.data, position, self._bound(position))
-            if before is None:
-                raise Broken(position, self._instead("another row"), table=batch.table)
-            place = before.end()
-            _, end = self._value(place, batch.table)
-            row = self.data[place:end]
-            after = shape.after.match(self.data, end)
-            if after is None:
-                raise self._cut(end, batch.table, place)
-        batch.places.append(place)
-        batch.rows.append(row)
-        batch.size += len(row)
-        if shape is not ROWS:
-            batch.keys.append(before["key"])
-        return after.end(), after["end"]
+            key = found["key"] if shape is not ROWS else b""
+            return found.start("row"), found["row"], key, found.end(), found["end"]
+        before = shape.before.match(self.data, position, self._bound(position))
+        if before is None:
+            raise Broken(position, self._instead("another row"), table=table)
+        place = before.end()
+        _, end = self._value(place, table)
+        after = shape.after.match(self.data, end)
+        if after is None:
+            raise self._cut(end, table, place)
+        key = before["key"] if shape is not ROWS else b""
+        return place, self.data[place:end], key, after.end(), after["end"]
 
     def _value(self, place: int, table: Table | None = None) -> tuple[Any, int]:
         """The JSON value at a place, whatever it is, and the position after it."""

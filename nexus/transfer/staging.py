@@ -80,6 +80,13 @@ class Staging:
             if field.references and not field.orphans:
                 select = f"SELECT s.place, s.{field.column} FROM {staged(table)} s WHERE {_dangling(field)}"
                 self._report(table, field, select, f"no {field.references} row has the id {{}}", problems)
+            if field.together:
+                select = (
+                    f"SELECT s.place, s.{field.column} FROM {staged(table)} s JOIN {field.references} r"
+                    f" ON r.id = s.{field.column} WHERE NOT s.there AND s.id IS NOT NULL"
+                )
+                reason = f"the {field.references} row {{}} is in the database already, without this row"
+                self._report(table, field, select, reason, problems)
 
     def duplicates(self, table: Table, problems: Problems) -> None:
         """Name the rows whose id stood earlier in the file."""

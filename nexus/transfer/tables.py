@@ -55,6 +55,8 @@ class Field:
     references: str | None = None
     #: Whether it may name a row that never existed, which `--orphans keep` makes null.
     orphans: bool = False
+    #: Whether a row comes with the one that it refers to, and not after it.
+    together: bool = False
     #: What no two rows of the table may have in common, in SQL with `{}` for the column.
     unique: str | None = None
 
@@ -146,7 +148,7 @@ ORDER_EVENTS = Table(
     "order_events",
     (
         Field("id", "id", Kind.ID),
-        Field("orderId", "order_id", Kind.ORDER_ID, references="orders"),
+        Field("orderId", "order_id", Kind.ORDER_ID, references="orders", together=True),
         Field("at", "at", Kind.TIME),
         Field("from", '"from"', Kind.TEXT, nullable=True, choices=tuple(STEPS)),
         Field("to", '"to"', Kind.TEXT, choices=tuple(STEPS)),

@@ -78,8 +78,9 @@ def order(**changes: Any) -> dict[str, Any]:
 def write(path: Path, tables: Tables, *, shape: str = "arrays", indent: int | None = None) -> Path:
     """Write rows in one of the shapes that a file can have."""
     if shape == "lines":
-        lines = [{"format": "nexus", "version": 1}]
+        lines: list[dict[str, Any]] = [{"format": "nexus", "version": 1}]
         lines += [{"table": table, "row": row} for table, rows in tables.items() for row in rows]
+        lines.append({"rows": len(lines) - 1})
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         return path
     shaped: dict[str, Any] = {}

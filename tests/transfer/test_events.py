@@ -49,3 +49,22 @@ def test_an_event_that_is_otherwise_is_named_and_nothing_is_written(
     assert run.exit_code == 1
     named = json.loads(run.stdout)["problems"]["named"]
     assert [(one["table"], one["field"]) for one in named] == [("order_events", "actor")]
+
+
+def test_events_of_an_order_that_is_there_without_them_are_a_conflict(
+    stocked: Settings, flask: Run, tmp_path: Path
+) -> None:
+    """As where a shop has brought in the old data itself, and so wrote their events under numbers of its own."""
+    events = [{**event, "id": int(event["id"]) + 100} for event in ROWS["order_events"]]
+    again: Tables = {**ROWS, "order_events": events}
+
+    run = flask("db", "import", write(tmp_path / "shop.json", again), "--json")
+
+    assert run.exit_code == 1
+    named = json.loads(run.stdout)["problems"]["named"]
+    assert [(one["table"], one["id"], one["field"]) for one in named] == [
+        ("order_events", 109, "orderId"),
+        ("order_events", 112, "orderId"),
+    ]
+    assert named[0]["reason"].endswith("is in the database already, without this row")
+    assert query(stocked, "SELECT id FROM order_events ORDER BY id") == [(9,), (12,)]

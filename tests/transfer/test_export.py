@@ -59,6 +59,7 @@ def test_both_formats_hold_a_row_on_each_line(root: Path, stocked: Settings, tmp
         f'{{"table":"orders","row":{order}}}',
         f'{{"table":"order_events","row":{placed}}}',
         f'{{"table":"order_events","row":{paid}}}',
+        '{"rows":6}',
         "",
     ]
     assert json.loads((tmp_path / "shop.json").read_bytes())["orders"] == ROWS["orders"]
@@ -147,8 +148,9 @@ def test_whatever_the_rows_are_they_come_out_as_they_are(
     assert whole_file["users"] == sorted(users, key=lambda row: int(row["id"]))
     assert whole_file["orders"] == sorted(orders, key=lambda row: str(row["id"]))
     assert whole_file["order_events"] == events
-    _, *rows = [json.loads(line) for line in files["ndjson"].getvalue().decode().split("\n")[:-1]]
+    _, *rows, last = [json.loads(line) for line in files["ndjson"].getvalue().decode().split("\n")[:-1]]
     assert [row["row"] for row in rows] == whole_file["users"] + whole_file["orders"] + events
+    assert last == {"rows": len(rows)}
 
 
 def test_what_is_written_meanwhile_is_not_in_it(stocked: Settings) -> None:

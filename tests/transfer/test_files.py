@@ -61,11 +61,47 @@ def test_a_file_that_was_cut_anywhere_is_refused(
     whole = write(tmp_path / "whole", old(), shape=shape, indent=1).read_bytes().rstrip()
     file = tmp_path / ("a.ndjson" if shape == "lines" else "a.json")
     for length in range(1, len(whole), 29):
-        # Lines know no end: a file of them is cut unseen between two.
-        if whole[length - 1 : length + 1].find(b"\n") < 0:
-            file.write_bytes(whole[:length])
-            assert problems(flask, file)
+        file.write_bytes(whole[:length])
+        assert problems(flask, file)
     assert counts(shop) == [0, 0, 0]
+
+
+def test_lines_that_were_lost_are_missed(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    head, *rows, last = write(tmp_path / "a.ndjson", old(), shape="lines").read_text().splitlines(True)
+    for lines, line, reason in (
+        ([head, *rows], 7, 'the file ends too early: its last line, {"rows": N}, is missing'),
+        ([head, *rows[:-1], last], 6, "5 rows were written, and 4 stand here: some are missing"),
+        ([head, *rows, last, rows[0]], 8, "something follows the line that counts the rows"),
+    ):
+        (tmp_path / "a.ndjson").write_text("".join(lines))
+        assert problems(flask, tmp_path / "a.ndjson") == [(line, 1, reason)]
+    assert counts(shop) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("shape", ["arrays", "entries", "objects", "lines"])
+@pytest.mark.parametrize(
+    "again", ['"price": 5, "price"', '"price" : 5, "price"', '"pr\\u0069ce": 5, "price"']
+)
+def test_a_field_that_stands_twice_in_a_row_is_named(
+    shop: Settings, flask: Run, tmp_path: Path, shape: str, again: str
+) -> None:
+    file = write(tmp_path / ("a.ndjson" if shape == "lines" else "a.json"), old(), shape=shape)
+    file.write_text(file.read_text().replace('"price"', again))
+
+    named = json.loads(flask("db", "import", file, "--json").stdout)["problems"]["named"]
+
+    assert [(one["table"], one["id"], one["field"], one["reason"]) for one in named] == [
+        ("products", 3, "price", "stands in the row more than once")
+    ]
+    assert counts(shop) == [0, 0, 0]
+
+
+def test_a_text_that_looks_like_a_key_is_none(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    tables = old()
+    tables["products"][0]["description"] = 'a ": b" :'
+
+    assert flask("db", "import", write(tmp_path / "a.json", tables)).exit_code == 0
+    assert counts(shop) == [2, 1, 2]
 
 
 def test_bytes_that_are_no_utf_8_are_named_by_field(shop: Settings, flask: Run, tmp_path: Path) -> None:
