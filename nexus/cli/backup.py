@@ -1,6 +1,8 @@
 """`flask db backup` and `flask db restore`."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import current_app
@@ -11,6 +13,11 @@ from nexus.transfer.backup import Backup, Server
 from nexus.transfer.whole import whole
 
 
+def _bar(tables: int, label: str) -> Any:
+    """A bar that counts tables, on a terminal."""
+    return click.progressbar(length=tables, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace the file where there is one.")
@@ -19,8 +26,8 @@ from nexus.transfer.whole import whole
 def backup(*, file: Path, force: bool) -> None:
     """Write the whole shop, its schema and its history into FILE, by pg_dump."""
     server = Server(current_app.config["SETTINGS"])
-    with whole(file, replace=force) as output:
-        server.back_up(Path(output.name))
+    with whole(file, replace=force) as output, _bar(server.tables, "backing up") as bar:
+        server.back_up(Path(output.name), seen=bar.update)
     click.echo(f"backed up {server.database} to {file} ({file.stat().st_size} bytes)")
 
 
@@ -36,5 +43,6 @@ def restore(*, file: Path, yes: bool) -> None:
     if server.tables and not yes:
         what = f"the {server.tables} tables of {server.database}"
         click.confirm(f"Replace {what}, with every row, by the backup of {backup.made}?", abort=True)
-    backup.restore()
+    with _bar(backup.tables, "restoring") as bar:
+        backup.restore(seen=bar.update)
     click.echo(f"restored {server.database} to the backup of {backup.made}")

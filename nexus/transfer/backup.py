@@ -1,9 +1,10 @@
 """Copies of the whole shop for the day on which something goes wrong, by PostgreSQL's own programs."""
 
 import os
-import shutil
+import re
 import subprocess
 import tempfile
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
@@ -53,6 +54,11 @@ ORDER BY array_position(ARRAY['VIEW', 'TABLE', 'SEQUENCE', 'ROUTINE', 'TYPE'], k
 \gexec
 """
 
+#: Programs of 17 and later write it, and servers before know no such thing.
+UNKNOWN = b"SET transaction_timeout = 0;\n"
+#: What pg_dump tells when it is asked to tell more.
+NEWS = re.compile(rb"pg_dump: (?!error|warning|hint|detail)")
+
 
 class Server:
     """The settings' database, as PostgreSQL's programs reach it."""
@@ -83,20 +89,26 @@ class Server:
             "LC_ALL": "C",
         }
 
-    def back_up(self, path: Path) -> None:
-        """Write the shop's schema into a file; ProgramMissing or TransferError."""
+    def back_up(self, path: Path, *, seen: Callable[[int], object] = lambda _: None) -> None:
+        """Write the shop's schema into a file, and tell `seen` of each table.
+
+        Raises ProgramMissing and TransferError.
+        """
         schema = self.schema.replace('"', '""')
         # By name: into its standard output pg_dump would write the table of contents twice.
-        what = ["--format=custom", f'--schema="{schema}"', f"--file={path}"]
-        done = subprocess.run(  # noqa: S603 - a program of PostgreSQL's, by its full path.
+        what = ["--format=custom", "--verbose", f'--schema="{schema}"', f"--file={path}"]
+        with subprocess.Popen(  # noqa: S603 - a program of PostgreSQL's, by its full path.
             [find("pg_dump", server=self.version), *what, "--no-password", f"--dbname={self.address}"],
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        if done.returncode:
-            raise TransferError(_complaint(done.stderr))
+            stderr=subprocess.PIPE,
+        ) as program:
+            try:
+                said = _heard(program, seen)
+            finally:
+                program.kill()
+        if program.returncode:
+            raise TransferError(_complaint(said))
 
 
 class Backup:
@@ -116,11 +128,13 @@ class Backup:
         lines = done.stdout.decode(errors="replace").splitlines()
         if not any(f" TABLE {server.schema} {HISTORY} " in line for line in lines):
             raise TransferError(f"{path} holds no shop for the schema {server.schema}")
+        #: How many tables have rows in it, or may have.
+        self.tables = sum(" TABLE DATA " in line for line in lines)
         #: When it was made, as pg_dump writes it.
         self.made = next(line.partition(" at ")[2] for line in lines if "Archive created at" in line)
 
-    def restore(self) -> None:
-        """Put the shop back as it was, all of it or, with a TransferError, nothing.
+    def restore(self, *, seen: Callable[[int], object] = lambda _: None) -> None:
+        """Put the shop back as it was, all of it or, with a TransferError, nothing, and tell of each table.
 
         pg_restore's own `--clean` would stumble over tables that came after the backup. So it only writes
         the script, and psql runs it in one transaction after ours that clears the place.
@@ -146,22 +160,46 @@ class Backup:
                     stderr=said_writing,
                 ) as psql,
             ):
-                _run(script, psql)
+                _run(script, psql, unknown=UNKNOWN if server.version < 17 else b"", seen=seen)
             if psql.returncode:
                 raise TransferError(f"nothing was restored: {_said(said_writing)}")
             if script.returncode:
                 raise TransferError(f"nothing was restored: {_said(said_reading)}")
 
 
-def _run(script: "subprocess.Popen[bytes]", psql: "subprocess.Popen[bytes]") -> None:
-    """Let psql run what pg_restore writes, and commit when both have come to the end of it."""
+def _heard(program: "subprocess.Popen[bytes]", seen: Callable[[int], object]) -> bytes:
+    """Wait for the end of a pg_dump, and tell of each table; what else it said, without its news."""
+    said = b""
+    assert program.stderr is not None
+    for line in program.stderr:
+        if b": dumping contents of table " in line:
+            seen(1)
+        elif not NEWS.match(line):
+            said += line
+    program.wait()
+    return said
+
+
+def _run(
+    script: "subprocess.Popen[bytes]",
+    psql: "subprocess.Popen[bytes]",
+    *,
+    unknown: bytes,
+    seen: Callable[[int], object],
+) -> None:
+    """Let psql run what pg_restore writes but one line, and commit when both have come to the end of it."""
     assert script.stdout is not None
     assert psql.stdin is not None
     try:
         # A broken pipe is psql's end, for which it gives the reason itself.
         with suppress(BrokenPipeError):
             psql.stdin.write(CLEARED.encode())
-            shutil.copyfileobj(script.stdout, psql.stdin)
+            for line in script.stdout:
+                if line != unknown:
+                    psql.stdin.write(line)
+                # No row is such a line, with which the rows of each table end.
+                if line == b"\\.\n":
+                    seen(1)
             # Only now: half a script ends like a whole one.
             if script.wait() == 0:
                 psql.stdin.write(b"COMMIT;\n")

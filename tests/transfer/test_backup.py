@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nexus import postgres_programs
 from nexus.config import Settings
 from nexus.db import connect
 from nexus.postgres_programs import ProgramMissing, find
@@ -162,6 +163,22 @@ def test_programs_older_than_the_server_are_refused(stocked: Settings, backup: P
         server.back_up(tmp_path / "file")
     with pytest.raises(ProgramMissing, match=r"^pg_restore .* install"):
         Backup(backup, server=server)
+
+
+def test_newer_programs_serve_an_older_server(
+    stocked: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine with the programs of the embedded PostgreSQL alone, which are the newest there are."""
+    monkeypatch.setattr(postgres_programs, "DEBIAN", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    server = Server(stocked)
+    before = everything(stocked)
+    server.back_up(tmp_path / "shop.backup")
+    change(stocked)
+
+    Backup(tmp_path / "shop.backup", server=server).restore()
+
+    assert everything(stocked) == before
 
 
 def test_an_interrupted_backup_leaves_no_file_and_tells_no_password(

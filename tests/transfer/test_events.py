@@ -54,7 +54,7 @@ def test_an_event_that_is_otherwise_is_named_and_nothing_is_written(
 def test_events_of_an_order_that_is_there_without_them_are_a_conflict(
     stocked: Settings, flask: Run, tmp_path: Path
 ) -> None:
-    """As where a shop has brought in the old data itself, and so wrote their events under numbers of its own."""
+    """As where a shop has brought in the old data itself, with events under numbers of its own."""
     events = [{**event, "id": int(event["id"]) + 100} for event in ROWS["order_events"]]
     again: Tables = {**ROWS, "order_events": events}
 

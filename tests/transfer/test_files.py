@@ -67,7 +67,9 @@ def test_a_file_that_was_cut_anywhere_is_refused(
 
 
 def test_lines_that_were_lost_are_missed(shop: Settings, flask: Run, tmp_path: Path) -> None:
-    head, *rows, last = write(tmp_path / "a.ndjson", old(), shape="lines").read_text().splitlines(True)
+    head, *rows, last = (
+        write(tmp_path / "a.ndjson", old(), shape="lines").read_text().splitlines(keepends=True)
+    )
     for lines, line, reason in (
         ([head, *rows], 7, 'the file ends too early: its last line, {"rows": N}, is missing'),
         ([head, *rows[:-1], last], 6, "5 rows were written, and 4 stand here: some are missing"),
