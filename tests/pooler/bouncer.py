@@ -112,12 +112,19 @@ class Bouncer:
 
     def served(self) -> int:
         """How many transactions it has served, of all databases together."""
+        return sum(int(row["xact_count"]) for row in self._shown("STATS_TOTALS"))
+
+    def clients(self) -> int:
+        """How many connections clients have to the database of the settings."""
+        return sum(row["database"] == self._database for row in self._shown("CLIENTS"))
+
+    def _shown(self, what: str) -> list[dict[str, Any]]:
         with closing(psycopg2.connect(self.url("pgbouncer", query=""))) as console:
             console.autocommit = True
             cursor = console.cursor()
-            cursor.execute("SHOW STATS_TOTALS")
+            cursor.execute(f"SHOW {what}")
             names = [column.name for column in cursor.description or ()]
-            return sum(int(row[names.index("xact_count")]) for row in cursor.fetchall())
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def left_behind(self) -> list[tuple[str, str, str]]:
         """What clients have left in the sessions of the server, each of which is looked into."""

@@ -52,9 +52,13 @@ def test_the_tests_of_the_api_pass(
 
 
 @pytest.fixture
-def server(root: Path, app: Flask, settings: Settings, bouncer: Bouncer) -> Iterator[Server]:
-    """gunicorn with two processes of four threads, which reach the database through the pooler."""
-    server = Server(root, settings.model_copy(update={"database_pool_url": bouncer.url()}))
+def server(
+    root: Path, app: Flask, settings: Settings, bouncer: Bouncer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
+    """gunicorn with a thread and a connection to the pooler for each client, whichever process serves it."""
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", f"--threads {CLIENTS}")
+    url = bouncer.url(query=f"?pgbouncer=true&connection_limit={CLIENTS}")
+    server = Server(root, settings.model_copy(update={"database_pool_url": url}))
     try:
         server.wait()
         yield server
@@ -77,6 +81,8 @@ def test_a_crowd_is_served_without_an_error_and_leaves_nothing_behind(
     rounds = requests // ROUND
     assert statuses == {200: 4 * rounds, 201: 2 * rounds, 204: rounds, 404: rounds}
     assert query(settings, "SELECT status, count(*) FROM orders GROUP BY 1") == [("paid", rounds)]
+    # Each opens a connection when it needs one; now and then one is free that another has left.
+    assert bouncer.clients() > CLIENTS // 2
     assert bouncer.left_behind() == []
 
 
