@@ -153,9 +153,9 @@ def _named(problem: Problem) -> dict[str, Any]:
 
 def _show(report: Report) -> None:
     """Print the report for people."""
-    click.echo(f"{'table':<10}{'read':>10}{'written':>10}{'already there':>15}")
+    click.echo(f"{'table':<14}{'read':>10}{'written':>10}{'already there':>15}")
     for table in report.tables:
-        click.echo(f"{table.table:<10}{table.read:>10}{table.written:>10}{table.already_there:>15}")
+        click.echo(f"{table.table:<14}{table.read:>10}{table.written:>10}{table.already_there:>15}")
     if report.proven:
         click.echo(f"\n{'column':<22}{'values':>10}  {'of the file':<18}of the database")
     for table in report.tables:

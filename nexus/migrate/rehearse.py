@@ -1,12 +1,8 @@
 """The rehearsal of pending migrations: up, down and up again in a copy, and what each statement did there."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
-
-from psycopg2.extensions import set_wait_callback
-from psycopg2.extras import wait_select
 
 from nexus.database_url import DatabaseURL
 from nexus.migrate.catalogue import Catalogue, Difference, compare, read_all
@@ -61,7 +57,7 @@ def rehearse(history: History, *, data: bool) -> Rehearsal:
     rehearsal = Rehearsal()
     if not unapplied(history):
         return rehearsal
-    with copied(history, data=data) as url, _interruptible():
+    with copied(history, data=data) as url:
         stage = _on(history, url)
         before = _scene(stage, data=data)
         up = _play(stage, rehearsal, direction="up", data=data)
@@ -74,16 +70,6 @@ def rehearse(history: History, *, data: bool) -> Rehearsal:
     rehearsal.losses += [f"down drops {line}" for line in _gone(up, down)]
     rehearsal.losses += [f"down loses {line}" for line in _fewer(up, down)]
     return rehearsal
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the statement that runs, for which the driver would wait otherwise."""
-    set_wait_callback(wait_select)
-    try:
-        yield
-    finally:
-        set_wait_callback(None)
 
 
 def _on(history: History, url: DatabaseURL) -> History:

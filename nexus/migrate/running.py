@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
+from select import select
+from threading import Event
 from typing import Any
 
 import peewee
@@ -13,6 +15,7 @@ import psycopg2
 from peewee_migrate.migrator import Migrator
 from playhouse.migrate import Operation
 from psycopg2.errorcodes import LOCK_NOT_AVAILABLE, QUERY_CANCELED
+from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
 
 from nexus.database_url import DatabaseURL
 from nexus.db import OUTAGES, connect, reason
@@ -87,7 +90,7 @@ def turn(url: DatabaseURL | None, *, wait: int, waiting: Callable[[str], object]
     lock would protect nothing. It is polled for, since a wait inside the server could fill a small pool.
     The wait ends with the work of the one who holds it, which has limits of its own; `waiting` hears who.
     """
-    with closing(connect(url, wait=wait)) as connection:
+    with _interruptible(), closing(connect(url, wait=wait)) as connection:
         # A snapshot that is held for long would make CREATE INDEX CONCURRENTLY wait for ever.
         connection.set_session(isolation_level="READ COMMITTED", autocommit=False)
         cursor = connection.cursor()
@@ -106,6 +109,35 @@ def turn(url: DatabaseURL | None, *, wait: int, waiting: Callable[[str], object]
         database = Direct(url, wait=wait)
         with database.connection_context():
             yield database
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the statement that runs, for which the driver would wait otherwise."""
+    interrupted = Event()
+
+    def wait(connection: Any) -> None:
+        while True:
+            try:
+                state = connection.poll()
+                if state == POLL_OK:
+                    return
+                reading, writing = ([connection], []) if state == POLL_READ else ([], [connection])
+                select(reading, writing, [])
+            except KeyboardInterrupt:
+                # The answer to this is an error, which leaves the connection fit for what is to be undone.
+                connection.cancel()
+                interrupted.set()
+
+    set_wait_callback(wait)
+    try:
+        yield
+    except Exception:
+        if interrupted.is_set():
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        set_wait_callback(None)
 
 
 def _holder(cursor: Any) -> str | None:

@@ -23,7 +23,7 @@ from nexus.transfer.problems import TransferError
 from nexus.transfer.whole import stoppable
 
 TABLES_HERE = """
-SELECT current_database(), current_schema(), count(c.oid)
+SELECT current_database(), current_schema(), count(c.oid), coalesce(bool_or(relname = %s), false)
 FROM pg_class c WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind IN ('r', 'p')
 """
 
@@ -69,8 +69,8 @@ class Server:
             url = settings.direct or DatabaseURL.parse(embedded.url())
             with closing(connect(url, wait=settings.pool_wait)) as connection:
                 cursor = connection.cursor()
-                cursor.execute(TABLES_HERE)
-                self.database, schema, self.tables = cursor.fetchone()
+                cursor.execute(TABLES_HERE, (HISTORY,))
+                self.database, schema, self.tables, self._shop = cursor.fetchone()
                 self.version = int(connection.server_version) // 10000
         except OUTAGES as error:
             raise DatabaseUnavailable(reason(error)) from error
@@ -94,6 +94,8 @@ class Server:
 
         Raises ProgramMissing and TransferError.
         """
+        if not self._shop:
+            raise TransferError(f"there is no shop in {self.database}, schema {self.schema}, to back up")
         schema = self.schema.replace('"', '""')
         # By name: into its standard output pg_dump would write the table of contents twice.
         what = ["--format=custom", "--verbose", f'--schema="{schema}"', f"--file={path}"]

@@ -11,7 +11,7 @@ from psycopg2.errors import UndefinedColumn, UndefinedTable
 from nexus.config import Settings
 from nexus.db import OUTAGES, connect, reason
 from nexus.errors import DatabaseUnavailable
-from nexus.transfer.problems import TransferError
+from nexus.transfer.problems import TransferError, outdated
 from nexus.transfer.tables import FORMAT, TABLES, VERSION, Kind, Table
 
 
@@ -56,7 +56,7 @@ def snapshot(settings: Settings) -> Iterator["Snapshot"]:
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
             yield Snapshot(connection)
     except (UndefinedTable, UndefinedColumn) as error:
-        raise TransferError(f"{reason(error)}: bring the schema up to date with flask migrate") from error
+        raise outdated(error) from error
     except (*OUTAGES, psycopg2.Error) as error:
         # What has no code is not the server's word, but the end of the connection to it.
         if isinstance(error, OUTAGES) or error.pgcode is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nexus.transfer.problems import Problem, Problems, TransferError
+from nexus.transfer.reading import repeated
 from nexus.transfer.tables import TABLES, Kind, Table
 
 
@@ -35,9 +36,12 @@ class Fixes:
         if path is None:
             return cls({})
         try:
-            wanted = json.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            wanted = json.loads(text)
         except (ValueError, OSError) as error:
             raise TransferError(f"{path}: {error}") from None
+        if twice := repeated(text):
+            raise TransferError(f"{path}: {twice[0]!r} stands more than once in one object")
         names = {table.name: {field.wire for field in table.fields} for table in TABLES}
         if not isinstance(wanted, dict):
             raise TransferError(f"{path}: is not an object of tables")

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from psycopg2.errors import LockNotAvailable
+from psycopg2.errors import LockNotAvailable, UndefinedColumn, UndefinedTable
 
 from nexus.config import Settings
 from nexus.db import OUTAGES, connect, reason
 from nexus.errors import DatabaseUnavailable
 from nexus.transfer.fixes import Correction, Fixes
 from nexus.transfer.intake import Intake
-from nexus.transfer.problems import Problem, Problems, TransferError
+from nexus.transfer.problems import Problem, Problems, TransferError, outdated
 from nexus.transfer.proof import Digest, TableProof, compare, from_database
 from nexus.transfer.reading import Broken, File
 from nexus.transfer.staging import Staging
@@ -160,6 +160,8 @@ def opened(
 ) -> Iterator[Transfer]:
     """A file and a transaction for it; TransferError or DatabaseUnavailable where there cannot be one."""
     corrections = Fixes.load(fixes)
+    if not path.is_file():
+        raise TransferError(f"{path} is no ordinary file: write what comes out of a pipe into one first")
     try:
         with path.open("rb") as source, closing(_mapped(source.fileno())) as data:
             file = File(data, lines=path.suffix == ".ndjson")
@@ -169,6 +171,8 @@ def opened(
                 yield Transfer(file, connection, fixes=corrections, limit=limit, advance=advance)
     except LockNotAvailable as error:
         raise TransferError("someone else holds the tables for ten seconds: nothing was written") from error
+    except (UndefinedTable, UndefinedColumn) as error:
+        raise outdated(error) from error
     except OUTAGES as error:
         raise DatabaseUnavailable(reason(error)) from error
     except psycopg2.Error as error:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -12,7 +11,7 @@ import orjson
 
 from nexus.transfer.fixes import Fixes
 from nexus.transfer.problems import Problem, Problems
-from nexus.transfer.reading import ID, Batch, scalar
+from nexus.transfer.reading import ID, Batch, repeated, scalar
 from nexus.transfer.rows import NULL, Refused, old_id, rule
 from nexus.transfer.tables import ORDERS, Table
 
@@ -143,18 +142,6 @@ class Intake:
             else:
                 cells.append(NULL if field.default else refuse(field.wire, "is missing"))
         return cells
-
-
-def repeated(text: str) -> list[str]:
-    """The names that stand more than once in an object of a JSON text."""
-    found: list[str] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        times = Counter(name for name, _ in pairs)
-        found.extend(name for name in times if times[name] > 1)
-
-    json.loads(text, object_pairs_hook=look)
-    return found
 
 
 def _together(batch: Batch, rows: list[Any]) -> Cells:

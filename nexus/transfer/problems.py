@@ -14,6 +14,11 @@ class TransferError(Exception):
     """An import, a proof or an export that cannot be; the text is one line that says why."""
 
 
+def outdated(error: Any) -> TransferError:
+    """What to say when the database has no such table or column."""
+    return TransferError(f"{error.diag.message_primary}: bring the schema up to date with flask migrate")
+
+
 @dataclass
 class Problem:
     """One value, or one row, that is not as it must be."""

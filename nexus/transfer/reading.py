@@ -3,6 +3,7 @@
 import json
 import mmap
 import re
+from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -270,6 +271,18 @@ def scalar(text: bytes) -> Any:
         return json.loads(plain, strict=False)
     except ValueError:
         return plain
+
+
+def repeated(text: str) -> list[str]:
+    """The names that stand more than once in an object of a JSON text."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        times = Counter(name for name, _ in pairs)
+        found.extend(name for name in times if times[name] > 1)
+
+    json.loads(text, object_pairs_hook=look)
+    return found
 
 
 def _named(name: str, place: int) -> Table:

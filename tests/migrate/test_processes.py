@@ -1,6 +1,7 @@
 """Several processes, a killed one, and other sessions in the way: the history stays exact."""
 
 import re
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -102,6 +103,23 @@ def test_a_killed_run_is_taken_up_by_the_next(checkout: Checkout) -> None:
     assert checkout.flask("migrate") == (0, f"applied {name}\n", "")
     assert checkout.applied() == [*names(), name]
     assert query(checkout.settings, "SELECT count(*) FROM half") == [(0,)]
+
+
+def test_ctrl_c_ends_the_statement_that_runs(checkout: Checkout) -> None:
+    checkout.history().migrate()
+    name = checkout.add("sleep", "CREATE TABLE half (id int)", "SELECT pg_sleep(600)")
+    process = checkout.start("migrate")
+    try:
+        reach(checkout, process, "^SELECT pg_sleep")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        kill(process)
+
+    assert (process.returncode, out, err.strip()) == (1, "", "Aborted!")
+    assert query(checkout.settings, WORKING, "^SELECT pg_sleep") == []
+    assert name not in checkout.applied()
+    assert query(checkout.settings, "SELECT to_regclass('half')") == [(None,)]
 
 
 def test_a_killed_first_migration_leaves_an_empty_database(checkout: Checkout) -> None:

@@ -119,6 +119,14 @@ def test_a_backup_is_replaced_only_on_purpose(root: Path, stocked: Settings, tmp
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_database_without_a_shop_is_not_backed_up(root: Path, scratch: Settings, tmp_path: Path) -> None:
+    run = db(root, scratch, "backup", tmp_path / "shop.backup")
+
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
+    assert run.stderr.endswith(", schema public, to back up\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_no_backup_of_a_shop_is_refused(root: Path, stocked: Settings, backup: Path) -> None:
     before = everything(stocked)
     text, cut, other = (backup.with_name(name) for name in ("text", "cut", "other"))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from nexus.config import Settings
+from tests.sql import query
 from tests.transfer.conftest import Run, counts, old, write
 
 
@@ -122,6 +123,39 @@ def test_an_empty_file_and_one_that_is_not_there_fail_in_one_line(flask: Run, tm
 
     assert (empty.exit_code, empty.stderr) == (1, "Error: the file is empty\n")
     assert gone.exit_code == 2
+
+
+def test_what_is_no_ordinary_file_is_refused_in_words(flask: Run) -> None:
+    run = flask("db", "import", "/dev/null")
+
+    assert (run.exit_code, run.stderr) == (
+        1,
+        "Error: /dev/null is no ordinary file: write what comes out of a pipe into one first\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["import", "verify"])
+def test_a_database_without_the_tables_is_told_how_to_get_them(
+    shop: Settings, flask: Run, tmp_path: Path, command: str
+) -> None:
+    query(shop, "DROP TABLE order_events, orders")
+
+    run = flask("db", command, write(tmp_path / "a.json", old()))
+
+    said = 'Error: relation "orders" does not exist: bring the schema up to date with flask migrate\n'
+    assert (run.exit_code, run.stderr) == (1, said)
+
+
+def test_corrections_that_stand_twice_are_refused(flask: Run, tmp_path: Path) -> None:
+    fixes = tmp_path / "fixes.json"
+    fixes.write_text('{"users": {"1": {"email": "a@example.com"}, "1": {"email": "b@example.com"}}}')
+
+    run = flask("db", "import", write(tmp_path / "a.json", old()), "--fixes", fixes)
+
+    assert (run.exit_code, run.stderr) == (
+        1,
+        f"Error: {fixes}: '1' stands more than once in one object\n",
+    )
 
 
 def test_every_bad_row_is_named_up_to_the_limit(flask: Run, tmp_path: Path) -> None:
