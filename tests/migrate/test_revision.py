@@ -84,9 +84,7 @@ def test_so_does_a_draft_of_many_changes(history: History, scratch: Settings, ch
         assert sorted(differences(history), key=str) == sorted(before, key=str)
     finally:
         path.unlink()
-        query(scratch, "DROP TABLE IF EXISTS users, products, orders, order_events, migratehistory")
-        for function in ("touch_updated_at", "check_order_step", "record_order_event", "keep_order_events"):
-            query(scratch, f"DROP FUNCTION IF EXISTS {function}")
+        query(scratch, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         history.migrate()
 
 

@@ -44,7 +44,7 @@ def test_the_tests_of_the_api_pass(
     given = environment(settings, PYTEST_ADDOPTS="-p no:cacheprovider")
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n0", *tests, pooler],
-        cwd=root, env=given, capture_output=True, text=True, timeout=600,
+        cwd=root, env=given, capture_output=True, text=True, timeout=1800,
     )  # fmt: skip
 
     assert run.returncode == 0, run.stdout
