@@ -30,7 +30,8 @@ def versions_meant(product_id: int) -> list[datetime] | None:
     """
     if "If-Match" not in request.headers or request.if_match.star_tag:
         return None
-    found = [TAG.fullmatch(tag) for tag in request.if_match.as_set()]
+    # Of an empty tag Werkzeug makes None.
+    found = [TAG.fullmatch(tag or "") for tag in request.if_match.as_set()]
     return [
         EPOCH + timedelta(microseconds=int(match[2]))
         for match in found
