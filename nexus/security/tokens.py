@@ -95,7 +95,7 @@ def current_session() -> Session | None:
         if session is None:
             raise Unauthenticated
         return session
-    session = _session_of(request.cookies.get(COOKIE, ""))
+    session = _session_of(_cookie(COOKIE))
     if session is not None:
         # Browsers send cookies along whichever page made the request, so that page must be one of ours.
         refuse_cross_origin()
@@ -120,8 +120,18 @@ def presented_refresh_token(given: str | None) -> str:
     """The refresh token of the body, or else of the cookie, which pages of other sites cannot use."""
     if given is not None:
         return given
-    cookie = request.cookies.get(REFRESH_COOKIE)
+    cookie = _cookie(REFRESH_COOKIE)
     if not cookie:
         raise Unauthenticated
     refuse_cross_origin()
     return cookie
+
+
+def _cookie(name: str) -> str:
+    """The value of a cookie; several of one name are as good as none.
+
+    A neighbouring domain can set a cookie of ours beside the owner's, which browsers may send first: its
+    visitor would act in the account of whoever set it.
+    """
+    values = request.cookies.getlist(name)
+    return values[0] if len(values) == 1 else ""

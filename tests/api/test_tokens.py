@@ -158,6 +158,16 @@ def test_a_bad_bearer_beside_a_good_cookie_is_refused(seller: Person, stranger: 
     assert stranger.get("/api/auth/me", headers=headers).status_code == 401
 
 
+def test_of_two_cookies_none_counts(seller: Person, rival: Person, stranger: Person) -> None:
+    # A neighbouring domain may have set the first, for the visitor to act in the account of the rival.
+    tossed = {"Cookie": f"token={rival.token}; token={seller.token}"}
+    spent = {"Cookie": f"refresh={rival.refresh_token}; refresh={seller.refresh_token}"}
+
+    assert stranger.get("/api/auth/me", headers=tossed).status_code == 401
+    assert stranger.post("/api/auth/refresh", headers=spent).status_code == 401
+    assert rival.post("/api/auth/refresh", {"refreshToken": rival.refresh_token}).status_code == 200
+
+
 def test_another_scheme_beside_a_good_cookie_leaves_it_alone(seller: Person, stranger: Person) -> None:
     headers = {"Cookie": f"token={seller.token}", "Authorization": "Basic eDp5"}
 
