@@ -1,5 +1,6 @@
 """Passwords: how they are hashed, how hashes of the old system are still honoured."""
 
+import secrets
 import unicodedata
 
 import bcrypt
@@ -13,8 +14,8 @@ BCRYPT = ("$2a$", "$2b$", "$2y$")
 #: What bcrypt reads of a password. The old system cut longer ones here without a word.
 BCRYPT_BYTES = 72
 
-#: Verified against when no account has the e-mail address, so that both answers take the same time.
-NOBODY = HASHER.hash("no account has this password")
+#: The hash of what nobody knows, verified against where there is no hash, so that all refusals take as long.
+NOBODY = HASHER.hash(secrets.token_urlsafe())
 
 
 def hash_password(password: str) -> str:
@@ -23,11 +24,12 @@ def hash_password(password: str) -> str:
 
 
 def verify(password: str, stored: str | None) -> bool:
-    """Whether the password is the one of a stored hash; None, for no account, costs as much and is False."""
+    """Whether the password is the one of a stored hash.
+
+    None, for no account, and a text that is no hash are False and cost as much as a wrong password.
+    """
     if stored is None:
-        for one in spellings(password):
-            _argon2(one, NOBODY)
-        return False
+        stored = NOBODY
     check = _bcrypt if stored.startswith(BCRYPT) else _argon2
     return any(check(one, stored) for one in spellings(password))
 
@@ -57,8 +59,10 @@ def outdated(password: str, stored: str) -> bool:
 def _argon2(password: str, stored: str) -> bool:
     try:
         return HASHER.verify(stored, password)
-    except (VerificationError, InvalidHashError):
+    except VerificationError:
         return False
+    except InvalidHashError:
+        return _argon2(password, NOBODY)
 
 
 def _bcrypt(password: str, stored: str) -> bool:
@@ -66,4 +70,4 @@ def _bcrypt(password: str, stored: str) -> bool:
         return bcrypt.checkpw(password.encode()[:BCRYPT_BYTES], stored.encode())
     except ValueError:
         # Not a whole bcrypt hash: such an account cannot sign in, which is no reason to fail.
-        return False
+        return _argon2(password, NOBODY)
