@@ -89,6 +89,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "field.has_nul": ("must not contain the character NUL", "не может содержать символ NUL"),
     "field.not_an_email": ("is not an e-mail address", "не похоже на адрес e-mail"),
     "field.is_the_email": ("must not be the e-mail address", "не может совпадать с адресом e-mail"),
+    "field.is_the_password": ("must not be the password", "не может совпадать с паролем"),
     "field.too_common": (
         "is too easy to guess: a common password, word or name; join several unrelated words",
         "слишком легко угадать: частый пароль, слово или имя; соедините несколько не связанных слов",

@@ -43,7 +43,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.server": {"config"},
     "nexus.observe": {"config", "db"},
     "nexus.schemas": {"models", "schemas", "security.passwords"},
-    "nexus.security.strength": {"security.passwords", "security.russian"},
+    "nexus.security.strength": {"schemas.fields", "security.passwords", "security.russian"},
     "nexus.security": {"config", "errors", "models", "security"},
     "nexus.paging": {"errors"},
     "nexus.transfer": {"config", "db", "errors", "models", "transfer"},

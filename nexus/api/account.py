@@ -5,7 +5,7 @@ from uuid import UUID
 from flask import Blueprint, Response
 
 from nexus.api.endpoint import endpoint, reply
-from nexus.api.passwords import refuse_weak
+from nexus.api.passwords import refuse_as_email, refuse_weak
 from nexus.errors import EmailTaken, InvalidCredentials, InvalidResetToken, NotFound, OpenOrders
 from nexus.models import accounts
 from nexus.models.sessions import Session
@@ -66,6 +66,7 @@ def reset_password(body: PasswordReset) -> None:
 @endpoint(body=EmailChange, sign_in="required", answer=UserAnswer, errors=(InvalidCredentials, EmailTaken))
 def change_email(body: EmailChange, user: User) -> UserAnswer:
     """Take another e-mail address."""
+    refuse_as_email(body.email, password=body.current_password)
     changed = accounts.change_email(user, email=body.email, current=body.current_password)
     journal.record("email_changed", user=user.id)
     return {"user": user_out(changed)}

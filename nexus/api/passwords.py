@@ -12,3 +12,9 @@ def refuse_weak(password: str, *, field: str, email: str) -> None:
     code = strength.objection(password, email=email, least=least)
     if code is not None:
         raise ValidationFailed([{"field": field, "code": code}])
+
+
+def refuse_as_email(email: str, *, password: str) -> None:
+    """Raise ValidationFailed for a new address that is the password, whether or not the password is right."""
+    if strength.is_the_email(password, email):
+        raise ValidationFailed([{"field": "email", "code": "is_the_password"}])

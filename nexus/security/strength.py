@@ -1,7 +1,10 @@
 """How hard a new password is to guess, and what to tell whoever chose one that is not."""
 
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
+from nexus.schemas.fields import spellings
 from nexus.security.passwords import normalised
 from nexus.security.russian import FREQUENT
 
@@ -12,6 +15,10 @@ LAYOUTS = (str.maketrans(LATIN, CYRILLIC), str.maketrans(CYRILLIC, LATIN))
 
 #: What is scored of a password: the estimate takes longer with the square of the length and more.
 SCORED = 40
+
+#: How many readings of signs as letters are tried. Every letter with several signs multiplies them, and 40
+#: characters can have hundreds of readings, which take seconds.
+READINGS = 8
 
 REASONS = {
     "dictionary": "too_common",
@@ -25,7 +32,7 @@ REASONS = {
 
 def objection(password: str, *, email: str, least: int) -> str | None:
     """The code of what speaks against a new password, or None; `least` is a score of zxcvbn, 0 to 4."""
-    if normalised(password).casefold() == normalised(email).casefold():
+    if is_the_email(password, email):
         return "is_the_email"
     if least == 0:
         return None
@@ -34,6 +41,12 @@ def objection(password: str, *, email: str, least: int) -> str | None:
         return None
     longest = max(weakest["sequence"], key=lambda part: len(part["token"]))
     return REASONS.get(longest["pattern"], "too_guessable")
+
+
+def is_the_email(password: str, email: str) -> bool:
+    """Whether a password is the address, in any spelling that means the same."""
+    address = normalised(email).casefold()
+    return any(normalised(one).casefold() == address for one in spellings(password))
 
 
 def _forms(password: str) -> set[str]:
@@ -45,7 +58,17 @@ def _forms(password: str) -> set[str]:
 def _estimate(password: str, email: str) -> dict[str, Any]:
     # Its dictionaries take memory that a shop without a minimum has no use for.
     from zxcvbn import zxcvbn
+    from zxcvbn.matching import L33T_TABLE
 
     own = ["nexus", email, *email.split("@")]
-    found: dict[str, Any] = zxcvbn(password, user_inputs=[*own, *FREQUENT])
+    readable = with_fewer_signs(password, L33T_TABLE)
+    found: dict[str, Any] = zxcvbn(readable, user_inputs=[*own, *FREQUENT])
     return found
+
+
+def with_fewer_signs(password: str, table: Mapping[str, Sequence[str]]) -> str:
+    """The password, with one sign for each letter of a table where they would have too many readings."""
+    present = [[sign for sign in signs if sign in password] for signs in table.values()]
+    if prod(len(signs) or 1 for signs in present) <= READINGS:
+        return password
+    return password.translate({ord(sign): signs[0] for signs in present for sign in signs})

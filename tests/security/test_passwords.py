@@ -5,8 +5,9 @@ import unicodedata
 import argon2
 import pytest
 from flask import Flask
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subtable
 
 from nexus import create_app
 from nexus.config import Settings
@@ -51,6 +52,7 @@ def strict(app: Flask, settings: Settings) -> Person:
         ("pass\0word", "has_nul"),
         ("New@Example.com", "is_the_email"),
         ("\uff2eew@example.com", "is_the_email"),
+        ("new@EXAMPLE\u3002com", "is_the_email"),
     ],
 )
 def test_a_password_has_8_to_128_characters_of_any_kind(
@@ -73,6 +75,8 @@ def test_a_password_has_8_to_128_characters_of_any_kind(
         ("new@example.com1", "too_common"),
         ("12.05.1990", "too_dated"),
         ("aaaaaaaaaaaa", "too_regular"),
+        ("p@$$w0rd", "too_common"),
+        ("4@8({[<369!1|05$7+%2", None),
         ("correct horse battery staple", None),
         ("сова летит мимо фонаря", None),
     ],
@@ -86,6 +90,19 @@ def test_a_strict_shop_says_what_is_wrong_with_a_password(
     if english and russian:
         assert "too easy to guess" in english[1]
         assert "слишком легко угадать" in russian[1]
+
+
+@pytest.mark.parametrize("typed", ["new@example.com", "NEW@EXAMPLE.COM", "wrong@example.com"])
+def test_an_address_is_not_changed_to_the_password(app: Flask, typed: str) -> None:
+    seller = register(app, "seller@example.com", password="new@example.com")
+    body = {"email": typed, "currentPassword": typed}
+
+    answer = seller.patch("/api/auth/me", body)
+
+    # A wrong password is told the same, so that nobody finds out whether it is the right one.
+    (problem,) = answer.get_json()["errors"]
+    assert (answer.status_code, problem["field"], problem["code"]) == (400, "email", "is_the_password")
+    assert seller.patch("/api/auth/me", {**body, "email": "other@example.com"}).status_code in (200, 401)
 
 
 def test_a_strict_shop_refuses_weak_passwords_where_they_are_changed(app: Flask, strict: Person) -> None:
@@ -105,6 +122,15 @@ def test_a_password_is_one_in_every_form_of_its_text(password: str) -> None:
 
     assert len({passwords.normalised(form) for form in forms}) == 1
     assert passwords.normalised(passwords.normalised(password)) == passwords.normalised(password)
+
+
+@given(st.text("".join(sign for signs in L33T_TABLE.values() for sign in signs), min_size=8, max_size=40))
+@example("4@8({[<369!1|05$7+%2 and so on to the end")
+def test_signs_in_the_place_of_letters_have_few_readings(password: str) -> None:
+    read = strength.with_fewer_signs(password, L33T_TABLE)
+
+    assert len(read) == len(password)
+    assert len(enumerate_l33t_subs(relevant_l33t_subtable(read, L33T_TABLE))) <= 2 * strength.READINGS
 
 
 @given(TEXT, st.integers(1, 4))
