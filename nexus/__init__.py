@@ -18,7 +18,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from nexus import cli, db, errors, observe
     from nexus.api import api, links, ops
     from nexus.config import load_settings
-    from nexus.security import origins, tokens
+    from nexus.security import headers, origins, tokens
 
     settings = settings or load_settings()
     app = Flask("nexus", static_folder=None)
@@ -33,6 +33,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     db.init_app(app, settings)
     tokens.init_app(app, settings)
     origins.init_app(app)
+    headers.init_app(app)
     links.init_app(app)
     app.register_blueprint(api)
     app.register_blueprint(ops.ops)
