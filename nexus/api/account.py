@@ -5,7 +5,7 @@ from uuid import UUID
 from flask import Blueprint, Response
 
 from nexus.api.endpoint import endpoint, reply
-from nexus.api.passwords import refuse_as_email, refuse_weak
+from nexus.api.passwords import confirming, refuse_as_email, refuse_weak
 from nexus.errors import EmailTaken, InvalidCredentials, InvalidResetToken, NotFound, OpenOrders
 from nexus.models import accounts
 from nexus.models.sessions import Session
@@ -48,7 +48,8 @@ def change_password(body: PasswordChange, session: Session) -> None:
     """Choose another password, and end every other session."""
     user = session.user
     refuse_weak(body.new_password, field="newPassword", email=user.email)
-    accounts.change_password(user, current=body.current_password, new=body.new_password, keep=session.id)
+    with confirming(user):
+        accounts.change_password(user, current=body.current_password, new=body.new_password, keep=session.id)
     journal.record("password_changed", user=user.id, by="owner")
 
 
@@ -67,7 +68,8 @@ def reset_password(body: PasswordReset) -> None:
 def change_email(body: EmailChange, user: User) -> UserAnswer:
     """Take another e-mail address."""
     refuse_as_email(body.email, password=body.current_password)
-    changed = accounts.change_email(user, email=body.email, current=body.current_password)
+    with confirming(user):
+        changed = accounts.change_email(user, email=body.email, current=body.current_password)
     journal.record("email_changed", user=user.id)
     return {"user": user_out(changed)}
 
@@ -76,7 +78,8 @@ def change_email(body: EmailChange, user: User) -> UserAnswer:
 @endpoint(body=Farewell, sign_in="required", status=204, errors=(InvalidCredentials, OpenOrders))
 def leave(body: Farewell, user: User) -> Response:
     """Give up the account with its products."""
-    accounts.leave(user, password=body.password)
+    with confirming(user):
+        accounts.leave(user, password=body.password)
     journal.record("account_erased", user=user.id, by="owner")
     response = reply(None)
     tokens.clear_cookies(response)

@@ -1,9 +1,23 @@
-"""What a new password is refused for beyond its length."""
+"""What a new password is refused for beyond its length, and who does not know the present one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flask import current_app
 
-from nexus.errors import ValidationFailed
-from nexus.security import strength
+from nexus.errors import InvalidCredentials, ValidationFailed
+from nexus.models.users import User
+from nexus.security import journal, strength
+
+
+@contextmanager
+def confirming(user: User) -> Iterator[None]:
+    """Write into the security log when somebody who is signed in does not know the account's password."""
+    try:
+        yield
+    except InvalidCredentials:
+        journal.record("password_refused", user=user.id)
+        raise
 
 
 def refuse_weak(password: str, *, field: str, email: str) -> None:

@@ -89,8 +89,15 @@ def test_a_password_is_changed(app: Flask, seller: Person, way: str) -> None:
         ("DELETE", "me", {"password": "wrong"}),
     ],
 )
-def test_a_wrong_password_changes_nothing(
-    app: Flask, seller: Person, way: str, language: str, method: str, path: str, body: dict[str, str]
+def test_a_wrong_password_changes_nothing_and_is_logged(
+    app: Flask,
+    seller: Person,
+    way: str,
+    language: str,
+    method: str,
+    path: str,
+    body: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     answer = send(seller, way, method, path, body, language)
 
@@ -98,6 +105,7 @@ def test_a_wrong_password_changes_nothing(
     assert answer.get_json()["code"] == "invalid_credentials"
     assert answer.get_json()["error"] == WRONG[language]
     assert answer.get_json()["success"] is False
+    assert f"password_refused user={seller.id} " in caplog.text
     assert signs_in(app, "seller@example.com", PASSWORD)
 
 
