@@ -1,4 +1,4 @@
-"""How a command fails: with one line for a person and exit code 1."""
+"""How a command speaks to a person: of its failure in one line, and of what clients wrote without harm."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -29,6 +29,11 @@ def plainly(command: Command) -> Command:
             raise click.ClickException(str(error)) from error
 
     return run  # type: ignore[return-value]
+
+
+def harmless(text: object) -> str:
+    """A text of a client's as it may be shown: what could command a terminal is spelled out."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
 
 
 def refuse_pending() -> None:

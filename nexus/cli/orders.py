@@ -6,7 +6,7 @@ import sys
 import click
 from flask.cli import with_appcontext
 
-from nexus.cli.failing import plainly, refuse_pending
+from nexus.cli.failing import harmless, plainly, refuse_pending
 from nexus.db import session
 from nexus.errors import InvalidTransition, NotFound
 from nexus.models.events import OrderEvent
@@ -108,4 +108,4 @@ def _print_order(order: Order, *, as_json: bool) -> None:
         click.echo(json.dumps({"order": shown}, ensure_ascii=False))
         return
     for name, value in shown.items():
-        click.echo(f"{name:<13}{'-' if value is None else value}")
+        click.echo(f"{name:<13}{'-' if value is None else harmless(value)}")

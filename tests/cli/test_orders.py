@@ -37,6 +37,13 @@ def test_an_order_is_shown_moved_and_its_events_listed(flask: Run, order: str, s
     assert "created -> paid          operator\n" in flask("events", order).stdout
 
 
+def test_a_buyers_name_commands_no_terminal(flask: Run, seller: Person) -> None:
+    name = "\x1b]0;owned\x07\x9b2J\u202eZoë\n"
+    order = seller.order(seller.product()["id"], name=name)["id"]
+
+    assert "name         \\x1b]0;owned\\x07\\x9b2J\\u202eZoë\\n\n" in flask("show", order).stdout
+
+
 def test_what_cannot_be_done_is_one_line(flask: Run, order: str) -> None:
     for words in (("show", "none"), ("events", "none"), ("move", "none", "paid")):
         run = flask(*words)
