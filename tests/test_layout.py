@@ -33,6 +33,7 @@ LAYERS: dict[str, set[str]] = {
         "seed",
         "transfer",
     },
+    "nexus.cli.passwords": {"config", "i18n", "security"},
     "nexus.cli.sweep": {"cli", "db", "models"},
     "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
     "nexus.doctor": {"config", "database_url", "db", "doctor", "errors", "migrate"},

@@ -8,9 +8,10 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly, refuse_pending
+from nexus.cli.passwords import refuse_weak
 from nexus.config import Settings
 from nexus.scale import grow
-from nexus.seed import plant
+from nexus.seed import plant, sign_in
 
 
 @click.command()
@@ -28,6 +29,8 @@ def seed(*, scale: int | None, force: bool, as_json: bool) -> None:
         raise click.ClickException("this is production: add --force to plant the seed here")
     if not settings.development and settings.seed_password is None:
         raise click.ClickException("this is production: set SEED_PASSWORD, the seeded user's password")
+    if settings.seed_password is not None and not settings.development:
+        refuse_weak(settings.seed_password, email=sign_in()[0], name="SEED_PASSWORD")
     refuse_pending()
     if scale is None:
         _plant(settings, as_json=as_json)

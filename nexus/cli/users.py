@@ -9,7 +9,8 @@ from flask import current_app
 from flask.cli import with_appcontext
 from pydantic import ValidationError
 
-from nexus.cli.failing import plainly, refuse_pending
+from nexus.cli.failing import harmless, plainly, refuse_pending
+from nexus.cli.passwords import asked, refuse_weak
 from nexus.config import Settings
 from nexus.db import session
 from nexus.errors import EmailTaken, OpenOrders
@@ -19,7 +20,7 @@ from nexus.models.sessions import Session
 from nexus.models.users import ADMIN, SELLER, User
 from nexus.schemas.auth import PasswordChoice, Registration, user_out
 from nexus.schemas.fields import Input, problems, spellings
-from nexus.security import journal, strength
+from nexus.security import journal
 
 ROLE = click.Choice([SELLER, ADMIN])
 
@@ -37,8 +38,8 @@ def users() -> None:
 def create(*, email: str, role: str) -> None:
     """Make an account; its password is asked for, or read from a pipe."""
     refuse_pending()
-    given = _checked(Registration, email=email, password=_password())
-    _refuse_weak(given.password, email=given.email)
+    given = _checked(Registration, email=email, password=asked())
+    refuse_weak(given.password, email=given.email)
     with session() as database, database.atomic():
         try:
             user = User.register(email=given.email, password=given.password)
@@ -63,7 +64,7 @@ def list_users(*, role: str | None, as_json: bool) -> None:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
     for one in found:
-        click.echo("{id:>8}  {role:<6}  {createdAt}  {email}".format_map(one))
+        click.echo(harmless("{id:>8}  {role:<6}  {createdAt}  {email}".format_map(one)))
 
 
 @users.command()
@@ -81,7 +82,7 @@ def show(*, account: str, as_json: bool) -> None:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
     for name, value in found.items():
-        click.echo(f"{name:<11} {value}")
+        click.echo(f"{name:<11} {harmless(value)}")
 
 
 @users.command()
@@ -108,8 +109,8 @@ def set_password(*, account: str) -> None:
     refuse_pending()
     with session():
         user = _account(account)
-        given = _checked(PasswordChoice, newPassword=_password())
-        _refuse_weak(given.new_password, email=user.email)
+        given = _checked(PasswordChoice, newPassword=asked())
+        refuse_weak(given.new_password, email=user.email)
         accounts.set_password(user.id, new=given.new_password)
     journal.record("password_changed", user=user.id, by="operator")
     click.echo(f"user {user.id}, {user.email}, has another password")
@@ -148,8 +149,9 @@ def reset_link(*, account: str, as_json: bool) -> None:
     body = json.dumps({"token": token, "newPassword": "..."})
     click.echo(f"for user {user.id}, {user.email}, once and within one hour:")
     click.echo(f"token {token}")
-    address = f"http://127.0.0.1:{settings.port}/api/auth/reset"
-    click.echo(f"curl {address} -H 'Content-Type: application/json' -d '{body}'")
+    # Only a developer's server is where we know it to be.
+    address = f"http://127.0.0.1:{settings.port}" if settings.development else "https://ADDRESS-OF-THE-SHOP"
+    click.echo(f"curl {address}/api/auth/reset -H 'Content-Type: application/json' -d '{body}'")
 
 
 @users.command()
@@ -191,14 +193,6 @@ def _is_id(reference: str) -> bool:
     return reference.isascii() and reference.isdigit() and len(reference) < 19
 
 
-def _password() -> str:
-    """A password that no list of processes and no shell history shows."""
-    if sys.stdin.isatty():
-        typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-        return typed
-    return sys.stdin.readline().rstrip("\r\n")
-
-
 def _checked(model: type[Input], **given: str) -> Any:
     """What was given, as the API would take it; a line for a person about all that it would refuse."""
     try:
@@ -212,10 +206,3 @@ def _checked(model: type[Input], **given: str) -> Any:
 
 def _name(field: str) -> str:
     return "password" if field == "newPassword" else field
-
-
-def _refuse_weak(password: str, *, email: str) -> None:
-    settings: Settings = current_app.config["SETTINGS"]
-    code = strength.objection(password, email=email, least=settings.password_min_score)
-    if code is not None:
-        raise click.ClickException(f"the password {message(f'field.{code}', 'en')}")

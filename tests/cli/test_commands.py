@@ -58,8 +58,12 @@ def test_production_is_seeded_only_on_purpose_and_with_a_password(root: Path, sc
 
     unasked = flask(root, scratch, "seed", **production)
     weak = flask(root, scratch, "seed", "--force", **production)
+    strict = {**production, "SEED_PASSWORD": "password123", "PASSWORD_MIN_SCORE": "3"}
+    easy = [flask(root, scratch, "seed", "--force", *words, **strict) for words in ((), ("--scale", "1"))]
     strong = flask(root, scratch, "seed", "--force", SEED_PASSWORD="a password of our own", **production)
 
+    assert [one.returncode for one in easy] == [1, 1]
+    assert all(one.stderr.startswith("Error: SEED_PASSWORD is too easy to guess") for one in easy)
     assert (unasked.returncode, weak.returncode, strong.returncode) == (1, 1, 0)
     assert unasked.stderr == "Error: this is production: add --force to plant the seed here\n"
     assert "SEED_PASSWORD" in weak.stderr

@@ -72,8 +72,11 @@ def test_a_token_for_a_new_password_is_made(
     root: Path, settings: Settings, seller: Person, stranger: Person
 ) -> None:
     first = users(root, settings, "reset-link", "seller@example.com")
+    live = users(root, settings, "reset-link", "seller@example.com", APP_ENV="production").stdout
     made = json.loads(users(root, settings, "reset-link", "seller@example.com", "--json").stdout)
 
+    assert "127.0.0.1" not in live
+    assert "curl https://ADDRESS-OF-THE-SHOP/api/auth/reset" in live
     token = first.stdout.splitlines()[1].removeprefix("token ")
     assert f'"token": "{token}"' in first.stdout.splitlines()[2]
     assert token not in first.stderr

@@ -1,0 +1,64 @@
+"""Commands at a terminal: a password is asked for twice, and what is typed is not shown."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from nexus.config import Settings
+from tests.environment import environment
+from tests.factories import Person, register
+
+#: Opening a terminal makes it the one of a process that has none.
+AT_TERMINAL = 'exec "$@" <"$0" >"$0" 2>&1'
+
+
+def at_terminal(root: Path, settings: Settings, *words: str, answers: list[tuple[str, str]]) -> str:
+    """All that a terminal shows of a command whose prompts are answered in turn."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        ["sh", "-c", AT_TERMINAL, os.ttyname(theirs), sys.executable, "-m", "flask", *words],
+        cwd=root,
+        env=environment(settings),
+        start_new_session=True,
+    )
+    shown = ""
+    with os.fdopen(ours, "r+b", buffering=0) as terminal:
+        for prompt, answer in answers:
+            while not shown.endswith(prompt):
+                shown += terminal.read(1).decode("latin-1")
+            terminal.write(f"{answer}\n".encode())
+        os.close(theirs)
+        try:
+            while found := terminal.read(1024):
+                shown += found.decode("latin-1")
+        except OSError:
+            # Nobody is at the other end any more.
+            pass
+    process.wait(timeout=60)
+    return shown
+
+
+@pytest.mark.parametrize("command", ["create", "set-password"])
+def test_a_password_that_is_typed_is_not_shown(
+    root: Path, settings: Settings, app: Flask, command: str
+) -> None:
+    if command == "set-password":
+        register(app, "anna@example.com")
+    typed = [
+        ("Password: ", "a hidden password"),
+        ("Repeat for confirmation: ", "another one"),
+        ("Password: ", "a hidden password"),
+        ("Repeat for confirmation: ", "a hidden password"),
+    ]
+
+    shown = at_terminal(root, settings, "users", command, "anna@example.com", answers=typed)
+
+    assert "The two entered values do not match" in shown
+    assert "hidden" not in shown
+    body = {"email": "anna@example.com", "password": "a hidden password"}
+    assert Person(app).post("/api/auth/login", body).status_code == 200
