@@ -12,7 +12,7 @@ from nexus.config import Settings
 from tests.environment import environment
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("docs/operations.md", "docs/DATABASE.md")
+PAGES = ("docs/operations.md", "docs/DATABASE.md", "docs/security.md")
 #: A block of commands, unless the comment before it says why it cannot be run here.
 BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<reason>.+?) -->\n+)?^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
