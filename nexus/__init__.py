@@ -15,7 +15,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     """
     from flask import Flask
 
-    from nexus import cli, db, errors, observe
+    from nexus import cli, db, observe, problems
     from nexus.api import api, links, ops
     from nexus.config import load_settings
     from nexus.security import headers, origins, tokens
@@ -29,7 +29,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
         DEFAULT_LOCALE=settings.default_locale,
     )
     observe.init_app(app, settings)
-    errors.init_app(app)
+    problems.init_app(app)
     db.init_app(app, settings)
     tokens.init_app(app, settings)
     origins.init_app(app)

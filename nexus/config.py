@@ -15,11 +15,10 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nexus.database_url import DatabaseURL
+from nexus.signing_keys import weak_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 DOTENV = ROOT / ".env"
-
-WEAK_SECRETS = ("secret", "change", "password", "example", "your-", "default")
 
 
 class SettingsError(Exception):
@@ -151,7 +150,7 @@ class Settings(BaseSettings):
     @classmethod
     def _strong(cls, secret: str, others: ValidationInfo) -> str:
         made_later = not secret and others.data.get("app_env") == "development"
-        if not made_later and (weak := _weak_keys(secret)):
+        if not made_later and (weak := weak_keys(split(secret))):
             raise ValueError(f"{weak}; make one with: openssl rand -base64 48")
         return secret
 
@@ -189,26 +188,6 @@ class Settings(BaseSettings):
 def split(value: str) -> list[str]:
     """The parts of a list as a variable holds it, separated by commas."""
     return [part.strip() for part in value.split(",") if part.strip()]
-
-
-def _weak_keys(value: str) -> str | None:
-    """What is wrong with a list of keys, each named by its place where there are several."""
-    keys = split(value) or [""]
-    found = [(place, weakness(key)) for place, key in enumerate(keys, 1)]
-    if len(keys) == 1:
-        return found[0][1]
-    return "; ".join(f"key {place} {weak}" for place, weak in found if weak) or None
-
-
-def weakness(secret: str) -> str | None:
-    """Say why a signing key cannot protect anything, or None when it can."""
-    if not secret:
-        return "is required in production"
-    if len(secret.encode()) < 32:
-        return f"has {len(secret.encode())} bytes and needs 32 or more"
-    if len(set(secret)) < 10 or any(word in secret.lower() for word in WEAK_SECRETS):
-        return "looks like a placeholder"
-    return None
 
 
 def load_settings(dotenv: Path = DOTENV) -> Settings:

@@ -15,7 +15,8 @@ from playhouse.pool import MaxConnectionsExceeded, PoolConnection, PooledPostgre
 from nexus import embedded
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
-from nexus.errors import DatabaseUnavailable, PoolExhausted, problem
+from nexus.errors import DatabaseUnavailable, PoolExhausted
+from nexus.problems import problem
 
 log = logging.getLogger(__name__)
 

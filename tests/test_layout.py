@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: What each layer may import of ours; a module's layer is its longest prefix here. Leaves import nothing.
 LAYERS: dict[str, set[str]] = {
-    "nexus": {"api", "cli", "config", "db", "errors", "observe", "security"},
+    "nexus": {"api", "cli", "config", "db", "observe", "problems", "security"},
     "nexus.__main__": {"bootstrap"},
     "nexus.bootstrap": set(),
     "nexus.up": {"config", "create_app", "embedded", "errors", "migrate", "seed", "server"},
@@ -55,14 +55,20 @@ LAYERS: dict[str, set[str]] = {
     "nexus.migrate.scratch": {"database_url", "db", "embedded", "errors", "migrate", "postgres_programs"},
     "nexus.migrate.declared": {"migrate", "models"},
     "nexus.models": {"db", "errors", "models", "security.passwords"},
-    "nexus.db": {"config", "database_url", "embedded", "errors"},
-    "nexus.errors": {"i18n"},
-    "nexus.config": {"database_url"},
+    "nexus.db": {"config", "database_url", "embedded", "errors", "problems"},
+    "nexus.problems": {"errors", "i18n"},
+    "nexus.config": {"database_url", "signing_keys"},
     "nexus.embedded": {"embedded_home"},
     "nexus.postgres_programs": {"embedded_home"},
 }
-LEAVES = {"nexus.i18n", "nexus.database_url", "nexus.embedded_home", "nexus.security.passwords"}
-LEAVES |= {"nexus.security.russian"}
+LEAVES = {
+    "nexus.errors",
+    "nexus.i18n",
+    "nexus.database_url",
+    "nexus.embedded_home",
+    "nexus.security.passwords",
+}
+LEAVES |= {"nexus.security.russian", "nexus.signing_keys"}
 PEEWEE = {"nexus.db", "nexus.migrate", "nexus.models", "nexus.observe"}
 TOP = {"pyproject.toml", "requirements.txt", "wsgi.py", "nexus", "migrations", "seed", "tests", "docs"} | {
     "Procfile",
