@@ -18,7 +18,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from nexus import cli, db, observe, problems
     from nexus.api import api, links, ops
     from nexus.config import load_settings
-    from nexus.security import headers, origins, tokens
+    from nexus.security import address, headers, origins, throttle, tokens
 
     settings = settings or load_settings()
     app = Flask("nexus", static_folder=None)
@@ -32,6 +32,8 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     problems.init_app(app)
     db.init_app(app, settings)
     tokens.init_app(app, settings)
+    address.init_app(app, settings)
+    throttle.init_app(app, settings)
     origins.init_app(app)
     headers.init_app(app)
     links.init_app(app)

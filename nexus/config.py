@@ -6,19 +6,29 @@ import secrets
 import sys
 import textwrap
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values, set_key
 from dotenv.parser import parse_stream
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nexus.database_url import DatabaseURL
+from nexus.proxies import Proxies
+from nexus.rates import Rate
 from nexus.signing_keys import weak_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 DOTENV = ROOT / ".env"
+
+
+RateText = Annotated[Rate, NoDecode, BeforeValidator(Rate.parse)]
+
+
+def rate(default: str, description: str) -> Any:
+    """A field of the settings that holds a rate."""
+    return Field(default=default, validate_default=True, description=description)
 
 
 class SettingsError(Exception):
@@ -91,6 +101,20 @@ class Settings(BaseSettings):
         description="Origins of other sites whose pages may call the API, separated by commas.",
         examples=["https://nexus.sales,https://admin.nexus.sales"],
     )
+    trusted_proxies: Annotated[Proxies, NoDecode, BeforeValidator(Proxies.parse)] = Field(
+        default="0",
+        validate_default=True,
+        description="Proxies before this service whose X-Forwarded-For and X-Forwarded-Proto count: how many "
+        "in a row, or their networks, separated by commas.",
+        examples=["1"],
+    )
+    rate_limit_enabled: bool = Field(default=True, description="Whether the rates below are kept to.")
+    rate_limit_sign_in: RateText = rate(
+        "10/minute", "Tries at a password or a reset token from one address; at one account five times that."
+    )
+    rate_limit_register: RateText = rate("10/minute", "New accounts from one address.")
+    rate_limit_refresh: RateText = rate("60/minute", "Refreshes from one address.")
+    rate_limit_orders: RateText = rate("30/minute", "Orders placed from one address.")
     default_locale: Literal["ru", "en"] = Field(
         default="ru", description="Language of messages when a request asks for none that is spoken."
     )
@@ -240,6 +264,7 @@ def kept(dotenv: Path, name: str) -> str | None:
 #: Where pydantic's own words are a programmer's.
 WORDS = {
     "int_parsing": "must be a whole number",
+    "bool_parsing": "must be true or false",
     "string_pattern_mismatch": "must be three capital letters, as in USD",
 }
 

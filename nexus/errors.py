@@ -11,7 +11,7 @@ class NexusError(Exception):
     status: ClassVar[HTTPStatus]
     title: ClassVar[str]
     #: Added to the answer's headers.
-    headers: ClassVar[dict[str, str]] = {}
+    headers: dict[str, str] = {}  # noqa: RUF012 - Nobody changes it.
 
     def __init__(self, **extra: Any) -> None:
         """Take members of this one answer that go beside the standard ones, such as `allowed`."""
@@ -173,6 +173,19 @@ class UnsupportedMediaType(NexusError):
     code = "unsupported_media_type"
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     title = "Unsupported media type"
+
+
+class Throttled(NexusError):
+    """Somebody does this too often; `Retry-After` says when it may be tried again."""
+
+    code = "throttled"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    title = "Too many requests"
+
+    def __init__(self, *, wait: int) -> None:
+        """Take the seconds to wait."""
+        super().__init__()
+        self.headers = {"Retry-After": str(wait)}
 
 
 class BadRequest(NexusError):

@@ -66,6 +66,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The body must be application/json in UTF-8.",
         "Тело запроса должно быть application/json в UTF-8.",
     ),
+    "throttled": (
+        "Too many tries. Please wait a little and try again.",
+        "Слишком много попыток. Немного подождите и попробуйте снова.",
+    ),
     "pool_exhausted": (
         "The shop is busy. Please try again in a moment.",
         "Магазин перегружен. Попробуйте через мгновение.",

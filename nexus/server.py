@@ -29,6 +29,9 @@ keepalive = 75
 control_socket_disable = True
 # By default two headers of a trusted peer could move the application below another path.
 forwarder_headers = ""
+# Whose word counts for the client's address and scheme is decided in one place, by TRUSTED_PROXIES. gunicorn
+# would believe whatever runs on this machine.
+forwarded_allow_ips = ""
 # Our own log has a line for each request.
 accesslog = None
 loglevel = _settings.log_level.lower()

@@ -23,7 +23,7 @@ from nexus.migrate import History
 from nexus.schemas.fields import Failure
 from tests.factories import Person, register
 
-TABLES = ("orders", "products", "users")
+TABLES = ("buckets", "orders", "products", "users")
 
 #: What this machine or a developer's shell says must not decide what a test sees.
 for name in Settings.model_fields:
@@ -108,6 +108,7 @@ def settings(database_url: str, request: pytest.FixtureRequest) -> Settings:
         app_env="development",
         database_url=database_url,
         database_pool_url=pooler and renamed(pooler, database_url.partition("?")[0].rpartition("/")[2]),
+        rate_limit_enabled=False,
         jwt_secret_key=secrets.token_urlsafe(48),
         cors_origins="https://nexus.sales",  # type: ignore[arg-type]  # As the environment gives it.
     )

@@ -17,6 +17,7 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
         "APP_ENV": "development",
         "DATABASE_URL": str(settings.database_url),
         "DATABASE_POOL_URL": settings.database_pool_url or "",
+        "RATE_LIMIT_ENABLED": "false",
         "JWT_SECRET_KEY": settings.jwt_secret_key,
         **changes,
     }

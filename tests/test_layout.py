@@ -36,7 +36,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.cli.passwords": {"config", "i18n", "security"},
     "nexus.cli.sweep": {"cli", "db", "models"},
     "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
-    "nexus.doctor": {"config", "database_url", "db", "doctor", "errors", "migrate"},
+    "nexus.doctor": {"config", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
     "nexus.seed": {"config", "db", "models"},
     "nexus.sample": {"config"},
     "nexus.scale": {"config", "db", "sample", "security.passwords", "seed"},
@@ -45,7 +45,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.observe": {"config", "db"},
     "nexus.schemas": {"models", "schemas", "security.passwords"},
     "nexus.security.strength": {"schemas.fields", "security.passwords", "security.russian"},
-    "nexus.security": {"config", "errors", "models", "security"},
+    "nexus.security": {"config", "errors", "models", "proxies", "security"},
     "nexus.paging": {"errors"},
     "nexus.transfer": {"config", "db", "errors", "models", "transfer"},
     "nexus.transfer.backup": {"config", "database_url", "db", "embedded", "errors", "migrate"}
@@ -54,10 +54,10 @@ LAYERS: dict[str, set[str]] = {
     "nexus.migrate.check": {"db", "errors", "migrate"},
     "nexus.migrate.scratch": {"database_url", "db", "embedded", "errors", "migrate", "postgres_programs"},
     "nexus.migrate.declared": {"migrate", "models"},
-    "nexus.models": {"db", "errors", "models", "security.passwords"},
+    "nexus.models": {"db", "errors", "models", "rates", "security.passwords"},
     "nexus.db": {"config", "database_url", "embedded", "errors", "problems"},
     "nexus.problems": {"errors", "i18n"},
-    "nexus.config": {"database_url", "signing_keys"},
+    "nexus.config": {"database_url", "proxies", "rates", "signing_keys"},
     "nexus.embedded": {"embedded_home"},
     "nexus.postgres_programs": {"embedded_home"},
 }
@@ -68,7 +68,7 @@ LEAVES = {
     "nexus.embedded_home",
     "nexus.security.passwords",
 }
-LEAVES |= {"nexus.security.russian", "nexus.signing_keys"}
+LEAVES |= {"nexus.security.russian", "nexus.proxies", "nexus.rates", "nexus.signing_keys"}
 PEEWEE = {"nexus.db", "nexus.migrate", "nexus.models", "nexus.observe"}
 TOP = {"pyproject.toml", "requirements.txt", "wsgi.py", "nexus", "migrations", "seed", "tests", "docs"} | {
     "Procfile",

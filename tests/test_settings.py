@@ -34,7 +34,8 @@ def test_production_is_the_default_and_asks_for_what_it_needs(dotenv: Path) -> N
 def test_every_problem_is_told_at_once(dotenv: Path) -> None:
     dotenv.write_text(
         "APP_ENV=staging\nDATABASE_URL=mysql://x\nDATABASE_POOL_SIZE=0\nDATABASE_POOL_WAIT=1\nPORT=http\n"
-        "CORS_ORIGINS=*\nDEFAULT_LOCALE=fr\nCURRENCY=dollar\nLOG_LEVEL=LOUD\nWEB_CONCURRENCY=-1\nSEED_PASSWORD=short\n"
+        "CORS_ORIGINS=*\nDEFAULT_LOCALE=fr\nCURRENCY=dollar\nLOG_LEVEL=LOUD\nWEB_CONCURRENCY=-1\nTRUSTED_PROXIES=10.0.0.1/8\nRATE_LIMIT_ENABLED=maybe\n"
+        "RATE_LIMIT_SIGN_IN=ten\nRATE_LIMIT_REGISTER=0/minute\nRATE_LIMIT_REFRESH=5/week\nRATE_LIMIT_ORDERS=5\nSEED_PASSWORD=short\n"
         "JWT_SECRET_KEY=x\n"
     )
     named = [line.partition(":")[0] for line in problems(dotenv)]
@@ -50,7 +51,13 @@ def test_every_problem_is_told_at_once(dotenv: Path) -> None:
         "JWT_SECRET_KEY",
         "LOG_LEVEL",
         "PORT",
+        "RATE_LIMIT_ENABLED",
+        "RATE_LIMIT_ORDERS",
+        "RATE_LIMIT_REFRESH",
+        "RATE_LIMIT_REGISTER",
+        "RATE_LIMIT_SIGN_IN",
         "SEED_PASSWORD",
+        "TRUSTED_PROXIES",
         "WEB_CONCURRENCY",
     ]
 

@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.passwords import confirming, refuse_as_email, refuse_weak
-from nexus.errors import EmailTaken, InvalidCredentials, InvalidResetToken, NotFound, OpenOrders
+from nexus.errors import EmailTaken, InvalidCredentials, InvalidResetToken, NotFound, OpenOrders, Throttled
 from nexus.models import accounts
 from nexus.models.sessions import Session
 from nexus.models.users import User
@@ -20,7 +20,7 @@ from nexus.schemas.auth import (
     session_out,
     user_out,
 )
-from nexus.security import journal, tokens
+from nexus.security import journal, throttle, tokens
 
 account = Blueprint("account", __name__, url_prefix="/auth")
 
@@ -43,9 +43,16 @@ def end_session(session_id: UUID, user: User) -> None:
 
 
 @account.post("/password")
-@endpoint(body=PasswordChange, sign_in="required", session=True, status=204, errors=(InvalidCredentials,))
+@endpoint(
+    body=PasswordChange,
+    sign_in="required",
+    session=True,
+    status=204,
+    errors=(InvalidCredentials, Throttled),
+)
 def change_password(body: PasswordChange, session: Session) -> None:
     """Choose another password, and end every other session."""
+    throttle.at_password(session)
     user = session.user
     refuse_weak(body.new_password, field="newPassword", email=user.email)
     with confirming(user):
@@ -54,9 +61,10 @@ def change_password(body: PasswordChange, session: Session) -> None:
 
 
 @account.post("/reset")
-@endpoint(body=PasswordReset, status=204, errors=(InvalidResetToken,))
+@endpoint(body=PasswordReset, status=204, errors=(InvalidResetToken, Throttled))
 def reset_password(body: PasswordReset) -> None:
     """Choose another password by a token of the operator's, and end every session."""
+    throttle.from_address("reset")
     owner = accounts.Reset.owner(body.token)
     refuse_weak(body.new_password, field="newPassword", email=owner.email)
     accounts.reset_password(body.token, new=body.new_password)
@@ -64,23 +72,37 @@ def reset_password(body: PasswordReset) -> None:
 
 
 @account.patch("/me")
-@endpoint(body=EmailChange, sign_in="required", answer=UserAnswer, errors=(InvalidCredentials, EmailTaken))
-def change_email(body: EmailChange, user: User) -> UserAnswer:
+@endpoint(
+    body=EmailChange,
+    sign_in="required",
+    session=True,
+    answer=UserAnswer,
+    errors=(InvalidCredentials, EmailTaken, Throttled),
+)
+def change_email(body: EmailChange, session: Session) -> UserAnswer:
     """Take another e-mail address."""
+    throttle.at_password(session)
     refuse_as_email(body.email, password=body.current_password)
-    with confirming(user):
-        changed = accounts.change_email(user, email=body.email, current=body.current_password)
-    journal.record("email_changed", user=user.id)
+    with confirming(session.user):
+        changed = accounts.change_email(session.user, email=body.email, current=body.current_password)
+    journal.record("email_changed", user=session.user_id)
     return {"user": user_out(changed)}
 
 
 @account.delete("/me")
-@endpoint(body=Farewell, sign_in="required", status=204, errors=(InvalidCredentials, OpenOrders))
-def leave(body: Farewell, user: User) -> Response:
+@endpoint(
+    body=Farewell,
+    sign_in="required",
+    session=True,
+    status=204,
+    errors=(InvalidCredentials, OpenOrders, Throttled),
+)
+def leave(body: Farewell, session: Session) -> Response:
     """Give up the account with its products."""
-    with confirming(user):
-        accounts.leave(user, password=body.password)
-    journal.record("account_erased", user=user.id, by="owner")
+    throttle.at_password(session)
+    with confirming(session.user):
+        accounts.leave(session.user, password=body.password)
+    journal.record("account_erased", user=session.user_id, by="owner")
     response = reply(None)
     tokens.clear_cookies(response)
     return response

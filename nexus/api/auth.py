@@ -1,24 +1,27 @@
 """Signing up, signing in, and who is signed in."""
 
+from collections.abc import Sequence
+
 from flask import Blueprint, Response, current_app, request
 
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.passwords import refuse_weak
-from nexus.errors import CrossOrigin, EmailTaken, InvalidCredentials, Unauthenticated
+from nexus.errors import CrossOrigin, EmailTaken, InvalidCredentials, Throttled, Unauthenticated
 from nexus.models.sessions import PasswordReplaced, Session
 from nexus.models.users import User
 from nexus.schemas.auth import Refresh, Registration, SessionAnswer, SignIn, UserAnswer, user_out
 from nexus.schemas.fields import spellings
-from nexus.security import journal, tokens
+from nexus.security import journal, throttle, tokens
 from nexus.security.address import client_address
 
 auth = Blueprint("auth", __name__, url_prefix="/auth")
 
 
 @auth.post("/register")
-@endpoint(body=Registration, answer=SessionAnswer, status=201, errors=(EmailTaken,))
+@endpoint(body=Registration, answer=SessionAnswer, status=201, errors=(EmailTaken, Throttled))
 def register(body: Registration) -> Response:
     """Make an account and sign in to it."""
+    throttle.from_address("register")
     refuse_weak(body.password, field="password", email=body.email)
     user = User.register(email=body.email, password=body.password)
     journal.record("registered", user=user.id)
@@ -26,11 +29,13 @@ def register(body: Registration) -> Response:
 
 
 @auth.post("/login")
-@endpoint(body=SignIn, answer=SessionAnswer, errors=(InvalidCredentials,))
+@endpoint(body=SignIn, answer=SessionAnswer, errors=(InvalidCredentials, Throttled))
 def login(body: SignIn) -> Response:
     """Sign in with e-mail and password."""
+    emails = spellings(body.email)
+    throttle.at_account(emails)
     try:
-        session, refresh_token = _sign_in(body)
+        session, refresh_token = _sign_in(emails, body.password)
     except InvalidCredentials:
         journal.record("sign_in_failed", email=body.email)
         raise
@@ -39,9 +44,10 @@ def login(body: SignIn) -> Response:
 
 
 @auth.post("/refresh")
-@endpoint(body=Refresh, answer=SessionAnswer, errors=(Unauthenticated, CrossOrigin))
+@endpoint(body=Refresh, answer=SessionAnswer, errors=(Unauthenticated, CrossOrigin, Throttled))
 def refresh(body: Refresh) -> Response:
     """Let a session go on: a new access token, and a new refresh token for the one that is spent."""
+    throttle.from_address("refresh")
     presented = tokens.presented_refresh_token(body.refresh_token)
     renewal = Session.renew(presented, keys=current_app.config["REFRESH_KEYS"])
     if renewal is None:
@@ -70,13 +76,12 @@ def me(user: User) -> UserAnswer:
     return {"user": user_out(user)}
 
 
-def _sign_in(body: SignIn) -> tuple[Session, str]:
-    emails = spellings(body.email)
+def _sign_in(emails: Sequence[str], password: str) -> tuple[Session, str]:
     try:
-        return _begin(User.sign_in(emails=emails, password=body.password))
+        return _begin(User.sign_in(emails=emails, password=password))
     except PasswordReplaced:
         # A sign-in at the same time may have renewed the hash of the same password: look once more.
-        return _begin(User.sign_in(emails=emails, password=body.password))
+        return _begin(User.sign_in(emails=emails, password=password))
 
 
 def _begin(user: User) -> tuple[Session, str]:

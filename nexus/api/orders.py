@@ -6,7 +6,7 @@ from flask import Blueprint, Response, g
 
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.links import link_next
-from nexus.errors import InvalidTransition, NotForSale, NotFound, PriceChanged
+from nexus.errors import InvalidTransition, NotForSale, NotFound, PriceChanged, Throttled
 from nexus.models.events import OrderEvent
 from nexus.models.orders import Order
 from nexus.models.steps import Actor
@@ -26,6 +26,7 @@ from nexus.schemas.orders import (
     order_out,
     product_of,
 )
+from nexus.security import throttle
 
 orders = Blueprint("orders", __name__, url_prefix="/orders")
 
@@ -36,10 +37,11 @@ orders = Blueprint("orders", __name__, url_prefix="/orders")
     sign_in="optional",
     answer=OrderAnswer,
     status=201,
-    errors=(NotFound, NotForSale, PriceChanged),
+    errors=(NotFound, NotForSale, PriceChanged, Throttled),
 )
 def place_order(body: NewOrder, user: User | None) -> Response:
     """Order a product, signed in or not."""
+    throttle.from_address("order")
     order = Order.place(
         product_id=body.product_id,
         email=body.email,

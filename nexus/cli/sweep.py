@@ -6,6 +6,7 @@ from flask.cli import with_appcontext
 from nexus.cli.failing import plainly, refuse_pending
 from nexus.db import session
 from nexus.models.accounts import Reset
+from nexus.models.buckets import Bucket
 from nexus.models.sessions import RefreshToken, Session
 
 BATCH = 1000
@@ -14,6 +15,7 @@ SWEEPS = {
     "sessions": Session.sweep,
     "refresh tokens": RefreshToken.sweep,
     "reset tokens": Reset.sweep,
+    "buckets": Bucket.sweep,
 }
 
 

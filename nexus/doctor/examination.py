@@ -5,7 +5,7 @@ from contextlib import closing
 
 from nexus.config import Settings
 from nexus.db import FAILURES
-from nexus.doctor import schema, server, way
+from nexus.doctor import clients, schema, server, way
 from nexus.doctor.finding import Finding, Verdict, fail, ok
 from nexus.doctor.visit import Identity, Visit, told
 from nexus.errors import DatabaseUnavailable
@@ -29,6 +29,7 @@ DIRECT: list[Check] = [
     schema.invalid_indexes,
     schema.unused_indexes,
     schema.missing_indexes,
+    clients.client_addresses,
 ]
 POOLED: list[Check] = [
     way.reachable,

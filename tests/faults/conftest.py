@@ -1,5 +1,6 @@
 """The server as the Procfile starts it, over a PostgreSQL that a test may stop."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -7,8 +8,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -19,21 +21,37 @@ from tests.environment import environment
 
 
 class Server:
-    """gunicorn with two processes of four threads on a free port."""
+    """gunicorn with two processes of four threads on a free port, unless told otherwise."""
 
-    def __init__(self, root: Path, settings: Settings) -> None:
+    def __init__(self, root: Path, settings: Settings, **changes: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "-c", "python:nexus.server", "wsgi:app"],
             cwd=root,
-            env=environment(settings, PORT=str(self.port), DATABASE_POOL_WAIT="2", LOG_LEVEL="WARNING"),
+            env=environment(
+                settings,
+                **{"PORT": str(self.port), "DATABASE_POOL_WAIT": "2", "LOG_LEVEL": "WARNING", **changes},
+            ),
         )
 
     def get(self, path: str) -> tuple[int, bytes]:
         """GET a path: status and body."""
+        return self.send(Request(self.url(path)))
+
+    def post(self, path: str, body: dict[str, Any], **headers: str) -> tuple[int, bytes]:
+        """POST some JSON: status and body."""
+        headers["Content-Type"] = "application/json"
+        return self.send(Request(self.url(path), json.dumps(body).encode(), headers))
+
+    def url(self, path: str) -> str:
+        """Where a path is."""
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def send(self, request: Request) -> tuple[int, bytes]:
+        """Send a request: status and body."""
         try:
-            with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
+            with urlopen(request, timeout=20) as answer:
                 return answer.status, answer.read()
         except HTTPError as error:
             return error.code, error.read()
@@ -48,6 +66,11 @@ class Server:
                 time.sleep(0.05)
             else:
                 return
+
+    def stop(self) -> None:
+        """End it as a platform does."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(timeout=30) == 0
 
 
 @pytest.fixture
@@ -69,5 +92,4 @@ def server(root: Path, settings: Settings, cluster: Cluster) -> Iterator[Server]
         server.wait()
         yield server
     finally:
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=30) == 0
+        server.stop()

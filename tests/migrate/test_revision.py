@@ -36,7 +36,7 @@ DERIVED = (
     """ALTER TABLE users ADD "a %% note" text DEFAULT E'\\\\ """ + '"""' + """ %%s а'""",
     "ALTER TABLE users ADD note text NOT NULL DEFAULT '', ADD CONSTRAINT short CHECK (length(note) < 99)",
     "ALTER TABLE orders DROP CONSTRAINT orders_product_id_fkey",
-    "DROP TABLE order_events",
+    "DROP TABLE buckets, order_events",
 )
 
 

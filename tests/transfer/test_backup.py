@@ -86,7 +86,7 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
     kept = query(stocked, "SELECT count(*) FROM orders")
     yes = db(root, stocked, "restore", backup, answer="y\n")
 
-    assert no.stdout.startswith("Replace the 8 tables of nexus_scratch_")
+    assert no.stdout.startswith("Replace the 9 tables of nexus_scratch_")
     assert [no.returncode, yes.returncode] == [1, 0]
     assert kept == [(0,)]
     assert query(stocked, "SELECT count(*) FROM orders") == [(1,)]
@@ -94,7 +94,9 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
 
 def test_an_empty_database_is_filled_without_a_question(root: Path, stocked: Settings, backup: Path) -> None:
     before = everything(stocked)
-    tables = "order_events, orders, products, refresh_tokens, resets, sessions, users, migratehistory"
+    tables = (
+        "buckets, order_events, orders, products, refresh_tokens, resets, sessions, users, migratehistory"
+    )
     query(stocked, f"DROP TABLE {tables}")
     for function in ("touch_updated_at", "check_order_step", "record_order_event", "keep_order_events"):
         query(stocked, f"DROP FUNCTION {function}")

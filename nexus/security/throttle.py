@@ -1,0 +1,63 @@
+"""What may be done how often, and by whom: an attacker is slowed down, and the owner is let in."""
+
+from collections.abc import Sequence
+
+from flask import Flask, current_app
+
+from nexus.config import Settings
+from nexus.errors import Throttled
+from nexus.models.buckets import Account, Bucket
+from nexus.models.sessions import Session
+from nexus.proxies import neighbourhood
+from nexus.security import journal
+from nexus.security.address import client_address
+
+#: How many times as much an account takes from all places together as one place may try: from fewer places
+#: than that, nobody can keep its owner out of another.
+PLACES = 5
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Read the rates of the settings; None where nobody is to be held up."""
+    rates = {
+        "sign_in": settings.rate_limit_sign_in,
+        "password": settings.rate_limit_sign_in,
+        "reset": settings.rate_limit_sign_in,
+        "register": settings.rate_limit_register,
+        "refresh": settings.rate_limit_refresh,
+        "order": settings.rate_limit_orders,
+    }
+    app.config["RATES"] = rates if settings.rate_limit_enabled else None
+
+
+def from_address(kind: str) -> None:
+    """Count one call of a kind from the client's address; Throttled when there are too many."""
+    _take(kind, own=_place())
+
+
+def at_account(emails: Sequence[str]) -> None:
+    """Count one sign-in, from the client's address and at the account that has one of these addresses."""
+    _take("sign_in", own=_place(), emails=emails, email=emails[0])
+
+
+def at_password(session: Session) -> None:
+    """Count one try at the password of whoever is signed in, by this session and at the account.
+
+    Whoever stole one session uses up its tries, and not those of the owner's others.
+    """
+    _take("password", own=str(session.id), emails=[session.user.email], user=session.user_id)
+
+
+def _take(kind: str, *, own: str, emails: Sequence[str] = (), **facts: object) -> None:
+    if current_app.config["RATES"] is None:
+        return
+    rate = current_app.config["RATES"][kind]
+    account = Account(emails=emails, place=_place() or None, rate=rate.times(PLACES))
+    wait = Bucket.take(own, rate, kind=kind, account=account)
+    if wait is not None:
+        journal.record("throttled", kind=kind, wait=wait, **facts)
+        raise Throttled(wait=wait)
+
+
+def _place() -> str:
+    return neighbourhood(client_address())

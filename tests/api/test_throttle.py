@@ -1,0 +1,211 @@
+"""What may be done how often: each call that is throttled, and that an attack locks no owner out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import argon2
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from nexus import create_app
+from nexus.config import Settings
+from nexus.db import database
+from nexus.proxies import Proxies
+from nexus.rates import Rate
+from tests.conftest import as_declared
+from tests.factories import PASSWORD, Person, sign_in
+from tests.sql import query
+
+#: So slow that nothing comes back while a test runs.
+TWICE = Rate(2, 86400)
+HERE, THERE = "198.51.100.7", "203.0.113.9"
+SELLER = "seller@example.com"
+
+Call = Callable[[Person, str], TestResponse]
+
+
+def come_from(address: str, language: str = "en") -> dict[str, Any]:
+    return {"headers": {"X-Forwarded-For": address, "Accept-Language": language}}
+
+
+def log_in(app: Flask, address: str, *, email: str = SELLER, password: str = "wrong password") -> int:
+    body = {"email": email, "password": password}
+    return Person(app).post("/api/auth/login", body, **come_from(address)).status_code
+
+
+@pytest.fixture
+def shop(app: Flask, settings: Settings) -> Flask:
+    """The application behind a proxy, with rates that are soon used up."""
+    assert app
+    names = ("sign_in", "register", "refresh", "orders")
+    changes: dict[str, Any] = {f"rate_limit_{name}": TWICE for name in names}
+    changes |= {"rate_limit_enabled": True, "trusted_proxies": Proxies.parse("1")}
+    shop = create_app(settings.model_copy(update=changes))
+    shop.after_request(as_declared(shop))
+    return shop
+
+
+BY_ADDRESS: dict[str, tuple[str, dict[str, Any], int]] = {
+    "login": ("/api/auth/login", {"email": SELLER, "password": "wrong password"}, 401),
+    "register": ("/api/auth/register", {"email": SELLER, "password": PASSWORD}, 400),
+    "refresh": ("/api/auth/refresh", {"refreshToken": "nonsense"}, 401),
+    "reset": ("/api/auth/reset", {"token": "nonsense", "newPassword": PASSWORD}, 400),
+    "order": ("/api/orders", {"productId": 1, "email": "buyer@example.com"}, 404),
+}
+BY_PASSWORD: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "password": ("POST", "/api/auth/password", {"currentPassword": "wrong", "newPassword": PASSWORD}),
+    "email": ("PATCH", "/api/auth/me", {"currentPassword": "wrong", "email": "new@example.com"}),
+    "leave": ("DELETE", "/api/auth/me", {"password": "wrong"}),
+}
+
+
+def refused(answer: TestResponse, language: str) -> None:
+    """Assert that an answer is a 429 as the contract has it."""
+    body = answer.get_json()
+    sentences = {
+        "en": "Too many tries. Please wait a little and try again.",
+        "ru": "Слишком много попыток. Немного подождите и попробуйте снова.",
+    }
+    assert (answer.status_code, body["code"], body["error"]) == (429, "throttled", sentences[language])
+    assert body.get("success") is (False if "/auth/" in answer.request.path else None)
+    # Half a day brings one token back.
+    assert 43_000 < int(answer.headers["Retry-After"]) <= 43_200
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("name", BY_ADDRESS)
+def test_an_address_may_call_so_often(shop: Flask, seller: Person, name: str, language: str) -> None:
+    path, body, status = BY_ADDRESS[name]
+
+    def call(address: str) -> TestResponse:
+        return Person(shop).post(path, body, **come_from(address, language))
+
+    assert seller.id
+    assert [call(HERE).status_code for _ in range(2)] == [status] * 2
+    refused(call(HERE), language)
+    assert call(THERE).status_code == status
+    # An IPv6 address counts with its /64.
+    assert [call(f"2001:db8::{n}").status_code for n in range(3)] == [status, status, 429]
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("name", BY_PASSWORD)
+def test_a_session_may_try_the_password_so_often(
+    shop: Flask, seller: Person, name: str, language: str
+) -> None:
+    method, path, body = BY_PASSWORD[name]
+    thief = sign_in(shop, SELLER, headers={"X-Forwarded-For": HERE})
+    owner = sign_in(shop, SELLER, headers={"X-Forwarded-For": THERE})
+
+    def call(person: Person, address: str) -> TestResponse:
+        return person.request(method, path, json=body, **come_from(address, language))
+
+    assert [call(thief, f"192.0.2.{n}").status_code for n in range(2)] == [401] * 2
+    refused(call(thief, "192.0.2.3"), language)
+    assert call(owner, THERE).status_code == 401
+
+
+def test_what_is_wrong_with_a_request_is_told_first_and_costs_nothing(shop: Flask) -> None:
+    wrong = [
+        Person(shop).post("/api/auth/login", {"email": SELLER}, **come_from(HERE)).status_code
+        for _ in range(5)
+    ]
+
+    assert wrong == [400] * 5
+    assert log_in(shop, HERE) == 401
+
+
+def test_a_sign_in_that_is_refused_costs_no_hash(
+    shop: Flask, seller: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[str] = []
+    original = argon2.PasswordHasher.verify
+
+    def counting(self: argon2.PasswordHasher, stored: str, typed: str) -> bool:
+        verified.append(typed)
+        return original(self, stored, typed)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", counting)
+    statuses = [log_in(shop, HERE, password=PASSWORD) for _ in range(6)]
+
+    assert statuses == [200] * 2 + [429] * 4
+    assert len(verified) == 2
+
+
+def test_one_statement_is_all_that_it_costs(app: Flask, shop: Flask, seller: Person) -> None:
+    seen: list[str] = []
+
+    def note(event: Any) -> None:
+        seen.append(str(event.sql))
+
+    database.query_hooks.append(note)
+    try:
+        log_in(app, HERE)
+        without = len(seen)
+        log_in(shop, HERE)
+    finally:
+        database.query_hooks.remove(note)
+
+    assert len(seen) == 2 * without + 1
+
+
+def test_an_attack_from_one_address_locks_nobody_out_of_another(shop: Flask, seller: Person) -> None:
+    attack = [log_in(shop, HERE) for _ in range(50)]
+
+    assert attack.count(401) == 2
+    assert log_in(shop, THERE, password=PASSWORD) == 200
+
+
+def test_an_attack_from_everywhere_is_slowed_and_spares_the_owner_where_they_are_known(
+    shop: Flask, seller: Person
+) -> None:
+    for known in (THERE, "2001:db8::1"):
+        assert log_in(shop, known, password=PASSWORD) == 200
+    attack = [log_in(shop, f"198.51.100.{number}") for number in range(100)]
+
+    # Two of the ten that an account takes from all places it gave to the owner.
+    assert attack.count(401) == 8
+    assert log_in(shop, THERE, password=PASSWORD) == 200
+    assert log_in(shop, "2001:db8::99", password=PASSWORD) == 200
+    assert log_in(shop, "192.0.2.1", password=PASSWORD) == 429
+
+
+@pytest.mark.parametrize("email", [SELLER, "nobody@example.com", "not an address"])
+def test_whether_an_account_exists_is_not_told(shop: Flask, seller: Person, email: str) -> None:
+    spellings = (email, email.upper())
+    statuses = [log_in(shop, f"198.51.100.{n}", email=spellings[n % 2]) for n in range(20)]
+
+    assert statuses == [401] * 10 + [429] * 10
+
+
+def test_a_refusal_is_logged_and_no_address_is_kept_readable(
+    shop: Flask, seller: Person, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        for _ in range(3):
+            body = {"email": SELLER, "password": "s3cr3t-pass"}
+            headers = {"X-Forwarded-For": HERE, "X-Request-Id": "the-third"}
+            Person(shop).post("/api/auth/login", body, headers=headers)
+    kept = str(query(settings, "SELECT * FROM buckets"))
+
+    (line,) = [one for one in caplog.messages if one.startswith("throttled")]
+    assert "kind='sign_in' wait=43200" in line
+    assert f"email='{SELLER}' request='the-third' address='{HERE}'" in line
+    assert "s3cr3t-pass" not in caplog.text
+    assert SELLER not in kept
+    assert HERE not in kept
+
+
+def test_without_its_table_nothing_passes(shop: Flask, seller: Person, settings: Settings) -> None:
+    query(settings, "ALTER TABLE buckets RENAME TO aside")
+    try:
+        assert log_in(shop, HERE, password=PASSWORD) == 500
+    finally:
+        query(settings, "ALTER TABLE aside RENAME TO buckets")
+    assert log_in(shop, HERE, password=PASSWORD) == 200
+
+
+def test_switched_off_nobody_is_counted(app: Flask, seller: Person, settings: Settings) -> None:
+    assert [log_in(app, HERE) for _ in range(15)] == [401] * 15
+    assert query(settings, "SELECT count(*) FROM buckets") == [(0,)]
