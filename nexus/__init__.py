@@ -18,7 +18,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from nexus import cli, db, observe, problems
     from nexus.api import api, links, ops
     from nexus.config import load_settings
-    from nexus.security import address, headers, origins, throttle, tokens
+    from nexus.security import address, headers, origins, receipts, throttle, tokens
 
     settings = settings or load_settings()
     app = Flask("nexus", static_folder=None)
@@ -34,6 +34,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     tokens.init_app(app, settings)
     address.init_app(app, settings)
     throttle.init_app(app, settings)
+    receipts.init_app(app, settings)
     origins.init_app(app)
     headers.init_app(app)
     links.init_app(app)

@@ -17,11 +17,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from nexus.database_url import DatabaseURL
 from nexus.proxies import Proxies
 from nexus.rates import Rate
-from nexus.signing_keys import weak_keys
+from nexus.signing_keys import split, weak_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 DOTENV = ROOT / ".env"
-
 
 RateText = Annotated[Rate, NoDecode, BeforeValidator(Rate.parse)]
 
@@ -29,6 +28,10 @@ RateText = Annotated[Rate, NoDecode, BeforeValidator(Rate.parse)]
 def rate(default: str, description: str) -> Any:
     """A field of the settings that holds a rate."""
     return Field(default=default, validate_default=True, description=description)
+
+
+#: What a developer needs not choose.
+MADE = ("JWT_SECRET_KEY", "RECEIPT_SECRET_KEY")
 
 
 class SettingsError(Exception):
@@ -88,6 +91,14 @@ class Settings(BaseSettings):
         description="Signs access tokens: 32 bytes or more. Of several, separated by commas, all are "
         "accepted and the first signs, so that a key can be replaced. "
         "Development makes one and keeps it in `.env`.",
+        examples=["change-me-to-the-output-of:openssl-rand-base64-48"],
+    )
+    receipt_secret_key: str = Field(
+        default="",
+        validate_default=True,
+        repr=False,
+        description="Signs the receipts of orders, which never expire; as JWT_SECRET_KEY, and with no key "
+        "that stands there.",
         examples=["change-me-to-the-output-of:openssl-rand-base64-48"],
     )
     password_min_score: int = Field(
@@ -170,12 +181,15 @@ class Settings(BaseSettings):
             raise ValueError("is required in production; APP_ENV=development needs none")
         return url
 
-    @field_validator("jwt_secret_key")
+    @field_validator("jwt_secret_key", "receipt_secret_key")
     @classmethod
     def _strong(cls, secret: str, others: ValidationInfo) -> str:
         made_later = not secret and others.data.get("app_env") == "development"
-        if not made_later and (weak := weak_keys(split(secret))):
+        if not made_later and (weak := weak_keys(secret)):
             raise ValueError(f"{weak}; make one with: openssl rand -base64 48")
+        # Of two settings with one key, who loses one has lost both.
+        if set(split(secret)) & set(split(others.data.get("jwt_secret_key", ""))):
+            raise ValueError("has a key of JWT_SECRET_KEY; make one with: openssl rand -base64 48")
         return secret
 
     @property
@@ -187,6 +201,11 @@ class Settings(BaseSettings):
     def jwt_keys(self) -> list[str]:
         """The keys of access tokens, newest first."""
         return split(self.jwt_secret_key)
+
+    @property
+    def receipt_keys(self) -> list[str]:
+        """The keys of receipts, newest first."""
+        return split(self.receipt_secret_key)
 
     @property
     def direct(self) -> DatabaseURL | None:
@@ -209,18 +228,15 @@ class Settings(BaseSettings):
         return self.database_pool_wait or (self.pooled and self.pooled.pool_timeout) or 5
 
 
-def split(value: str) -> list[str]:
-    """The parts of a list as a variable holds it, separated by commas."""
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
 def load_settings(dotenv: Path = DOTENV) -> Settings:
     """Read the environment and `.env`; raise SettingsError that names every problem."""
     try:
         _refuse_broken(dotenv)
         settings = _read(dotenv)
-        if settings.development and not settings.jwt_secret_key:
-            keep(dotenv, "JWT_SECRET_KEY", secrets.token_urlsafe(48))
+        made = [name for name in MADE if settings.development and not getattr(settings, name.lower())]
+        for name in made:
+            keep(dotenv, name, secrets.token_urlsafe(48))
+        if made:
             settings = _read(dotenv)
     except ValidationError as error:
         raise SettingsError("\n".join(_lines(error))) from None

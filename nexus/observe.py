@@ -13,6 +13,9 @@ from nexus.db import database
 
 WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 
+#: In what servers say of a request: its query, as far as one can see, and a receipt in a header.
+PRIVATE = re.compile(r"\?.*?(?= HTTP/\d|$)|\breceipt\s+\S+", re.IGNORECASE | re.DOTALL)
+
 log = logging.getLogger("nexus.request")
 query_log = logging.getLogger("nexus.query")
 
@@ -23,6 +26,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     logging.getLogger("nexus").setLevel(settings.log_level)
     # Peewee logs parameters too, and those hold what no log may hold.
     logging.getLogger("peewee").setLevel(logging.INFO)
+    # gunicorn shows requests that it cannot read, and Flask's own server shows all.
+    for server in ("gunicorn.error", "werkzeug"):
+        logging.getLogger(server).addFilter(hide_private)
     if settings.development and settings.log_level == "DEBUG" and log_query not in database.query_hooks:
         database.query_hooks.append(log_query)
 
@@ -41,6 +47,12 @@ def init_app(app: Flask, settings: Settings) -> None:
         asked = f"{request.method} {route}"
         log.info("%s %d %.1f ms %s", asked, response.status_code, milliseconds, g.request_id)
         return response
+
+
+def hide_private(record: logging.LogRecord) -> bool:
+    """Take out of a line what no log may hold; queries have addresses and receipts."""
+    record.msg, record.args = PRIVATE.sub("(hidden)", record.getMessage()), ()
+    return True
 
 
 def log_query(event: peewee.QueryEvent) -> None:

@@ -1,13 +1,16 @@
-"""The keys that sign: what makes one too weak to protect anything."""
-
-from collections.abc import Sequence
+"""Keys that sign: how a setting lists them, and which are too weak to protect anything."""
 
 PLACEHOLDERS = ("secret", "change", "password", "example", "your-", "default")
 
 
-def weak_keys(keys: Sequence[str]) -> str | None:
+def split(value: str) -> list[str]:
+    """The parts of a list as a variable holds it, separated by commas."""
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def weak_keys(value: str) -> str | None:
     """What is wrong with a list of keys, each named by its place where there are several."""
-    keys = keys or [""]
+    keys = split(value) or [""]
     found = [(place, weakness(key)) for place, key in enumerate(keys, 1)]
     if len(keys) == 1:
         return found[0][1]

@@ -110,6 +110,7 @@ def settings(database_url: str, request: pytest.FixtureRequest) -> Settings:
         database_pool_url=pooler and renamed(pooler, database_url.partition("?")[0].rpartition("/")[2]),
         rate_limit_enabled=False,
         jwt_secret_key=secrets.token_urlsafe(48),
+        receipt_secret_key=secrets.token_urlsafe(48),
         cors_origins="https://nexus.sales",  # type: ignore[arg-type]  # As the environment gives it.
     )
 

@@ -19,6 +19,7 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
         "DATABASE_POOL_URL": settings.database_pool_url or "",
         "RATE_LIMIT_ENABLED": "false",
         "JWT_SECRET_KEY": settings.jwt_secret_key,
+        "RECEIPT_SECRET_KEY": settings.receipt_secret_key,
         **changes,
     }
 

@@ -158,4 +158,5 @@ def test_importing_the_package_and_making_the_application_connect_to_nothing() -
     )
     environment = {"APP_ENV": "production", "DATABASE_URL": unreachable}
     environment["JWT_SECRET_KEY"] = "k3Jx9-Qw7Zr2_Tb8Vn4Lm6Pc1Yd5Hs0Gf"
+    environment["RECEIPT_SECRET_KEY"] = "Rw2-uT9aXb4_Kd7Fq1Zs6Mj3Pv8Nc5Lh0"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)

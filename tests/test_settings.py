@@ -9,6 +9,8 @@ from nexus.config import SettingsError, load_settings
 from nexus.database_url import DatabaseURL
 
 KEY = "k3Jx9-Qw7Zr2_Tb8Vn4Lm6Pc1Yd5Hs0Gf"
+OTHER_KEY = "Rw2-uT9aXb4_Kd7Fq1Zs6Mj3Pv8Nc5Lh0"
+KEYS = f"JWT_SECRET_KEY={KEY}\nRECEIPT_SECRET_KEY={OTHER_KEY}\n"
 URL = "postgresql://nexus:pa55word@localhost/nexus"
 
 
@@ -24,10 +26,11 @@ def problems(dotenv: Path) -> list[str]:
 
 
 def test_production_is_the_default_and_asks_for_what_it_needs(dotenv: Path) -> None:
-    first, second = problems(dotenv)
+    first, second, third = problems(dotenv)
 
     assert first.startswith("DATABASE_URL: is required in production")
     assert second.startswith("JWT_SECRET_KEY: is required in production")
+    assert third.startswith("RECEIPT_SECRET_KEY: is required in production")
     assert not dotenv.exists()
 
 
@@ -36,7 +39,7 @@ def test_every_problem_is_told_at_once(dotenv: Path) -> None:
         "APP_ENV=staging\nDATABASE_URL=mysql://x\nDATABASE_POOL_SIZE=0\nDATABASE_POOL_WAIT=1\nPORT=http\n"
         "CORS_ORIGINS=*\nDEFAULT_LOCALE=fr\nCURRENCY=dollar\nLOG_LEVEL=LOUD\nWEB_CONCURRENCY=-1\nTRUSTED_PROXIES=10.0.0.1/8\nRATE_LIMIT_ENABLED=maybe\n"
         "RATE_LIMIT_SIGN_IN=ten\nRATE_LIMIT_REGISTER=0/minute\nRATE_LIMIT_REFRESH=5/week\nRATE_LIMIT_ORDERS=5\nSEED_PASSWORD=short\n"
-        "JWT_SECRET_KEY=x\n"
+        "JWT_SECRET_KEY=x\nRECEIPT_SECRET_KEY=x\n"
     )
     named = [line.partition(":")[0] for line in problems(dotenv)]
 
@@ -56,6 +59,7 @@ def test_every_problem_is_told_at_once(dotenv: Path) -> None:
         "RATE_LIMIT_REFRESH",
         "RATE_LIMIT_REGISTER",
         "RATE_LIMIT_SIGN_IN",
+        "RECEIPT_SECRET_KEY",
         "SEED_PASSWORD",
         "TRUSTED_PROXIES",
         "WEB_CONCURRENCY",
@@ -84,17 +88,21 @@ def test_a_file_that_cannot_be_read_is_refused_rather_than_passed_over(
     ["short", "x" * 64, "change-me-please-change-me-please-1234", "password-password-password-123456"],
 )
 @pytest.mark.parametrize("environment", ["production", "development"])
-def test_a_weak_secret_is_refused_and_not_repeated(dotenv: Path, secret: str, environment: str) -> None:
-    dotenv.write_text(f"APP_ENV={environment}\nDATABASE_URL={URL}\nJWT_SECRET_KEY={secret}\n")
+@pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "RECEIPT_SECRET_KEY"])
+def test_a_weak_secret_is_refused_and_not_repeated(
+    dotenv: Path, secret: str, environment: str, name: str
+) -> None:
+    dotenv.write_text(f"APP_ENV={environment}\nDATABASE_URL={URL}\n{KEYS}{name}={secret}\n")
 
     (line,) = problems(dotenv)
 
-    assert line.startswith("JWT_SECRET_KEY:")
+    assert line.startswith(f"{name}:")
     assert secret not in line
 
 
 def test_each_weak_secret_of_several_is_named_by_its_place(dotenv: Path) -> None:
-    dotenv.write_text(f"APP_ENV=production\nDATABASE_URL={URL}\nJWT_SECRET_KEY=short, {KEY},{'x' * 64}\n")
+    weak = f"short, {KEY},{'x' * 64}"
+    dotenv.write_text(f"APP_ENV=production\nDATABASE_URL={URL}\n{KEYS}JWT_SECRET_KEY={weak}\n")
 
     (line,) = problems(dotenv)
 
@@ -102,11 +110,23 @@ def test_each_weak_secret_of_several_is_named_by_its_place(dotenv: Path) -> None
     assert KEY not in line
 
 
-def test_the_example_is_refused_as_it_is(root: Path, dotenv: Path) -> None:
-    text = (root / ".env.example").read_text().replace("# JWT_SECRET_KEY", "JWT_SECRET_KEY")
-    dotenv.write_text(text.replace("# DATABASE_URL", "DATABASE_URL"))
+def test_receipts_are_signed_with_no_key_of_access_tokens(dotenv: Path) -> None:
+    dotenv.write_text(f"DATABASE_URL={URL}\n{KEYS}JWT_SECRET_KEY={KEY},{OTHER_KEY}\n")
 
-    assert [line.partition(":")[0] for line in problems(dotenv)] == ["JWT_SECRET_KEY"]
+    (line,) = problems(dotenv)
+
+    assert line.startswith("RECEIPT_SECRET_KEY: has a key of JWT_SECRET_KEY")
+    assert OTHER_KEY not in line
+
+
+def test_the_example_is_refused_as_it_is(root: Path, dotenv: Path) -> None:
+    text = (root / ".env.example").read_text()
+    for name in ("DATABASE_URL", "JWT_SECRET_KEY", "RECEIPT_SECRET_KEY"):
+        text = text.replace(f"# {name}=", f"{name}=")
+    dotenv.write_text(text)
+
+    refused = [line.partition(":")[0] for line in problems(dotenv)]
+    assert refused == ["JWT_SECRET_KEY", "RECEIPT_SECRET_KEY"]
 
 
 def test_development_makes_a_secret_once_and_keeps_it_to_its_owner(dotenv: Path) -> None:
@@ -116,7 +136,9 @@ def test_development_makes_a_secret_once_and_keeps_it_to_its_owner(dotenv: Path)
     first, second = load_settings(dotenv), load_settings(dotenv)
 
     assert len(first.jwt_secret_key) >= 32
-    assert first.jwt_secret_key == second.jwt_secret_key
+    assert len(first.receipt_secret_key) >= 32
+    assert first.jwt_secret_key == second.jwt_secret_key != first.receipt_secret_key
+    assert first.receipt_secret_key == second.receipt_secret_key
     assert "# mine" in dotenv.read_text()
     assert dotenv.stat().st_mode & 0o777 == 0o600
 
@@ -124,7 +146,7 @@ def test_development_makes_a_secret_once_and_keeps_it_to_its_owner(dotenv: Path)
 def test_the_environment_wins_and_blank_counts_as_unset(
     dotenv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dotenv.write_text(f"APP_ENV=production\nDATABASE_URL={URL}\nJWT_SECRET_KEY={KEY}\nPORT=9000\n")
+    dotenv.write_text(f"APP_ENV=production\nDATABASE_URL={URL}\n{KEYS}PORT=9000\n")
     monkeypatch.setenv("PORT", "9001")
     monkeypatch.setenv("APP_ENV", "")
 
@@ -140,16 +162,17 @@ def test_an_origin_may_be_written_in_capitals(dotenv: Path) -> None:
 
 
 def test_settings_do_not_show_secrets(dotenv: Path) -> None:
-    dotenv.write_text(f"DATABASE_URL={URL}\nJWT_SECRET_KEY={KEY}\n")
+    dotenv.write_text(f"DATABASE_URL={URL}\n{KEYS}")
 
     shown = repr(load_settings(dotenv))
 
     assert KEY not in shown
+    assert OTHER_KEY not in shown
     assert "pa55word" not in shown
 
 
 def test_the_urls_habits_size_the_pool_unless_a_variable_does(dotenv: Path) -> None:
-    base = f"JWT_SECRET_KEY={KEY}\nDATABASE_URL={URL}?connection_limit=10&pool_timeout=7\n"
+    base = f"{KEYS}DATABASE_URL={URL}?connection_limit=10&pool_timeout=7\n"
     dotenv.write_text(base)
     assert (load_settings(dotenv).pool_size, load_settings(dotenv).pool_wait) == (10, 7)
 
@@ -159,7 +182,7 @@ def test_the_urls_habits_size_the_pool_unless_a_variable_does(dotenv: Path) -> N
 
 def test_the_web_process_uses_the_pooler_and_commands_do_not(dotenv: Path) -> None:
     pooled = "postgresql://nexus@pool.example:6543/nexus?pgbouncer=true"
-    dotenv.write_text(f"JWT_SECRET_KEY={KEY}\nDATABASE_URL={URL}\nDATABASE_POOL_URL={pooled}\n")
+    dotenv.write_text(f"{KEYS}DATABASE_URL={URL}\nDATABASE_POOL_URL={pooled}\n")
 
     settings = load_settings(dotenv)
 

@@ -20,6 +20,7 @@ from nexus.errors import (
     ValidationFailed,
 )
 from nexus.schemas.fields import Input, problems
+from nexus.security import receipts
 from nexus.security.tokens import current_session
 
 MAX_BODY = 262_144
@@ -33,9 +34,10 @@ class Endpoint:
 
     The view gets `body` and `query` as instances of these models, and `user` as the signed-in account: not
     at all when `sign_in` is None, possibly None when it is "optional". A view that asks for `session`
-    gets the caller's session, its account loaded, in place of `user`. What it returns is an `answer` to be
-    sent with `status`, or a whole Response. `errors` are those beyond the ones that its input implies, and
-    `invalid` is the error that lists its input's problems.
+    gets the caller's session, its account loaded, in place of `user`. One that takes a `receipt` gets the one
+    that the request shows, good or not, or None; who shows one need not be signed in. What it returns is an
+    `answer` to be sent with `status`, or a whole Response. `errors` are those beyond the ones that its input
+    implies, and `invalid` is the error that lists its input's problems.
     """
 
     answer: Any = None
@@ -44,6 +46,7 @@ class Endpoint:
     query: type[Input] | None = None
     sign_in: str | None = None
     session: bool = False
+    receipt: bool = False
     errors: tuple[type[NexusError], ...] = ()
     invalid: Callable[[list[dict[str, Any]]], ValidationFailed] = ValidationFailed
 
@@ -56,9 +59,12 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
         @wraps(view)
         def call(**arguments: Any) -> Response:
             raw = read_body()
+            receipt = receipts.presented() if declared.receipt else None
+            if declared.receipt:
+                arguments["receipt"] = receipt
             if declared.sign_in:
                 session = current_session()
-                if session is None and declared.sign_in == "required":
+                if session is None and receipt is None and declared.sign_in == "required":
                     raise Unauthenticated
                 if declared.session:
                     arguments["session"] = session

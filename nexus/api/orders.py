@@ -1,5 +1,6 @@
 """Orders over HTTP."""
 
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, g
@@ -7,6 +8,7 @@ from flask import Blueprint, Response, g
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.links import link_next
 from nexus.errors import InvalidTransition, NotForSale, NotFound, PriceChanged, Throttled
+from nexus.models.catalog import DRAFT
 from nexus.models.events import OrderEvent
 from nexus.models.orders import Order
 from nexus.models.steps import Actor
@@ -21,12 +23,14 @@ from nexus.schemas.orders import (
     OrderQuery,
     OrderStep,
     OrderWithProduct,
+    PlacedOrder,
+    ReceiptAnswer,
     event_out,
     listed_order,
     order_out,
     product_of,
 )
-from nexus.security import throttle
+from nexus.security import receipts, throttle
 
 orders = Blueprint("orders", __name__, url_prefix="/orders")
 
@@ -35,7 +39,7 @@ orders = Blueprint("orders", __name__, url_prefix="/orders")
 @endpoint(
     body=NewOrder,
     sign_in="optional",
-    answer=OrderAnswer,
+    answer=PlacedOrder,
     status=201,
     errors=(NotFound, NotForSale, PriceChanged, Throttled),
 )
@@ -50,9 +54,10 @@ def place_order(body: NewOrder, user: User | None) -> Response:
         buyer=user,
         by=Actor("buyer", g.request_id),
     )
-    answer: OrderAnswer = {"order": order_out(order)}
+    answer: PlacedOrder = {"order": order_out(order), "receiptToken": receipts.issue(order.id)}
     response = reply(answer, 201)
     response.headers["Location"] = f"/api/orders/{order.id}"
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 
@@ -78,20 +83,26 @@ def list_orders(query: OrderQuery, user: User) -> Response:
 
 
 @orders.get("/<reference:order_id>")
-@endpoint(sign_in="optional", answer=OrderWithProduct, errors=(NotFound,))
-def get_order(order_id: str, user: User | None) -> OrderWithProduct:
-    """One order of one's own products, by its id or by the id that the old system gave it."""
-    order = Order.with_product().where(Order.open_to(user, order_id)).first()
+@endpoint(sign_in="optional", receipt=True, answer=OrderWithProduct, errors=(NotFound,))
+def get_order(order_id: str, user: User | None, receipt: str | None) -> OrderWithProduct:
+    """One order with its product, by its id or by the id that the old system gave it."""
+    which, _ = _asked_for(order_id, user=user, receipt=receipt)
+    order = Order.with_product().where(which).first()
     if order is None:
         raise NotFound
-    return {"order": order_out(order), "product": product_of(order)}
+    product = product_of(order)
+    if product and receipt is not None and product["status"] == DRAFT:
+        # Its owner alone sees a draft.
+        product = None
+    return {"order": order_out(order), "product": product}
 
 
 @orders.get("/<reference:order_id>/events")
-@endpoint(sign_in="optional", answer=OrderEvents, errors=(NotFound,))
-def list_events(order_id: str, user: User | None) -> OrderEvents:
+@endpoint(sign_in="optional", receipt=True, answer=OrderEvents, errors=(NotFound,))
+def list_events(order_id: str, user: User | None, receipt: str | None) -> OrderEvents:
     """What happened to an order, its creation first."""
-    events = list(OrderEvent.of(Order.open_to(user, order_id)))
+    which, _ = _asked_for(order_id, user=user, receipt=receipt)
+    events = list(OrderEvent.of(which))
     # Every order has at least the event of its creation.
     if not events:
         raise NotFound
@@ -99,8 +110,37 @@ def list_events(order_id: str, user: User | None) -> OrderEvents:
 
 
 @orders.patch("/<reference:order_id>")
-@endpoint(body=OrderStep, sign_in="required", answer=OrderAnswer, errors=(NotFound, InvalidTransition))
-def move_order(order_id: str, body: OrderStep, user: User) -> OrderAnswer:
+@endpoint(
+    body=OrderStep,
+    sign_in="required",
+    receipt=True,
+    answer=OrderAnswer,
+    errors=(NotFound, InvalidTransition),
+)
+def move_order(order_id: str, body: OrderStep, user: User | None, receipt: str | None) -> OrderAnswer:
     """Move an order to a status."""
-    by = Actor("seller", g.request_id)
-    return {"order": order_out(Order.move(Order.open_to(user, order_id), to=body.status, by=by))}
+    which, by = _asked_for(order_id, user=user, receipt=receipt)
+    return {"order": order_out(Order.move(which, to=body.status, by=by))}
+
+
+@orders.post("/<reference:order_id>/receipt")
+@endpoint(sign_in="required", answer=ReceiptAnswer, errors=(NotFound,))
+def issue_receipt(order_id: str, user: User) -> Response:
+    """The receipt of one of one's own orders, for a buyer who has lost it or never had one."""
+    order = Order.select(Order.id).where(Order.open_to(user, order_id)).first()
+    if order is None:
+        raise NotFound
+    answer: ReceiptAnswer = {"receiptToken": receipts.issue(order.id)}
+    response = reply(answer)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _asked_for(reference: str, *, user: User | None, receipt: str | None) -> tuple[Any, Actor]:
+    """The condition for an order that the caller may see, and who they are to it; NotFound for a stranger.
+
+    Whoever shows a receipt is the buyer, signed in or not.
+    """
+    if receipt is not None:
+        return Order.id == receipts.order_of(receipt, reference), receipts.buyer()
+    return Order.open_to(user, reference), Actor("seller", g.request_id)

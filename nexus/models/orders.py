@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import peewee
 from peewee import SQL, Value, fn
@@ -132,6 +133,14 @@ class Order(Model):
     def known_as(cls, reference: str) -> peewee.Expression:
         """The condition for an order's id, or for the id that the old system gave it."""
         return cls.id == reference if CANONICAL.fullmatch(reference) else cls.old_id == reference
+
+    @classmethod
+    def id_of(cls, reference: str) -> UUID | None:
+        """The id that a reference means: itself, or that of the order that had it in the old system."""
+        if CANONICAL.fullmatch(reference):
+            return UUID(reference)
+        order: Order | None = cls.select(cls.id).where(cls.known_as(reference)).first()
+        return order.id if order else None
 
     @classmethod
     def open_to(cls, seller: User | None, reference: str) -> peewee.Expression:

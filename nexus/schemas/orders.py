@@ -68,6 +68,18 @@ class OrderAnswer(TypedDict):
     order: OrderOut
 
 
+class PlacedOrder(OrderAnswer):
+    """A new order, and what its buyer shows to see it."""
+
+    receiptToken: str
+
+
+class ReceiptAnswer(TypedDict):
+    """What the buyer of an order shows to see it."""
+
+    receiptToken: str
+
+
 class OrderWithProduct(TypedDict):
     """One order, and its product as it is now."""
 

@@ -1,0 +1,66 @@
+"""Receipts: what a buyer, who needs no account, shows to see an order and to cancel it."""
+
+import hmac
+from base64 import urlsafe_b64encode
+from uuid import UUID
+
+from flask import Flask, Response, current_app, g, request
+
+from nexus.config import Settings
+from nexus.errors import NotFound
+from nexus.models.orders import Order
+from nexus.models.steps import BUYER_STEPS, Actor
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Take the keys, and keep what a receipt opened out of caches and of the next page's `Referer`."""
+    app.config["RECEIPT_KEYS"] = settings.receipt_keys
+
+    @app.after_request
+    def keep_private(response: Response) -> Response:
+        if presented() is not None:
+            response.headers["Cache-Control"] = "no-store"
+            response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+
+def issue(order_id: UUID) -> str:
+    """The receipt of an order; under the same key it is always the same text."""
+    return _signed(order_id, current_app.config["RECEIPT_KEYS"][0])
+
+
+def presented() -> str | None:
+    """The receipt of the present request, in `Authorization` or else in the query; None where none came."""
+    scheme, *credential = request.headers.get("Authorization", "").split(maxsplit=1) or [""]
+    if scheme.lower() == "receipt":
+        return "".join(credential).strip()
+    return request.args.get("receipt")
+
+
+def order_of(receipt: str, reference: str) -> UUID:
+    """The id of the order that a reference means; NotFound unless the receipt is that order's."""
+    order_id = Order.id_of(reference)
+    if order_id is None or not _good(receipt, order_id):
+        raise NotFound
+    return order_id
+
+
+def buyer() -> Actor:
+    """Who acts by receipt in the present request."""
+    return Actor("buyer", g.request_id, BUYER_STEPS)
+
+
+def _good(receipt: str, order_id: UUID) -> bool:
+    given = receipt.encode()
+    # Every key is tried, so that the time tells nothing of which one signed.
+    tried = [
+        hmac.compare_digest(given, _signed(order_id, key).encode())
+        for key in current_app.config["RECEIPT_KEYS"]
+    ]
+    return any(tried)
+
+
+def _signed(order_id: UUID, key: str) -> str:
+    # What is signed says what it is, so that nothing else that this key may sign passes for a receipt.
+    signature = hmac.digest(key.encode(), b"receipt of order " + order_id.bytes, "sha256")
+    return urlsafe_b64encode(signature).rstrip(b"=").decode()
