@@ -6,6 +6,7 @@ from nexus.api.account import account
 from nexus.api.auth import auth
 from nexus.api.catalog import catalog
 from nexus.api.orders import orders
+from nexus.api.orders_csv import orders_csv
 from nexus.db import give_back
 
 api = Blueprint("api", __name__, url_prefix="/api")
@@ -13,6 +14,7 @@ api.register_blueprint(auth)
 api.register_blueprint(account)
 api.register_blueprint(catalog)
 api.register_blueprint(orders)
+api.register_blueprint(orders_csv)
 
 # On this blueprint, not on the app: a probe or an unknown URL costs no connection.
 api.teardown_request(give_back)

@@ -14,7 +14,6 @@ from nexus.models.orders import Order
 from nexus.models.steps import Actor
 from nexus.models.users import User
 from nexus.paging import page
-from nexus.schemas.fields import spellings
 from nexus.schemas.orders import (
     NewOrder,
     OrderAnswer,
@@ -65,8 +64,7 @@ def place_order(body: NewOrder, user: User | None) -> Response:
 @endpoint(query=OrderQuery, sign_in="required", answer=OrderPage)
 def list_orders(query: OrderQuery, user: User) -> Response:
     """The orders of one's own products, newest first, each with its product."""
-    filters = query.model_dump(exclude={"limit", "cursor", "email"})
-    filters["emails"] = spellings(query.email) if query.email is not None else ()
+    filters = query.conditions()
     found = page(
         Order.of_seller(user, **filters),
         key=(Order.created_at, Order.id),

@@ -10,6 +10,7 @@ from nexus.cli.doctor import doctor
 from nexus.cli.export import export
 from nexus.cli.migrate import migrate, rollback, status
 from nexus.cli.orders import orders
+from nexus.cli.products import products
 from nexus.cli.rehearse import rehearse
 from nexus.cli.reset import reset
 from nexus.cli.seed import seed
@@ -27,5 +28,5 @@ def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
     for command in OF_DB:
         db.add_command(command)
-    for command in (db, migrate, orders, seed, users):
+    for command in (db, migrate, orders, products, seed, users):
         app.cli.add_command(command)

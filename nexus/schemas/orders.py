@@ -1,6 +1,6 @@
 """Orders on the wire."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from nexus.models.events import OrderEvent
 from nexus.models.orders import Order
 from nexus.schemas.catalog import ProductOut, product_out
-from nexus.schemas.fields import EMAIL_LENGTH, Email, Id, Input, Limit, Money, Text, Time, rfc3339
+from nexus.schemas.fields import EMAIL_LENGTH, Email, Id, Input, Limit, Money, Text, Time, rfc3339, spellings
 
 Status = Literal["created", "processing", "paid", "refunded", "cancelled"]
 BuyerName = Annotated[Text, Field(max_length=255)]
@@ -29,14 +29,24 @@ class OrderStep(Input):
     status: Status
 
 
-class OrderQuery(Input):
-    """Which page of one's orders; the times are exclusive."""
+class OrderFilter(Input):
+    """Which of one's orders; the times are exclusive."""
 
     email: Annotated[Text, Field(max_length=EMAIL_LENGTH)] | None = None
     status: Status | None = None
     product_id: Id | None = None
     created_after: Time | None = None
     created_before: Time | None = None
+
+    def conditions(self) -> dict[str, Any]:
+        """What was asked for, as `Order.of_seller` takes it."""
+        asked = self.model_dump(include=OrderFilter.model_fields.keys() - {"email"})
+        return asked | {"emails": spellings(self.email) if self.email is not None else ()}
+
+
+class OrderQuery(OrderFilter):
+    """Which page of them."""
+
     limit: Limit = 50
     cursor: Text | None = None
 

@@ -1,0 +1,58 @@
+"""Orders as a file, over HTTP."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response
+
+from nexus.api.endpoint import endpoint
+from nexus.db import database
+from nexus.models.orders import Order
+from nexus.models.users import User
+from nexus.paging import page
+from nexus.schemas.orders import OrderFilter
+from nexus.schemas.orders_csv import written
+
+orders_csv = Blueprint("orders_csv", __name__)
+
+#: Orders that are in memory at a time.
+BATCH = 1000
+
+
+@orders_csv.get("/orders.csv")
+@endpoint(query=OrderFilter, sign_in="required")
+def download_orders(query: OrderFilter, user: User) -> Response:
+    """The orders of one's own products as CSV, newest first."""
+    batches = _batches(user, query.conditions())
+    # Read before anything is sent, so that what fails until then is answered as everywhere.
+    first = next(batches)
+    response = Response(
+        written(chain([first], batches)), content_type="text/csv; charset=utf-8; header=present"
+    )
+    response.headers["Content-Disposition"] = 'attachment; filename="orders.csv"'
+    return response
+
+
+def _batches(seller: User, filters: dict[str, Any]) -> Iterator[list[Order]]:
+    """All orders, one batch after another; a client that reads slowly keeps no connection meanwhile.
+
+    What fails on the way ends the connection, as gunicorn does then, so that no client takes half for all.
+    """
+    cursor = None
+    while True:
+        with database.connection_context():
+            found = page(
+                # Their products are left out, and PostgreSQL then reads none.
+                Order.of_seller(seller, **filters).select(Order),
+                key=(Order.created_at, Order.id),
+                kind=UUID,
+                limit=BATCH,
+                cursor=cursor,
+                bound_to="orders.csv",
+            )
+        yield found.rows
+        cursor = found.next_cursor
+        if cursor is None:
+            return

@@ -1,0 +1,63 @@
+"""`flask products`: what the operator sees of what is sold, drafts included."""
+
+import json
+
+import click
+from flask.cli import with_appcontext
+
+from nexus.cli.failing import plainly, refuse_pending
+from nexus.db import session
+from nexus.models.catalog import DRAFT, LIVE, Product
+from nexus.schemas.catalog import product_out
+from nexus.schemas.fields import MAX_ID
+
+ID = click.IntRange(1, MAX_ID)
+
+
+@click.group()
+def products() -> None:
+    """Look at products, drafts included."""
+
+
+@products.command("list")
+@click.option("--user", type=ID, help="Only those of the account with this id.")
+@click.option("--status", type=click.Choice([LIVE, DRAFT]), help="Only these.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@with_appcontext
+@plainly
+def list_products(*, user: int | None, status: str | None, limit: int, as_json: bool) -> None:
+    """List products, the highest id first."""
+    refuse_pending()
+    query = Product.select().order_by(Product.id.desc()).limit(limit)
+    if user is not None:
+        query = query.where(Product.user == user)
+    if status is not None:
+        query = query.where(Product.status == status)
+    with session():
+        found = [product_out(product) for product in query]
+    if as_json:
+        click.echo(json.dumps({"products": found}, ensure_ascii=False))
+        return
+    for one in found:
+        click.echo("{id:>8}  {userId:>8}  {status:<5}  {price:>8} {currency}  {name!r}".format_map(one))
+
+
+@products.command()
+@click.argument("product", type=ID)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@with_appcontext
+@plainly
+def show(*, product: int, as_json: bool) -> None:
+    """Show the product with the id PRODUCT."""
+    refuse_pending()
+    with session():
+        found = Product.select().where(Product.id == product).first()
+    if found is None:
+        raise click.ClickException(f"there is no product {product}")
+    shown = product_out(found)
+    if as_json:
+        click.echo(json.dumps({"product": shown}, ensure_ascii=False))
+        return
+    for name, value in shown.items():
+        click.echo(f"{name:<12}{value}")

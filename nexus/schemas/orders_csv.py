@@ -1,0 +1,74 @@
+"""Orders as a file for spreadsheets: its columns, and what keeps a text from being run as a formula."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC
+from decimal import Decimal
+
+from nexus.models.orders import Order
+from nexus.schemas.fields import rfc3339
+
+#: `date` and `total` are what a spreadsheet reads as such; the others say the same as everywhere in the API.
+COLUMNS = (
+    *("id", "date", "status", "productId", "productName", "email", "name"),
+    *("total", "currency", "amount", "createdAt", "updatedAt"),
+)
+#: By it Excel knows UTF-8, which it takes for the machine's own encoding otherwise.
+MARK = "\ufeff"
+
+#: Where a formula could begin: at the start of a cell, and, since Excel in half of Europe separates cells by
+#: semicolons and so sees no quotes around ours, after a semicolon or the end of a line as well. The wide
+#: signs are what Excel in East Asia takes for the others.
+FORMULA = re.compile(r"^(?=[\t\r\n]|\s*[-=+@＝＋－＠])|[;\t\r\n]\s*(?=[-=+@＝＋－＠])")
+
+#: How many digits the smallest unit takes (ISO 4217), where these are not two.
+DIGITS = {
+    code: digits
+    for digits, codes in (
+        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+        (3, "BHD IQD JOD KWD LYD OMR TND"),
+        (4, "CLF UYW"),
+    )
+    for code in codes.split()
+}
+
+
+def written(batches: Iterable[Iterable[Order]]) -> Iterator[str]:
+    """The file (RFC 4180) in pieces, one for each batch, the first with the names of the columns."""
+    head: list[tuple[object, ...]] = [COLUMNS]
+    mark = MARK
+    for batch in batches:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([*head, *map(cells, batch)])
+        yield mark + text.getvalue()
+        head, mark = [], ""
+
+
+def cells(order: Order) -> tuple[object, ...]:
+    """One order as a row."""
+    return (
+        order.id,
+        f"{order.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+        order.status,
+        order.product_id,
+        guarded(order.product_name),
+        guarded(order.email),
+        order.name and guarded(order.name),
+        total(order.amount, order.currency),
+        order.currency,
+        order.amount,
+        rfc3339(order.created_at),
+        rfc3339(order.updated_at),
+    )
+
+
+def guarded(text: str) -> str:
+    """A text with an apostrophe wherever a spreadsheet could begin to read a formula in it."""
+    return FORMULA.sub(r"\g<0>'", text)
+
+
+def total(amount: int, currency: str) -> str:
+    """An amount in the currency's own unit, with a decimal point: 4999 of USD are 49.99."""
+    return f"{Decimal(amount).scaleb(-DIGITS.get(currency, 2)):f}"

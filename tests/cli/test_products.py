@@ -1,0 +1,64 @@
+"""`flask products`: what an operator sees."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from tests.factories import Person
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def flask(app: Flask) -> Run:
+    """Run a command of `flask` on the run's shop."""
+    return lambda *words: app.test_cli_runner().invoke(args=["products", *words])
+
+
+def test_products_are_listed_drafts_included_the_last_first(
+    flask: Run, seller: Person, rival: Person
+) -> None:
+    live, draft = seller.product(name="Курс\n1"), seller.product(status="draft")
+    other = rival.product()
+
+    def listed(*words: str) -> object:
+        return json.loads(flask("list", *words, "--json").stdout)["products"]
+
+    assert listed() == [other, draft, live]
+    assert listed("--user", str(seller.id)) == [draft, live]
+    assert listed("--user", str(seller.id), "--status", "live") == [live]
+    assert listed("--status", "draft") == [draft]
+    assert listed("--limit", "2") == [other, draft]
+    # A line for each, whatever its name.
+    assert flask("list").stdout.splitlines()[2] == (
+        f"{live['id']:>8}  {seller.id:>8}  live       1000 USD  'Курс\\n1'"
+    )
+
+
+def test_a_product_is_shown_to_the_operator_as_to_its_seller(flask: Run, seller: Person) -> None:
+    draft = seller.product(status="draft")
+
+    shown = json.loads(flask("show", str(draft["id"]), "--json").stdout)
+    assert shown == seller.get(f"/api/products/{draft['id']}").get_json()
+    assert "status      draft\n" in flask("show", str(draft["id"])).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("show", "9223372036854775807"), 1),
+        (("show", "9223372036854775808"), 2),
+        (("show", "0"), 2),
+        (("list", "--limit", "0"), 2),
+        (("list", "--status", "gone"), 2),
+    ],
+)
+def test_what_is_not_there_is_one_line(flask: Run, words: tuple[str, ...], code: int) -> None:
+    run = flask(*words)
+
+    assert run.exit_code == code
+    assert run.stderr.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in run.stderr
