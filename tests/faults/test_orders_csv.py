@@ -1,7 +1,6 @@
 """The file of orders from a real server: what a million of them cost in memory, and how a failure ends it."""
 
 import json
-from collections.abc import Callable
 from http.client import IncompleteRead
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -46,7 +45,6 @@ def test_a_million_orders_take_no_more_memory_than_a_few(
     server: Server,
     cluster: Cluster,
     settings: Settings,
-    record_property: Callable[[str, object], None],
 ) -> None:
     own = settings.model_copy(update={"database_url": cluster.url("nexus")})
     headers = signed_up(server)
@@ -62,7 +60,6 @@ def test_a_million_orders_take_no_more_memory_than_a_few(
             lines += piece.count(b"\n")
 
     above = (memory(server, "VmHWM") - idle) / MEBIBYTE
-    record_property("mebibytes above idle", round(above, 1))
     assert lines == 1_000_001
     assert above <= 80
 
