@@ -14,7 +14,7 @@ from nexus.db import database
 WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 
 #: In what servers say of a request: its query, as far as one can see, and a receipt in a header.
-PRIVATE = re.compile(r"\?.*?(?= HTTP/\d|$)|\breceipt\s+\S+", re.IGNORECASE | re.DOTALL)
+PRIVATE = re.compile(r"\?.*?(?= HTTP/\d|$)|(?<=authorization)[\s:]*receipt\s+\S+", re.IGNORECASE | re.DOTALL)
 
 log = logging.getLogger("nexus.request")
 query_log = logging.getLogger("nexus.query")

@@ -11,7 +11,7 @@ from nexus.errors import InvalidTransition, NotForSale, NotFound, PriceChanged, 
 from nexus.models.catalog import DRAFT
 from nexus.models.events import OrderEvent
 from nexus.models.orders import Order
-from nexus.models.steps import Actor
+from nexus.models.steps import BUYER_STEPS, Actor
 from nexus.models.users import User
 from nexus.paging import page
 from nexus.schemas.orders import (
@@ -140,5 +140,6 @@ def _asked_for(reference: str, *, user: User | None, receipt: str | None) -> tup
     Whoever shows a receipt is the buyer, signed in or not.
     """
     if receipt is not None:
-        return Order.id == receipts.order_of(receipt, reference), receipts.buyer()
+        buyer = Actor("buyer", g.request_id, BUYER_STEPS)
+        return Order.id == receipts.order_of(receipt, reference), buyer
     return Order.open_to(user, reference), Actor("seller", g.request_id)

@@ -4,12 +4,11 @@ import hmac
 from base64 import urlsafe_b64encode
 from uuid import UUID
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 
 from nexus.config import Settings
 from nexus.errors import NotFound
 from nexus.models.orders import Order
-from nexus.models.steps import BUYER_STEPS, Actor
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -43,11 +42,6 @@ def order_of(receipt: str, reference: str) -> UUID:
     if order_id is None or not _good(receipt, order_id):
         raise NotFound
     return order_id
-
-
-def buyer() -> Actor:
-    """Who acts by receipt in the present request."""
-    return Actor("buyer", g.request_id, BUYER_STEPS)
 
 
 def _good(receipt: str, order_id: UUID) -> bool:
