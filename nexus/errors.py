@@ -135,6 +135,23 @@ class PriceChanged(NexusError):
     title = "Price changed"
 
 
+class IdempotencyMismatch(NexusError):
+    """The `Idempotency-Key` was used before, with another body."""
+
+    code = "idempotency_mismatch"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "Key of another request"
+
+
+class IdempotencyInProgress(NexusError):
+    """The first request with this `Idempotency-Key` is not through yet."""
+
+    code = "idempotency_in_progress"
+    status = HTTPStatus.CONFLICT
+    title = "Still in progress"
+    headers = {"Retry-After": "1"}  # noqa: RUF012
+
+
 class OpenOrders(NexusError):
     """The account still has orders that are `created` or `processing`; `orders` names them."""
 

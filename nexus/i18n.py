@@ -53,6 +53,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Заказ нельзя перевести в этот статус.",
     ),
     "price_changed": ("The price has changed.", "Цена изменилась."),
+    "idempotency_mismatch": (
+        "This key belongs to another order.",
+        "Этот ключ принадлежит другому заказу.",
+    ),
+    "idempotency_in_progress": (
+        "This order is being placed. Please try again in a moment.",
+        "Этот заказ уже оформляется. Попробуйте через мгновение.",
+    ),
     "not_for_sale": ("The product is not for sale yet.", "Товар ещё не продаётся."),
     "precondition_failed": (
         "Somebody has changed this meanwhile. Please load it again.",

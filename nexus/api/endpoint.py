@@ -10,6 +10,7 @@ from flask import Response, request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
+from nexus.api.keys import request_key
 from nexus.errors import (
     BadRequest,
     BodyTooLarge,
@@ -35,9 +36,10 @@ class Endpoint:
     The view gets `body` and `query` as instances of these models, and `user` as the signed-in account: not
     at all when `sign_in` is None, possibly None when it is "optional". A view that asks for `session`
     gets the caller's session, its account loaded, in place of `user`. One that takes a `receipt` gets the one
-    that the request shows, good or not, or None; who shows one need not be signed in. What it returns is an
-    `answer` to be sent with `status`, or a whole Response. `errors` are those beyond the ones that its input
-    implies, and `invalid` is the error that lists its input's problems.
+    that the request shows, good or not, or None; who shows one need not be signed in. One that is
+    `idempotent` gets the request's `key`, or None. What it returns is an `answer` to be sent with `status`,
+    or a whole Response. `errors` are those beyond the ones that its input implies, and `invalid` is the error
+    that lists its input's problems.
     """
 
     answer: Any = None
@@ -47,6 +49,7 @@ class Endpoint:
     sign_in: str | None = None
     session: bool = False
     receipt: bool = False
+    idempotent: bool = False
     errors: tuple[type[NexusError], ...] = ()
     invalid: Callable[[list[dict[str, Any]]], ValidationFailed] = ValidationFailed
 
@@ -70,11 +73,14 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
                     arguments["session"] = session
                 else:
                     arguments["user"] = session and session.user
-            body = _validate(declared, declared.body or Input, parse(raw))
+            document = parse(raw)
+            body = _validate(declared, declared.body or Input, document)
             if declared.body:
                 arguments["body"] = body
             if declared.query:
                 arguments["query"] = _validate(declared, declared.query, *_query())
+            if declared.idempotent:
+                arguments["key"] = request_key(document, arguments["user"])
             result = view(**arguments)
             return result if isinstance(result, Response) else reply(result, declared.status)
 

@@ -7,9 +7,18 @@ from flask import Blueprint, Response, g
 
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.links import link_next
-from nexus.errors import InvalidTransition, NotForSale, NotFound, PriceChanged, Throttled
+from nexus.errors import (
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+    InvalidTransition,
+    NotForSale,
+    NotFound,
+    PriceChanged,
+    Throttled,
+)
 from nexus.models.catalog import DRAFT
 from nexus.models.events import OrderEvent
+from nexus.models.idempotency import IdempotencyKey, Key
 from nexus.models.orders import Order
 from nexus.models.steps import BUYER_STEPS, Actor
 from nexus.models.users import User
@@ -38,25 +47,22 @@ orders = Blueprint("orders", __name__, url_prefix="/orders")
 @endpoint(
     body=NewOrder,
     sign_in="optional",
+    idempotent=True,
     answer=PlacedOrder,
     status=201,
-    errors=(NotFound, NotForSale, PriceChanged, Throttled),
+    errors=(NotFound, NotForSale, PriceChanged, Throttled, IdempotencyMismatch, IdempotencyInProgress),
 )
-def place_order(body: NewOrder, user: User | None) -> Response:
-    """Order a product, signed in or not."""
+def place_order(body: NewOrder, user: User | None, key: Key | None) -> Response:
+    """Order a product, signed in or not; with a key, once."""
     throttle.from_address("order")
-    order = Order.place(
-        product_id=body.product_id,
-        email=body.email,
-        name=body.name,
-        amount=body.amount,
-        buyer=user,
-        by=Actor("buyer", g.request_id),
-    )
+    wanted: dict[str, Any] = {**dict(body), "buyer": user, "by": Actor("buyer", g.request_id)}
+    order, replayed = IdempotencyKey.place(key, **wanted) if key else (Order.place(**wanted), False)
     answer: PlacedOrder = {"order": order_out(order), "receiptToken": receipts.issue(order.id)}
     response = reply(answer, 201)
     response.headers["Location"] = f"/api/orders/{order.id}"
     response.headers["Cache-Control"] = "no-store"
+    if replayed:
+        response.headers["Idempotent-Replayed"] = "true"
     return response
 
 

@@ -7,6 +7,7 @@ from nexus.cli.failing import plainly, refuse_pending
 from nexus.db import session
 from nexus.models.accounts import Reset
 from nexus.models.buckets import Bucket
+from nexus.models.idempotency import IdempotencyKey
 from nexus.models.sessions import RefreshToken, Session
 
 BATCH = 1000
@@ -16,6 +17,7 @@ SWEEPS = {
     "refresh tokens": RefreshToken.sweep,
     "reset tokens": Reset.sweep,
     "buckets": Bucket.sweep,
+    "idempotency keys": IdempotencyKey.sweep,
 }
 
 

@@ -66,8 +66,36 @@ class Order(Model):
         Raises NotFound for a product that the buyer may not know of, NotForSale for one's own draft, and
         PriceChanged when the buyer named an amount that is not the price.
         """
-        offered = (
+        offer = cls.offer(product_id=product_id, email=email, name=name, amount=amount)
+        placed = cls.written(cls.insert_from(offer, cls.offered()), *by.told())
+        if not placed:
+            raise cls.why_not(product_id, buyer)
+        return placed[0]
+
+    @classmethod
+    def offered(cls) -> list[peewee.Field]:
+        """The columns of an order that `offer` fills, in its order."""
+        product, seller, currency = cls.product, cls.seller, cls.currency
+        return [
+            cls.id,
+            product,
+            seller,
+            cls.product_name,
+            cls.email,
+            cls.name,
+            cls.status,
+            cls.amount,
+            currency,
+        ]
+
+    @classmethod
+    def offer(
+        cls, *, product_id: int, email: str, name: str | None, amount: int | None
+    ) -> "peewee.ModelSelect[Product]":
+        """The order that a product can become at this moment; no row where it cannot."""
+        offer = (
             Product.select(
+                fn.gen_random_uuid(),
                 Product.id,
                 Product.user,
                 Product.name,
@@ -81,27 +109,14 @@ class Order(Model):
             .where((Product.id == product_id) & (Product.status == LIVE))
         )
         if amount is not None:
-            offered = offered.where(Product.price == amount)
+            offer = offer.where(Product.price == amount)
         # A product that is being deleted is waited for, and then found gone or found again. Its seller comes
         # first, as where an account is erased: who locks in one order cannot wait in a circle.
-        offered = offered.for_update("FOR KEY SHARE", of=(User, Product))  # type: ignore[arg-type]
-        columns = [
-            cls.product,
-            cls.seller,
-            cls.product_name,
-            cls.email,
-            cls.name,
-            cls.status,
-            cls.amount,
-            cls.currency,
-        ]
-        placed = cls.written(cls.insert_from(offered, columns), *by.told())
-        if not placed:
-            raise cls._why_not(product_id, buyer)
-        return placed[0]
+        return offer.for_update("FOR KEY SHARE", of=(User, Product))  # type: ignore[arg-type]
 
     @classmethod
-    def _why_not(cls, product_id: int, buyer: User | None) -> NotFound | NotForSale | PriceChanged:
+    def why_not(cls, product_id: int, buyer: User | None) -> NotFound | NotForSale | PriceChanged:
+        """Why a buyer gets no order of a product."""
         product = Product.visible_to(buyer).where(Product.id == product_id).first()
         if product is None:
             return NotFound()

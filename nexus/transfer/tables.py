@@ -141,8 +141,8 @@ ORDERS = Table(
     summed=("amount", "status"),
 )
 
-#: Tables of the shop that no file holds: what belongs to a sign-in, is good for an hour or counts tries.
-LEFT_OUT = ("buckets", "refresh_tokens", "resets", "sessions")
+#: Tables of the shop that no file holds: what belongs to a sign-in, is good for a day at most, or counts tries.
+LEFT_OUT = ("buckets", "idempotency_keys", "refresh_tokens", "resets", "sessions")
 
 ORDER_EVENTS = Table(
     "order_events",

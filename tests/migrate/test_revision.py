@@ -49,7 +49,9 @@ def history(scratch: Settings, tmp_path: Path) -> History:
     return history
 
 
-EVERYTHING = "DROP TABLE order_events, orders, products, refresh_tokens, resets, sessions, users"
+EVERYTHING = (
+    "DROP TABLE idempotency_keys, order_events, orders, products, refresh_tokens, resets, sessions, users"
+)
 
 
 @pytest.mark.parametrize("change", [*DERIVED, EVERYTHING])

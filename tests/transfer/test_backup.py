@@ -94,10 +94,8 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
 
 def test_an_empty_database_is_filled_without_a_question(root: Path, stocked: Settings, backup: Path) -> None:
     before = everything(stocked)
-    tables = (
-        "buckets, order_events, orders, products, refresh_tokens, resets, sessions, users, migratehistory"
-    )
-    query(stocked, f"DROP TABLE {tables}")
+    tables = "order_events, orders, products, refresh_tokens, resets, sessions, users, migratehistory"
+    query(stocked, f"DROP TABLE buckets, idempotency_keys, {tables}")
     for function in ("touch_updated_at", "check_order_step", "record_order_event", "keep_order_events"):
         query(stocked, f"DROP FUNCTION {function}")
 

@@ -1,0 +1,144 @@
+"""Idempotency keys: an order that is asked for again under its key is answered again, and not made again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import peewee
+from peewee import SQL, Select, Value, fn
+from psycopg2.errors import LockNotAvailable
+
+from nexus.db import database
+from nexus.errors import IdempotencyInProgress, IdempotencyMismatch
+from nexus.models.base import Model
+from nexus.models.orders import Order
+from nexus.models.steps import Actor
+from nexus.models.users import User
+
+#: How long a key answers at least; the next sweep after it takes it.
+KEPT_HOURS = 24
+#: How long a request waits for another with its key.
+PATIENCE = "2s"
+
+
+class Key(NamedTuple):
+    """A key and the body that came with it, each as its hash; the key's holds whose it is."""
+
+    hash: str
+    body: str
+
+
+class IdempotencyKey(Model):
+    """A key, the order that was made under it, and what the first answer said that may be otherwise now.
+
+    The rest of an order stays as it was made, so the answer is made from it again.
+    """
+
+    # It is written once.
+    triggers = ()
+    updated_at = None
+
+    hash = peewee.TextField(primary_key=True)
+    body = peewee.TextField()
+    order = peewee.ForeignKeyField(
+        Order,
+        on_delete="CASCADE",
+        index=False,
+        lazy_load=False,
+        constraints=[SQL("CONSTRAINT idempotency_keys_order UNIQUE")],
+        # Checked at a transaction's end, so that one which takes all back may claim a key for no order.
+        deferrable="INITIALLY DEFERRED",
+    )
+    #: Not a reference: the product may go.
+    product_id = peewee.BigIntegerField()
+    status = peewee.TextField()
+
+    class Meta:
+        """Peewee's options."""
+
+        table_name = "idempotency_keys"
+
+    @classmethod
+    def place(
+        cls,
+        key: Key,
+        *,
+        product_id: int,
+        email: str,
+        name: str | None,
+        amount: int | None,
+        buyer: User | None,
+        by: Actor,
+    ) -> tuple[Order, bool]:
+        """Order a product as `Order.place` does, once for each key; whether it was made before.
+
+        Key and order are one statement. Raises what `Order.place` raises, which leaves the key free;
+        IdempotencyMismatch for a key that came with another body; and IdempotencyInProgress when another
+        request holds the key for longer than a moment.
+        """
+        columns = Order.offered()
+        offer = Order.offer(product_id=product_id, email=email, name=name, amount=amount)
+        offered = offer.cte("offered", columns=[column.column_name for column in columns])
+        claimed = cls._claim(key, offered).returning(cls.order).cte("claimed")
+        order = Select((offered,), [offered.c[column.column_name] for column in columns])
+        order = order.join(claimed, on=claimed.c.order_id == offered.c.id)
+        with patience():
+            placed = Order.written(Order.insert_from(order, columns).with_cte(offered, claimed), *by.told())
+        if placed:
+            return placed[0], False
+        # What is not for sale claims no key. It may have been for whoever claims this one at this moment.
+        made = cls._made_by(key) or (cls._taken(key) and cls._made_by(key))
+        if not made:
+            raise Order.why_not(product_id, buyer)
+        return made, True
+
+    @classmethod
+    def _claim(cls, key: Key, offered: Any) -> Any:
+        """The statement that takes a key for an order on offer, unless it is or is being taken."""
+        # The limit is set when the offer's own locks are there, for this transaction alone.
+        limited = fn.set_config("lock_timeout", PATIENCE, SQL("true")).is_null(is_null=False)
+        values = (Value(key.hash), Value(key.body), offered.c.id, offered.c.product_id, offered.c.status)
+        columns = [cls.hash, cls.body, cls.order, cls.product_id, cls.status]
+        return cls.insert_from(Select((offered,), values).where(limited), columns).on_conflict_ignore()
+
+    @classmethod
+    def _made_by(cls, key: Key) -> Order | None:
+        """The order that was made with a key, as it was then."""
+        row = cls.select(cls, Order).join(Order).where(cls.hash == key.hash).first()
+        if row is None:
+            return None
+        if row.body != key.body:
+            raise IdempotencyMismatch
+        order: Order = row.order
+        order.product_id, order.status, order.updated_at = row.product_id, row.status, order.created_at
+        return order
+
+    @classmethod
+    def _taken(cls, key: Key) -> bool:
+        """Whether a key is taken, once whoever is taking it now is through."""
+        nothing = Select(columns=(fn.gen_random_uuid().alias("id"), Value(0), Value("")))
+        offered = nothing.cte("offered", columns=["id", "product_id", "status"])
+        with patience(), database.atomic() as attempt:
+            taken = not cls.written(cls._claim(key, offered).with_cte(offered))
+            attempt.rollback()
+        return taken
+
+    @classmethod
+    def sweep(cls, *, batch: int) -> int:
+        """Delete up to so many keys that were kept long enough; how many."""
+        old = cls.created_at <= SQL("now() - make_interval(hours => %s)", (KEPT_HOURS,))
+        return cls.swept(old, batch=batch)
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Tell a lock that was not to be had in time as IdempotencyInProgress."""
+    try:
+        yield
+    except peewee.OperationalError as error:
+        if isinstance(getattr(error, "orig", None), LockNotAvailable):
+            raise IdempotencyInProgress from None
+        raise
+
+
+IdempotencyKey.add_index(IdempotencyKey.created_at, name="idempotency_keys_by_time")
