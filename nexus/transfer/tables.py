@@ -141,7 +141,7 @@ ORDERS = Table(
     summed=("amount", "status"),
 )
 
-#: Tables of the shop that no file holds: what belongs to a sign-in, is good for a day at most, or counts tries.
+#: Tables that no file holds: what belongs to a sign-in, is good for a day at most, or counts tries.
 LEFT_OUT = ("buckets", "idempotency_keys", "refresh_tokens", "resets", "sessions")
 
 ORDER_EVENTS = Table(

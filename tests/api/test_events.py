@@ -1,18 +1,13 @@
-"""The events of orders over HTTP, many callers at once, and orders against a model of them in memory."""
+"""The events of orders over HTTP, and many callers at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck
-from hypothesis import settings as trials
-from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from playhouse.test_utils import assert_query_count
 
-from nexus.models.steps import STEPS
-from tests.factories import Person, register
+from tests.factories import Person
 
 
 def events(person: Person, order: str) -> list[dict[str, Any]]:
@@ -89,77 +84,3 @@ def test_of_sixteen_callers_at_once_one_takes_the_step(
                 (None, "created"),
                 ("created", status),
             ]
-
-
-class Orders(RuleBasedStateMachine):
-    """Orders in the shop beside what they should be."""
-
-    app: Flask
-    accounts = 0
-    products = Bundle("products")
-    orders = Bundle("orders")
-
-    def __init__(self) -> None:
-        super().__init__()
-        Orders.accounts += 1
-        self.seller = register(self.app, f"machine{Orders.accounts}@example.com")
-        self.prices: dict[int, int] = {}
-        #: By order: its statuses so far, its amount, and its product.
-        self.model: dict[str, tuple[list[str], int, int]] = {}
-
-    @rule(target=products, price=st.sampled_from([0, 1, 4999]))
-    def offer(self, price: int) -> int:
-        number = int(self.seller.product(price=price)["id"])
-        self.prices[number] = price
-        return number
-
-    @rule(target=orders, product=products)
-    def place(self, product: int) -> str:
-        body = {"productId": product, "email": "buyer@example.com"}
-        answer = self.seller.post("/api/orders", body)
-        if product not in self.prices:
-            assert answer.status_code == 404
-            return ""
-        order = str(answer.get_json()["order"]["id"])
-        price = self.prices[product]
-        self.model[order] = (["created" if price else "paid"], price, product)
-        return order
-
-    @rule(order=orders, to=st.sampled_from(list(STEPS)))
-    def move(self, order: str, to: str) -> None:
-        answer = self.seller.patch(f"/api/orders/{order or 'none'}", {"status": to})
-        if not order:
-            assert answer.status_code == 404
-            return
-        taken = self.model[order][0]
-        if to in STEPS[taken[-1]]:
-            taken.append(to)
-        elif to != taken[-1]:
-            assert answer.status_code == 409
-            assert answer.get_json()["allowed"] == list(STEPS[taken[-1]])
-            return
-        assert answer.status_code == 200
-
-    @rule(product=products)
-    def delete(self, product: int) -> None:
-        there = self.prices.pop(product, None) is not None
-        assert self.seller.delete(f"/api/products/{product}").status_code == (204 if there else 404)
-
-    @invariant()
-    def agree(self) -> None:
-        listed = self.seller.get("/api/orders", query_string={"limit": 100}).get_json()["orders"]
-        assert {order["id"] for order in listed} == self.model.keys()
-        for order in listed:
-            taken, amount, product = self.model[order["id"]]
-            assert (order["status"], order["amount"]) == (taken[-1], amount)
-            assert order["productId"] == (product if product in self.prices else None)
-            seen = [(event["from"], event["to"]) for event in events(self.seller, order["id"])]
-            assert seen == list(zip([None, *taken], taken, strict=False))
-
-
-def test_orders_are_what_a_model_in_memory_says(app: Flask) -> None:
-    Orders.app = app
-    run_state_machine_as_test(
-        Orders,
-        settings=trials(max_examples=12, stateful_step_count=15, suppress_health_check=list(HealthCheck)),
-    )

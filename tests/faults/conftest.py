@@ -1,6 +1,7 @@
 """The server as the Procfile starts it, over a PostgreSQL that a test may stop."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -55,6 +56,13 @@ class Server:
                 return answer.status, answer.read()
         except HTTPError as error:
             return error.code, error.read()
+
+    def kill_worker(self) -> None:
+        """End the process that has served longest, as nothing can be done about."""
+        oldest = ["pgrep", "-o", "-P", str(self.process.pid)]
+        found = subprocess.run(oldest, capture_output=True, text=True).stdout
+        for pid in found.split():
+            os.kill(int(pid), signal.SIGKILL)
 
     def wait(self) -> None:
         """Wait until it serves."""

@@ -1,0 +1,193 @@
+"""What becomes of orders, whatever is done before: orders against a model of them in memory."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck
+from hypothesis import settings as trials
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from werkzeug.test import TestResponse
+
+from nexus.config import Settings
+from nexus.models.steps import STEPS
+from tests.api.test_events import events
+from tests.factories import PASSWORD, Person, register
+from tests.sql import query
+
+PRICES = (0, 1, 4999)
+KEYS = ("a" * 32, "b" * 32)
+FOUND = """
+SELECT o.id::text, o.status, o.amount, array_agg(e."from" ORDER BY e.id), array_agg(e."to" ORDER BY e.id)
+FROM orders o JOIN order_events e ON e.order_id = o.id GROUP BY o.id
+"""
+
+
+@dataclass
+class Known:
+    """What the model knows of an order: whose it is, its product, its amount, its statuses so far."""
+
+    seller: int
+    product: int
+    amount: int
+    statuses: list[str]
+
+
+class Orders(RuleBasedStateMachine):
+    """Orders in the shop beside what they should be."""
+
+    app: Flask
+    settings: Settings
+    buyer: Person
+    accounts = 0
+    products = Bundle("products")
+    orders = Bundle("orders")
+
+    def __init__(self) -> None:
+        super().__init__()
+        query(self.settings, "DELETE FROM orders")
+        self.prices: dict[int, int] = {}
+        self.model: dict[str, Known] = {}
+        #: By the account and the key: the body and the answer.
+        self.kept: dict[tuple[int | None, str], tuple[dict[str, Any], bytes]] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Somebody else sells from now on."""
+        Orders.accounts += 1
+        self.seller = register(self.app, f"machine{Orders.accounts}@example.com")
+        self.prices.clear()
+
+    @rule(target=products, price=st.sampled_from(PRICES))
+    def offer(self, price: int) -> int:
+        """Offer a product."""
+        number = int(self.seller.product(price=price)["id"])
+        self.prices[number] = price
+        return number
+
+    @rule(product=products, price=st.sampled_from(PRICES))
+    def reprice(self, product: int, price: int) -> None:
+        """Give a product another price, or the same."""
+        answer = self.seller.patch(f"/api/products/{product}", {"price": price})
+        assert answer.status_code == (200 if product in self.prices else 404)
+        if product in self.prices:
+            self.prices[product] = price
+
+    @rule(
+        target=orders,
+        product=products,
+        amount=st.sampled_from((None, *PRICES)),
+        key=st.sampled_from((None, *KEYS)),
+        signed_in=st.booleans(),
+    )
+    def place(self, product: int, amount: int | None, key: str | None, signed_in: bool) -> str:  # noqa: FBT001
+        """Order a product, with a key or without, which may be a repetition or a mistake."""
+        person = self.buyer if signed_in else Person(self.app)
+        body = {"productId": product, "email": "buyer@example.com"}
+        if amount is not None:
+            body["amount"] = amount
+        answer = person.post("/api/orders", body, headers={"Idempotency-Key": key} if key else {})
+        owned = (self.buyer.id if signed_in else None, key or "")
+        if owned in self.kept:
+            return self.repeated(answer, body, *self.kept[owned])
+        if product not in self.prices:
+            assert answer.status_code == 404
+            return ""
+        price = self.prices[product]
+        if amount not in (None, price):
+            assert (answer.status_code, answer.get_json()["price"]) == (409, price)
+            return ""
+        assert (answer.status_code, "Idempotent-Replayed" in answer.headers) == (201, False)
+        if key:
+            self.kept[owned] = (body, answer.data)
+        order = str(answer.get_json()["order"]["id"])
+        self.model[order] = Known(self.seller.id, product, price, ["created" if price else "paid"])
+        return order
+
+    def repeated(self, answer: TestResponse, body: Any, first: Any, data: bytes) -> str:
+        """Hold an answer to a key that was used before against the one before."""
+        if body != first:
+            assert (answer.status_code, answer.get_json()["code"]) == (422, "idempotency_mismatch")
+            return ""
+        assert (answer.status_code, answer.data) == (201, data)
+        assert answer.headers["Idempotent-Replayed"] == "true"
+        return str(answer.get_json()["order"]["id"])
+
+    @rule(owned=st.sampled_from(KEYS))
+    def repeat(self, owned: str) -> None:
+        """Send an order again that was placed without an account."""
+        if (None, owned) in self.kept:
+            body, data = self.kept[None, owned]
+            answer = Person(self.app).post("/api/orders", body, headers={"Idempotency-Key": owned})
+            self.repeated(answer, body, body, data)
+
+    @rule(order=orders, to=st.sampled_from((*STEPS, "cancelled")))
+    def move(self, order: str, to: str) -> None:
+        """Take a step, or try to."""
+        answer = self.seller.patch(f"/api/orders/{order or 'none'}", {"status": to})
+        if not order or self.model[order].seller != self.seller.id:
+            assert answer.status_code == 404
+            return
+        taken = self.model[order].statuses
+        if to in STEPS[taken[-1]]:
+            taken.append(to)
+        elif to != taken[-1]:
+            assert answer.status_code == 409
+            assert answer.get_json()["allowed"] == list(STEPS[taken[-1]])
+            return
+        assert answer.status_code == 200
+
+    @rule(product=products)
+    def delete(self, product: int) -> None:
+        """Delete a product; its orders stay."""
+        there = self.prices.pop(product, None) is not None
+        assert self.seller.delete(f"/api/products/{product}").status_code == (204 if there else 404)
+
+    @rule()
+    def leave(self) -> None:
+        """Delete the seller's account, which waits for open orders; its orders stay."""
+        answer = self.seller.delete("/api/auth/me", json={"password": PASSWORD})
+        mine = [known for known in self.model.values() if known.seller == self.seller.id]
+        if any(known.statuses[-1] in ("created", "processing") for known in mine):
+            assert (answer.status_code, answer.get_json()["code"]) == (409, "open_orders")
+        else:
+            assert answer.status_code == 204
+            self.begin()
+
+    @invariant()
+    def the_seller_sees_what_the_model_says(self) -> None:
+        """The list of orders, and the events of each."""
+        listed = self.seller.get("/api/orders", query_string={"limit": 200}).get_json()["orders"]
+        mine = {order for order, known in self.model.items() if known.seller == self.seller.id}
+        assert {order["id"] for order in listed} == mine
+        for order in listed:
+            known = self.model[order["id"]]
+            assert (order["status"], order["amount"]) == (known.statuses[-1], known.amount)
+            assert order["productId"] == (known.product if known.product in self.prices else None)
+            seen = [(event["from"], event["to"]) for event in events(self.seller, order["id"])]
+            assert seen == list(zip([None, *known.statuses], known.statuses, strict=False))
+
+    def teardown(self) -> None:
+        """In the end the database has each order that was acknowledged, no other, and its events."""
+        found = {order: tuple(rest) for order, *rest in query(self.settings, FOUND)}
+        assert found == {
+            order: (known.statuses[-1], known.amount, [None, *known.statuses[:-1]], known.statuses)
+            for order, known in self.model.items()
+        }
+
+
+@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.long)])
+def test_orders_are_what_a_model_in_memory_says(app: Flask, settings: Settings, examples: int) -> None:
+    Orders.app, Orders.settings, Orders.accounts = app, settings, 0
+    Orders.buyer = register(app, "buyer@example.com")
+    run_state_machine_as_test(
+        Orders,
+        settings=trials(
+            max_examples=examples,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,81 @@
+"""Orders under keys while workers are killed: whoever repeats until an answer comes has ordered once."""
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from nexus.config import Settings
+from nexus.embedded import Cluster
+from tests.factories import PASSWORD
+from tests.faults.conftest import Server
+from tests.sql import query
+
+CROWD = 50
+#: Of each buyer the orders, once for each of their events, and how many of them have a key.
+FOUND = """
+SELECT email, array_agg(o.id::text), count(k.hash)
+FROM orders o LEFT JOIN idempotency_keys k ON k.order_id = o.id JOIN order_events e ON e.order_id = o.id
+GROUP BY email
+"""
+
+
+class Buyer:
+    """One who repeats an order under its key, in many threads at once, until each has an answer."""
+
+    def __init__(self, server: Server, product: int) -> None:
+        self.server = server
+        self.product = product
+        self.key = str(uuid4())
+        self.email = f"{self.key}@example.com"
+        self.broken = 0
+
+    def answer(self, _: int) -> tuple[int, bytes]:
+        """The status and the body that come at last."""
+        order = {"productId": self.product, "email": self.email}
+        while True:
+            try:
+                status, body = self.server.post("/api/orders", order, **{"Idempotency-Key": self.key})
+            except (OSError, HTTPException):
+                self.broken += 1
+                continue
+            if status not in (409, 503):
+                return status, body
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(60, marks=pytest.mark.long)])
+def test_every_key_has_one_order_and_every_answer_is_true(
+    server: Server, cluster: Cluster, settings: Settings, kills: int
+) -> None:
+    credentials = {"email": "seller@example.com", "password": PASSWORD}
+    token = json.loads(server.post("/api/auth/register", credentials)[1])["token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    offered = server.post("/api/products", {"name": "Course", "price": 1}, **bearer)[1]
+    product = json.loads(offered)["product"]["id"]
+
+    def kill() -> None:
+        for _ in range(kills):
+            time.sleep(0.5)
+            server.kill_worker()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    answered: dict[str, Any] = {}
+    broken = 0
+    with ThreadPoolExecutor(CROWD) as crowd:
+        while killer.is_alive() or not answered:
+            buyer = Buyer(server, product)
+            answers = set(crowd.map(buyer.answer, range(CROWD)))
+            assert [status for status, _ in answers] == [201]
+            answered[buyer.email] = json.loads(answers.pop()[1])["order"]["id"]
+            broken += buyer.broken
+    killer.join()
+
+    assert broken
+    own = settings.model_copy(update={"database_url": cluster.url("nexus")})
+    assert sorted(query(own, FOUND)) == sorted((email, [order], 1) for email, order in answered.items())
