@@ -82,15 +82,17 @@ class IdempotencyKey(Model):
         claimed = cls._claim(key, offered).returning(cls.order).cte("claimed")
         order = Select((offered,), [offered.c[column.column_name] for column in columns])
         order = order.join(claimed, on=claimed.c.order_id == offered.c.id)
-        with patience():
-            placed = Order.written(Order.insert_from(order, columns).with_cte(offered, claimed), *by.told())
-        if placed:
-            return placed[0], False
-        # What is not for sale claims no key. It may have been for whoever claims this one at this moment.
-        made = cls._made_by(key) or (cls._taken(key) and cls._made_by(key))
-        if not made:
-            raise Order.why_not(product_id, buyer)
-        return made, True
+        place = Order.insert_from(order, columns).with_cte(offered, claimed)
+        while True:
+            with patience():
+                placed = Order.written(place, *by.told())
+            if placed:
+                return placed[0], False
+            # What is not on offer claims no key. It was, perhaps, for whoever claims this one at this moment.
+            made = cls._made_by(key) or (cls._taken(key) and cls._made_by(key))
+            if made:
+                return made, True
+            Order.refuse(product_id, amount=amount, buyer=buyer)
 
     @classmethod
     def _claim(cls, key: Key, offered: Any) -> Any:

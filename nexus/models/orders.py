@@ -67,9 +67,8 @@ class Order(Model):
         PriceChanged when the buyer named an amount that is not the price.
         """
         offer = cls.offer(product_id=product_id, email=email, name=name, amount=amount)
-        placed = cls.written(cls.insert_from(offer, cls.offered()), *by.told())
-        if not placed:
-            raise cls.why_not(product_id, buyer)
+        while not (placed := cls.written(cls.insert_from(offer, cls.offered()), *by.told())):
+            cls.refuse(product_id, amount=amount, buyer=buyer)
         return placed[0]
 
     @classmethod
@@ -115,14 +114,15 @@ class Order(Model):
         return offer.for_update("FOR KEY SHARE", of=(User, Product))  # type: ignore[arg-type]
 
     @classmethod
-    def why_not(cls, product_id: int, buyer: User | None) -> NotFound | NotForSale | PriceChanged:
-        """Why a buyer gets no order of a product."""
+    def refuse(cls, product_id: int, *, amount: int | None, buyer: User | None) -> None:
+        """Raise why a buyer gets no order of a product, unless it came to be on offer a moment ago."""
         product = Product.visible_to(buyer).where(Product.id == product_id).first()
         if product is None:
-            return NotFound()
+            raise NotFound
         if product.status == DRAFT:
-            return NotForSale()
-        return PriceChanged(price=product.price, currency=product.currency)
+            raise NotForSale
+        if amount not in (None, product.price):
+            raise PriceChanged(price=product.price, currency=product.currency)
 
     @classmethod
     def with_product(cls) -> "peewee.ModelSelect[Order]":

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -80,6 +82,52 @@ def test_a_price_that_changes_while_it_is_ordered_is_one_of_the_two(
 
     assert order["amount"] == 1000
     assert stranger.order(product["id"])["amount"] == 2000
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "x" * 32}], ids=["bare", "with a key"])
+def test_a_price_that_becomes_the_one_that_was_sent_is_taken(
+    settings: Settings,
+    seller: Person,
+    stranger: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    headers: dict[str, str],
+) -> None:
+    product = seller.product(price=1000)["id"]
+    body = {"productId": product, "email": "buyer@example.com", "amount": 2000}
+    refuse = orders.Order.refuse
+
+    def overtaken(*what: Any, **more: Any) -> None:
+        # Between the statement that found no offer and the one that asks why.
+        query(settings, "UPDATE products SET price = 2000 WHERE id = %s", product)
+        refuse(*what, **more)
+
+    monkeypatch.setattr(orders.Order, "refuse", overtaken)
+    answer = stranger.post("/api/orders", body, headers=headers)
+
+    assert (answer.status_code, answer.get_json()["order"]["amount"]) == (201, 2000)
+
+
+def test_orders_while_the_price_changes_have_one_of_the_two_prices(app: Flask, seller: Person) -> None:
+    product = seller.product(price=1000)["id"]
+    body = {"productId": product, "email": "buyer@example.com"}
+    wanted = [body, {**body, "amount": 1000}, {**body, "amount": 2000}] * 4
+
+    def order(number: int) -> tuple[int | None, TestResponse]:
+        headers = {"Idempotency-Key": f"{uuid4()}"} if number % 2 else {}
+        return wanted[number].get("amount"), Person(app).post("/api/orders", wanted[number], headers=headers)
+
+    for price in (2000, 1000) * 4:
+        with ThreadPoolExecutor(13) as pool:
+            before = pool.map(order, range(6))
+            changed = pool.submit(seller.patch, f"/api/products/{product}", {"price": price})
+            placed = [*before, *pool.map(order, range(6, 12))]
+        assert changed.result().status_code == 200
+        for sent, answer in placed:
+            if answer.status_code == 201:
+                assert answer.get_json()["order"]["amount"] in ((1000, 2000) if sent is None else (sent,))
+            else:
+                told = (answer.status_code, answer.get_json()["code"], answer.get_json()["price"])
+                assert told == (409, "price_changed", 3000 - (sent or 0))
 
 
 def test_a_step_that_another_makes_possible_meanwhile_is_taken(
