@@ -14,9 +14,9 @@ from werkzeug.test import TestResponse
 
 from nexus.config import Settings
 from nexus.db import connect, database
-from tests.api.test_races import WAITING
 from tests.environment import flask
 from tests.factories import PASSWORD, Person
+from tests.locks import until_someone_waits
 from tests.sql import query
 
 KEY = "7f0c2a52-6d1e-4a3f-9c55-0b7e1d9f4a10"
@@ -53,12 +53,6 @@ def on_its_way(settings: Settings, *, sure: bool) -> Iterator[None]:
         if sure:
             connection.commit()
         connection.rollback()
-
-
-def until_it_waits(settings: Settings) -> None:
-    """Return as soon as somebody waits for another's transaction."""
-    while not query(settings, WAITING):
-        pass
 
 
 def test_a_repetition_is_answered_byte_for_byte_whatever_became_of_the_order(
@@ -191,11 +185,11 @@ def test_of_two_at_once_the_second_waits_and_repeats_the_first(
         with ThreadPoolExecutor(1) as other:
             with on_its_way(settings, sure=True):
                 second = other.submit(place, stranger, wanted)
-                until_it_waits(settings)
+                until_someone_waits(settings)
             assert second.result().data == first.data
     with on_its_way(settings, sure=True), ThreadPoolExecutor(1) as other:
         late = other.submit(place, stranger, body(product))
-        until_it_waits(settings)
+        until_someone_waits(settings)
         assert code(late.result()) == "idempotency_in_progress"
     assert code(place(stranger, body(product))) == "idempotency_mismatch"
     assert query(settings, COUNT) == [(1, 1)]
@@ -210,7 +204,7 @@ def test_where_the_first_fails_the_second_makes_the_order(
     with ThreadPoolExecutor(1) as other:
         with on_its_way(settings, sure=False):
             second = other.submit(place, stranger, wanted)
-            until_it_waits(settings)
+            until_someone_waits(settings)
         made = second.result()
 
     assert (made.status_code, made.headers.get("Idempotent-Replayed")) == (201, None)
