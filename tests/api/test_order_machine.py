@@ -209,7 +209,6 @@ def test_orders_are_what_a_model_in_memory_says(app: Flask, settings: Settings, 
         settings=trials(
             max_examples=examples,
             stateful_step_count=50,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
