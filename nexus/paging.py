@@ -16,6 +16,7 @@ from nexus.errors import ValidationFailed
 Row = TypeVar("Row")
 #: What a list is sorted by, as it stands in a cursor.
 Position = datetime | int | str
+Part = Position | UUID
 #: Longer than any cursor of ours: a name of 255 characters takes up to six times as many bytes.
 MAX_CURSOR = 2400
 
@@ -39,66 +40,92 @@ def page(
     position: Callable[[Any], Position] = attrgetter("created_at"),
     value_kind: type[Position] = datetime,
     compared: Callable[[Position], Any] = lambda at: at,
+    first: Callable[[Any, int], Any] | None = None,
 ) -> Page[Any]:
     """Read one page of a query ordered by `key`, (value, id), both one way; equally fast at any depth.
 
     `kind` is the id's type and `value_kind` the value's; `position` finds the value in a row, and `compared`
-    makes of it what SQL compares. `bound_to` is whatever else decides which rows the list has: a cursor that
-    was made with another value is a ValidationFailed, and never a wrong page.
+    makes of it what SQL compares. `first` makes of the query one for its first so many rows, where LIMIT will
+    not do. `bound_to` is as for `pages`.
     """
-    digest = hashlib.sha256(repr(bound_to).encode()).hexdigest()[:16]
     value, row_id = key
-    if cursor is not None:
-        end_value, last = _decode(cursor, digest, kind, value_kind)
-        at = compared(end_value)
+
+    def read(place: tuple[Any, Any] | None, count: int) -> list[Any]:
+        rows = query if place is None else query.where(after(compared(place[0]), place[1]))
+        return list(first(rows, count) if first else rows.limit(count))
+
+    def after(at: Any, last: Any) -> Any:
         # Said twice: the first condition is one that an index on (.., value, id) starts from.
         if ascending:
-            query = query.where((value >= at) & ((value > at) | (row_id > last)))
-        else:
-            query = query.where((value <= at) & ((value < at) | (row_id < last)))
-    rows = list(query.limit(limit + 1))
+            return (value >= at) & ((value > at) | (row_id > last))
+        return (value <= at) & ((value < at) | (row_id < last))
+
+    return pages(
+        read,
+        place=lambda row: (position(row), row.id),
+        kinds=(value_kind, kind),
+        limit=limit,
+        cursor=cursor,
+        bound_to=bound_to,
+    )
+
+
+def pages(
+    read: Callable[[Any, int], list[Row]],
+    *,
+    place: Callable[[Row], Sequence[Any]],
+    kinds: Sequence[type[Part]],
+    limit: int,
+    cursor: str | None,
+    bound_to: object,
+) -> Page[Row]:
+    """Read one page of what `read` answers: so many rows after a place, or the first for None.
+
+    `place` is where a row stands, in parts of such `kinds`. `bound_to` is whatever else decides which rows
+    the list has: a cursor that was made with another value is a ValidationFailed, and never a wrong page.
+    """
+    digest = hashlib.sha256(repr(bound_to).encode()).hexdigest()[:16]
+    rows = read(None if cursor is None else _decode(cursor, digest, kinds), limit + 1)
     if len(rows) <= limit:
         return Page(rows, None)
-    end = rows[limit - 1]
-    return Page(rows[:limit], _encode(position(end), end.id, digest))
+    return Page(rows[:limit], _encode(digest, place(rows[limit - 1])))
 
 
-def _encode(at: Position, row_id: int | UUID, digest: str) -> str:
-    value = at.astimezone(UTC).isoformat() if isinstance(at, datetime) else at
-    text = orjson.dumps([digest, value, str(row_id)])
+def _encode(digest: str, place: Sequence[Any]) -> str:
+    text = orjson.dumps([digest, *map(_written, place)])
     return urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
-def _decode(
-    cursor: str, digest: str, kind: Callable[[str], Any], value_kind: type[Position]
-) -> tuple[Position, Any]:
+def _written(part: Any) -> Any:
+    if isinstance(part, datetime):
+        return part.astimezone(UTC).isoformat()
+    return str(part) if isinstance(part, UUID) else part
+
+
+def _decode(cursor: str, digest: str, kinds: Sequence[type[Part]]) -> tuple[Any, ...]:
     try:
         if len(cursor) > MAX_CURSOR:
             raise ValueError
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        made_for, value, row_id = orjson.loads(text)
-        at = _position(value, value_kind)
-        if made_for != digest:
-            raise ValueError
-        last = kind(str(row_id))
-        if isinstance(last, int) and not 0 < last < 2**63:
-            raise ValueError
-        # Python reads a time or an id in more forms than PostgreSQL does, and we write one.
-        if _encode(at, last, digest) != cursor:
+        _, *parts = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        place = tuple(_read(part, kind) for part, kind in zip(parts, kinds, strict=True))
+        # As this list would have written it: for itself, and in one of the many forms that Python reads.
+        if _encode(digest, place) != cursor:
             raise ValueError
     except (ValueError, TypeError, OverflowError, binascii.Error):
         raise ValidationFailed([{"field": "cursor", "code": "not_a_cursor"}]) from None
-    return at, last
+    return place
 
 
-def _position(value: Any, value_kind: type[Position]) -> Position:
-    if value_kind is datetime:
-        at = datetime.fromisoformat(value)
+def _read(part: Any, kind: type[Part]) -> Any:
+    if kind is UUID:
+        return UUID(str(part))
+    if kind is datetime:
+        at = datetime.fromisoformat(part)
         if at.tzinfo is None:
             raise ValueError
         return at
-    if type(value) is not value_kind or (isinstance(value, int) and not 0 <= value < 2**63):
+    if type(part) is not kind or (isinstance(part, int) and not -(2**63) <= part < 2**63):
         raise ValueError
-    if isinstance(value, str) and "\0" in value:
+    if isinstance(part, str) and "\0" in part:
         raise ValueError
-    return value
+    return part

@@ -1,5 +1,7 @@
 """Products over HTTP."""
 
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from flask import Blueprint, Response, current_app
@@ -16,8 +18,9 @@ from nexus.errors import (
     ValidationFailed,
 )
 from nexus.models.catalog import SORTS, Product
+from nexus.models.search import PLACE, Search
 from nexus.models.users import User
-from nexus.paging import page
+from nexus.paging import page, pages
 from nexus.schemas.catalog import (
     NewProduct,
     ProductAnswer,
@@ -53,26 +56,48 @@ def _has(found: list[dict[str, Any]], wanted: dict[str, str]) -> bool:
     invalid=_list_problems,
 )
 def list_products(query: ProductQuery, user: User | None) -> Response:
-    """One seller's products."""
-    sort = SORTS[query.sort]
-    filters = query.model_dump(exclude={"limit", "cursor", "sort"})
+    """One seller's products, or those that a search finds."""
+    prices = {"min_price": query.min_price, "max_price": query.max_price}
+    bound_to = ("products", query.user_id, query.q, query.sort, prices)
+    search = Search(query.q, query.user_id, Product.seen(user, **prices)) if query.q else None
+    if search and query.sort is None:
+        best = pages(
+            search.best_first,
+            place=attrgetter("place"),
+            kinds=PLACE,
+            limit=query.limit,
+            cursor=query.cursor,
+            bound_to=bound_to,
+        )
+        return _list([match.product for match in best.rows], best.next_cursor)
+    sort = SORTS[query.sort or "-createdAt"]
+    if search:
+        products = search.products
+    else:
+        # Only a search can do without a seller.
+        products = Product.sorted_by(sort, user_id=query.user_id, viewer=user, **prices)  # type: ignore[arg-type]
     found = page(
-        Product.sorted_by(sort, viewer=user, **filters),
+        products,
         key=(sort.value, Product.id),
         kind=int,
         limit=query.limit,
         cursor=query.cursor,
-        bound_to=("products", query.sort, filters),
+        bound_to=bound_to,
         ascending=sort.ascending,
         position=sort.position,
         value_kind=sort.kind,
         compared=sort.compared,
+        first=partial(search.in_order, sort) if search else None,
     )
+    return _list(found.rows, found.next_cursor)
+
+
+def _list(products: list[Product], cursor: str | None) -> Response:
     answer: ProductPage = {
-        "products": [product_out(product) for product in found.rows],
-        "nextCursor": found.next_cursor,
+        "products": [product_out(product) for product in products],
+        "nextCursor": cursor,
     }
-    return link_next(reply(answer), found.next_cursor)
+    return link_next(reply(answer), cursor)
 
 
 @catalog.get("/<id:product_id>")

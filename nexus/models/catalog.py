@@ -2,21 +2,42 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import peewee
 from peewee import SQL, fn
 
 from nexus.db import violated
 from nexus.errors import Forbidden, NotFound, PreconditionFailed, Unauthenticated
-from nexus.models.base import BigIdentityField, Model
+from nexus.models.base import TOUCH, BigIdentityField, Model, Trigger
 from nexus.models.users import User
 
 LIVE, DRAFT = "live", "draft"
 
+#: Keeps the words by which a product is found: without their endings and as they are, those of its name (A)
+#: before those of its description (B). A tsvector holds 1 MB and imported text has any length, so only the
+#: beginning counts. Triggers run in the order of their names: for `touch`, new words alone are no change.
+WORDS = Trigger(
+    name="words",
+    event="BEFORE INSERT OR UPDATE OF name, description",
+    function="write_product_words",
+    body="""
+BEGIN
+    NEW.search :=
+        setweight(to_tsvector('pg_catalog.russian', left(NEW.name, 20000)), 'A')
+        || setweight(to_tsvector('pg_catalog.simple', left(NEW.name, 20000)), 'A')
+        || setweight(to_tsvector('pg_catalog.russian', left(NEW.description, 20000)), 'B')
+        || setweight(to_tsvector('pg_catalog.simple', left(NEW.description, 20000)), 'B');
+    RETURN NEW;
+END
+""",
+)
+
 
 class Product(Model):
     """Something that a seller offers, at a price in the smallest unit of its currency."""
+
+    triggers: ClassVar[tuple[Trigger, ...]] = (TOUCH, WORDS)
 
     id = BigIdentityField()
     user = peewee.ForeignKeyField(User, on_delete="CASCADE", index=False, lazy_load=False)
@@ -36,12 +57,25 @@ class Product(Model):
         """Peewee's options."""
 
         table_name = "products"
+        # A column and no field: no query reads it into Python, and no code writes it.
+        constraints: ClassVar = [SQL("search tsvector")]
+
+    @classmethod
+    def seen(cls, viewer: User | None, *, min_price: int | None = None, max_price: int | None = None) -> Any:
+        """The condition of what a viewer may see, all that is live and one's own drafts, at such prices."""
+        seen = cls.status == LIVE
+        if viewer is not None:
+            seen |= cls.user == viewer.id
+        if min_price is not None:
+            seen &= cls.price >= min_price
+        if max_price is not None:
+            seen &= cls.price <= max_price
+        return seen
 
     @classmethod
     def visible_to(cls, viewer: User | None) -> "peewee.ModelSelect[Product]":
-        """What this viewer may see: all that is live, and one's own drafts."""
-        seen = cls.status == LIVE
-        return cls.select().where(seen | (cls.user == viewer.id) if viewer else seen)
+        """What this viewer may see."""
+        return cls.select().where(cls.seen(viewer))
 
     @classmethod
     def of_user(cls, user_id: int, *, viewer: User | None) -> "peewee.ModelSelect[Product]":
@@ -58,13 +92,9 @@ class Product(Model):
         min_price: int | None = None,
         max_price: int | None = None,
     ) -> "peewee.ModelSelect[Product]":
-        """A seller's products that the viewer may see, at prices `min_price` to `max_price` inclusive."""
-        products = cls.visible_to(viewer).where(cls.user == user_id)
-        if min_price is not None:
-            products = products.where(cls.price >= min_price)
-        if max_price is not None:
-            products = products.where(cls.price <= max_price)
-        return products.order_by(*(one if sort.ascending else one.desc() for one in (sort.value, cls.id)))
+        """What the viewer may see of a seller, at prices `min_price` to `max_price` inclusive."""
+        seen = cls.seen(viewer, min_price=min_price, max_price=max_price)
+        return cls.select().where((cls.user == user_id) & seen).order_by(*sort.terms)
 
     @classmethod
     def with_owner(cls, product_id: int) -> "peewee.ModelSelect[Product]":
@@ -130,6 +160,15 @@ class Sort(NamedTuple):
     #: What turns such a value into what it is compared as.
     compared: Callable[[Any], Any] = lambda value: value
 
+    @property
+    def terms(self) -> tuple[Any, ...]:
+        """What SQL orders by. Ties go by id, the same way."""
+        return self.toward(self.value), self.toward(Product.id)
+
+    def toward(self, column: Any) -> Any:
+        """A column in this order's direction."""
+        return column if self.ascending else column.desc()
+
 
 def _letters(text: Any) -> peewee.NodeList:
     """A text as names are sorted: whatever its case, by code point, which no upgrade of a library changes."""
@@ -139,7 +178,7 @@ def _letters(text: Any) -> peewee.NodeList:
 #: What an index can hold of a name of any length.
 NAME = _letters(fn.LEFT(Product.name, 255))
 NEWEST_FIRST = Sort(Product.created_at, False, lambda product: product.created_at, datetime)  # noqa: FBT003
-#: By the words of the API. Ties go by id, the same way.
+#: By the words of the API.
 SORTS = {
     "-createdAt": NEWEST_FIRST,
     "createdAt": NEWEST_FIRST._replace(ascending=True),
@@ -152,3 +191,13 @@ SORTS = {
 Product.add_index(Product.user, Product.price, Product.id, name="products_of_user_by_price")
 Product.add_index(Product.user, NAME, Product.id, name="products_of_user_by_name")
 Product.add_index(Product.user, Product.created_at.desc(), Product.id.desc(), name="products_of_user")
+# Every row has words. A list of one seller's products does not say so, lest PostgreSQL take the indexes of
+# all products for it, and pass those of others by the hundred thousand.
+HAS_WORDS = SQL("search IS NOT NULL")
+Product.add_index(Product.price, Product.id, name="products_by_price", where=HAS_WORDS)
+Product.add_index(NAME, Product.id, name="products_by_name", where=HAS_WORDS)
+Product.add_index(Product.created_at.desc(), Product.id.desc(), name="products_by_time", where=HAS_WORDS)
+# Without a list of what is pending, which every search would have to read.
+Product.add_index(
+    SQL("CREATE INDEX products_by_words ON products USING gin (search) WITH (fastupdate = off)")
+)

@@ -1,8 +1,8 @@
 """Products on the wire."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from nexus.models.catalog import Product
@@ -34,14 +34,25 @@ class ProductChange(Input):
 
 
 class ProductQuery(Input):
-    """Which page of whose products."""
+    """Which page of whose products, or of those that a search finds."""
 
-    user_id: Id
+    #: Needed, but not by a search.
+    user_id: Id | None
+    q: Text | None = None
     min_price: Money | None = None
     max_price: Money | None = None
-    sort: ProductSort = "-createdAt"
+    #: Newest first, or a search's own order.
+    sort: ProductSort | None = None
     limit: Limit = 200
     cursor: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _search(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A search needs no seller and has smaller pages, and one for nothing is none."""
+        if given.get("q", "").strip():
+            return {"userId": None, "limit": 50, **given}
+        return {name: value for name, value in given.items() if name != "q"}
 
 
 class ProductOut(TypedDict):

@@ -132,7 +132,7 @@ def test_a_cursor_is_taken_as_it_was_given_only(seller: Person) -> None:
         [digest, "2026-01-01T00:00:00+23:59", last],
         [digest, "0001-01-01T00:00:00+23:59", last],
         [digest, moment, f" {last}"],
-        {digest: 1, moment: 2, last: 3},
+        {digest: 1, moment: 2, str(last): 3},
     ]
 
     texts = [urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode() for parts in forged]

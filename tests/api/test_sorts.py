@@ -136,14 +136,16 @@ def test_pages_are_whole_whatever_comes_and_goes(
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_an_index_carries_every_sort_from_where_a_page_begins(seller: Person, sort: str) -> None:
-    offer(seller, [("a", 1, 1)])
+def test_an_index_carries_every_sort_from_where_a_page_begins(
+    seller: Person, rival: Person, sort: str
+) -> None:
     by = SORTS[sort]
     with database.connection_context():
         database.execute_sql(
             "INSERT INTO products (user_id, name, price, currency, created_at)"
-            " SELECT %s, 'n' || n, n, 'USD', now() - n * interval '1 s' FROM generate_series(1, 5000) n",
-            (seller.id,),
+            " SELECT CASE n %% 6 WHEN 0 THEN %s ELSE %s END, 'n' || n, n, 'USD', now() - n * interval '1 s'"
+            " FROM generate_series(1, 6000) n",
+            (rival.id, seller.id),
         )
         database.execute_sql("ANALYZE products")
         middle = Product.sorted_by(by, user_id=seller.id, viewer=None).offset(2500).first()

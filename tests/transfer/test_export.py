@@ -172,7 +172,9 @@ def test_every_column_of_the_shop_is_in_the_export(stocked: Settings) -> None:
     columns = query(
         stocked,
         "SELECT table_name::text, column_name::text FROM information_schema.columns"
-        " WHERE table_schema = 'public' AND table_name <> 'migratehistory'",
+        " WHERE table_schema = 'public' AND table_name <> 'migratehistory'"
+        # A trigger makes the words anew of what is imported.
+        " AND (table_name, column_name) <> ('products', 'search')",
     )
 
     held = {(table, column) for table, column in columns if table not in LEFT_OUT}

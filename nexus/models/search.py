@@ -1,0 +1,178 @@
+"""The search for products: what a text asks for, and where its matches stand in a list.
+
+PostgreSQL has two ways to the first matches of a list. One walks the list in its order and looks at each row,
+and is fast for words that many products have. The other asks the index of words for every match, and is fast
+for words that few have. The wrong one reads a million rows, and which it is cannot be known beforehand. So a
+statement looks at the first rows of the list, and goes by how many of them match.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import peewee
+from peewee import SQL, Expression, Select, fn
+
+from nexus.models.catalog import HAS_WORDS, NEWEST_FIRST, Product, Sort
+
+#: What counts of a text: nobody types more, and each word costs a look into the index.
+LETTERS = 200
+#: The rank of a match that is older than the window.
+OLDER = -1
+
+WORDS = peewee.Column(Product._meta.table, "search")
+
+
+class Place(NamedTuple):
+    """Where a match stands: one in the window by rank, time and id, an older one by time and id."""
+
+    #: Time and id of the window's oldest match, as the first page found it.
+    edge_at: datetime
+    edge_id: int
+    rank: int
+    at: datetime
+    id: int
+
+
+#: What a place consists of.
+PLACE = tuple(Place.__annotations__.values())
+
+
+class Match(NamedTuple):
+    """A product that was found, and its place."""
+
+    product: Product
+    place: Place
+
+
+@dataclass(frozen=True)
+class Search:
+    """The products that have every word of a text, and for which a condition holds."""
+
+    text: str
+    #: Whose products; None: of all sellers.
+    user_id: int | None
+    condition: Any
+    #: So many of the newest matches come best first.
+    window: int = 1000
+    #: A list is walked when `common` of its first `sample` rows match, and for `far` rows at most.
+    sample: int = 400
+    common: int = 20
+    far: int = 20_000
+
+    def best_first(self, place: Sequence[Any] | None, limit: int) -> list[Match]:
+        """The matches after a place (None: the first), the newest best first and older ones by date.
+
+        `limit` is no larger than the window. It takes one statement, and two where a page goes over the edge
+        of the window.
+        """
+        if place is None:
+            return self._newest(limit)
+        place = Place(*place)
+        if place.rank == OLDER:
+            return self._below(place, limit, at=place.at, last=place.id)
+        best = self._in_window(place, limit)
+        if len(best) == limit:
+            return best
+        return best + self._below(place, limit - len(best), at=place.edge_at, last=place.edge_id)
+
+    def in_order(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: int) -> Any:
+        """The first matches among products in the order of a sort, which an index of theirs has too."""
+        first = self._first(sort, products, take)
+        return Product.select().where(Product.id.in_(Select([first], [first.c.id]))).order_by(*sort.terms)
+
+    @property
+    def products(self) -> "peewee.ModelSelect[Product]":
+        """What is searched, as the indexes know it: of one seller, or everything."""
+        products = Product.select()
+        return products.where(HAS_WORDS if self.user_id is None else Product.user == self.user_id)
+
+    def _newest(self, limit: int) -> list[Match]:
+        window = self._first(NEWEST_FIRST, self.products, self.window)
+        rank = self._rank(window.c.search)
+        oldest_first = (window.c.value, window.c.id)
+        edge_at, edge_id = (fn.FIRST_VALUE(column).over(order_by=oldest_first) for column in oldest_first)
+        best = (
+            Select([window], [window.c.id, rank.alias("rank"), edge_at.alias("at"), edge_id.alias("edge")])
+            .order_by(rank.desc(), window.c.value.desc(), window.c.id.desc())
+            .limit(limit)
+        )
+        rows: Any = (
+            Product.select(Product, best.c.rank, best.c.at.alias("edge_at"), best.c.edge.alias("edge_id"))
+            .join(best, on=Product.id == best.c.id)
+            .order_by(best.c.rank.desc(), *NEWEST_FIRST.terms)
+        )
+        return [
+            Match(row, Place(row.edge_at, row.edge_id, row.rank, row.created_at, row.id))
+            for row in rows.objects()
+        ]
+
+    def _in_window(self, place: Place, limit: int) -> list[Match]:
+        rank = self._rank(WORDS)
+        after = (rank < place.rank) | ((rank == place.rank) & _older(place.at, place.id))
+        found = self.condition & _has(self._asked)
+        window = self.products.where(found & _not_older(place.edge_at, place.edge_id) & after)
+        rows: Any = window.select(Product, rank.alias("rank"))
+        best = rows.order_by(rank.desc(), *NEWEST_FIRST.terms).limit(limit)
+        return [Match(row, place._replace(rank=row.rank, at=row.created_at, id=row.id)) for row in best]
+
+    def _below(self, place: Place, limit: int, *, at: datetime, last: int) -> list[Match]:
+        rows = self.in_order(NEWEST_FIRST, self.products.where(_older(at, last)), limit)
+        return [Match(row, place._replace(rank=OLDER, at=row.created_at, id=row.id)) for row in rows]
+
+    def _first(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: int) -> Any:
+        """The first matches, each as `id`, `value` (what is sorted by) and `search`, in no order."""
+        rows: Any = products.select(Product.id, sort.value.alias("value"), WORDS)
+        # Whether a row matches is no condition of the walk, so that nothing but a number ends it.
+        found = (self.condition & _has(self._asked)).alias("found")
+        walk = rows.select_extend(found).order_by(*sort.terms)
+        sample, near = walk.limit(self.sample), walk.limit(self.far)
+        is_common = Select([sample], [fn.COUNT(1).filter(sample.c.found) >= self.common])
+        walked = _taken(near, sort, take).where(near.c.found & is_common).cte("walked", materialized=True)
+        is_enough = Select([walked], [fn.COUNT(1) == take])
+        is_short = Select([walked], [fn.COUNT(1) < take])
+        # This way is for rare words, and hidden in a SELECT they are rare to the planner, which otherwise
+        # compiles what would cost much, run or not. OFFSET keeps it from walking after all.
+        rare = self.condition & _has(Select(columns=[self._asked]))
+        asked_for = rows.where(rare & is_short).offset(0)
+        enough = Select([walked], [walked.c.id, walked.c.value, walked.c.search]).where(is_enough)
+        either = enough + _taken(asked_for, sort, take)
+        return Select([either], [either.c.id, either.c.value, either.c.search]).with_cte(walked)
+
+    def _rank(self, words: Any) -> Any:
+        """How well words match, in millionths."""
+        return (fn.TS_RANK(words, self._asked) * 1_000_000).cast("bigint")
+
+    @property
+    def _asked(self) -> Any:
+        """What the text asks for.
+
+        A word counts without its ending, and the last may be the beginning of another. A stop word asks for
+        nothing, unless it is the last.
+        """
+        *others, last = self.text.strip()[:LETTERS].split()
+        beginning = last.replace("\\", "\\\\").replace("'", "''")
+        return SQL(
+            "(plainto_tsquery('pg_catalog.russian', %s) && (plainto_tsquery('pg_catalog.russian', %s)"
+            " || to_tsquery('pg_catalog.simple', %s)))",
+            (" ".join(others), last, f"'{beginning}':*"),
+        )
+
+
+def _has(asked: Any) -> Any:
+    return Expression(WORDS, "@@", asked)
+
+
+def _taken(rows: Any, sort: Sort, take: int) -> Any:
+    order = sort.toward(rows.c.value), sort.toward(rows.c.id)
+    return Select([rows], [rows.c.id, rows.c.value, rows.c.search]).order_by(*order).limit(take)
+
+
+def _older(at: datetime, last: int) -> Any:
+    # Said twice: the first condition is one that an index on (.., created_at, id) starts from.
+    return (Product.created_at <= at) & ((Product.created_at < at) | (Product.id < last))
+
+
+def _not_older(at: datetime, last: int) -> Any:
+    return (Product.created_at >= at) & ((Product.created_at > at) | (Product.id >= last))

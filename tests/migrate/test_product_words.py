@@ -1,0 +1,41 @@
+"""The words of products that were there before there was a search."""
+
+from nexus.config import Settings
+from nexus.migrate import History
+from tests.sql import query
+
+BEFORE, AFTER = "005_product_sorts", "006_search"
+SELLER = "INSERT INTO users (id, email, password) VALUES (1, 'a@example.com', 'x')"
+PRODUCTS = """
+INSERT INTO products (id, user_id, name, description, price, currency, updated_at)
+SELECT n, 1, 'Курс ' || n, 'Уроки', 1, 'USD', '2026-01-01' FROM generate_series(-5, 2500) AS n
+"""
+FOUND = "SELECT count(*) FROM products WHERE search @@ to_tsquery('russian', 'курсы & урок')"
+
+
+def test_every_product_gets_its_words_and_none_another_time(scratch: Settings) -> None:
+    history = History.of(scratch)
+    history.migrate(to=BEFORE)
+    query(scratch, SELLER)
+    query(scratch, PRODUCTS)
+    rows = "SELECT to_jsonb(p) - 'search' FROM products p ORDER BY id"
+    before = query(scratch, rows)
+
+    history.migrate(to=AFTER)
+
+    assert query(scratch, FOUND) == [(2506,)]
+    assert query(scratch, rows) == before
+
+
+def test_words_that_are_missing_are_written_when_it_is_run_again(scratch: Settings) -> None:
+    history = History.of(scratch)
+    history.migrate(to=AFTER)
+    query(scratch, SELLER)
+    query(scratch, PRODUCTS)
+    # As after a run that was killed in the middle.
+    query(scratch, "UPDATE products SET search = NULL WHERE id > 1200")
+    query(scratch, f"DELETE FROM migratehistory WHERE name = '{AFTER}'")
+
+    history.migrate(to=AFTER)
+
+    assert query(scratch, FOUND) == [(2506,)]
