@@ -96,3 +96,21 @@ def test_a_cursor_belongs_to_its_filter(seller: Person, other: str) -> None:
     assert len(seller.get(f"{path}&cursor={cursor}").get_json()["orders"]) == 1
     answer = seller.get(f"/api/orders?limit=1&{other}&cursor={cursor}")
     assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (400, "not_a_cursor")
+
+
+def test_a_cursor_belongs_to_its_list_and_seller(seller: Person, rival: Person) -> None:
+    for person in (seller, rival):
+        sell(person, [("paid", 0)] * 3)
+    cursor = seller.get("/api/orders?limit=1").get_json()["nextCursor"]
+
+    assert seller.get(f"/api/orders?limit=2&cursor={cursor}").status_code == 200
+    for person, path in ((rival, "/api/orders"), (seller, f"/api/products?userId={seller.id}&limit=1")):
+        answer = person.get(path, query_string={"cursor": cursor})
+        assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (400, "not_a_cursor")
+
+
+@pytest.mark.parametrize("limit", ["0", "201", "-1", "1.5", "x", ""])
+def test_a_page_has_1_to_200_rows(seller: Person, limit: str) -> None:
+    for path in ("/api/orders?", f"/api/products?userId={seller.id}&", "/api/products?q=course&"):
+        answer = seller.get(f"{path}limit={limit}")
+        assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (400, "limit"), path
