@@ -1,0 +1,204 @@
+"""Search and deep pages over a million products and orders: `python -m tests.benchmarks.search_and_pages`."""
+
+import argparse
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from statistics import median
+from time import perf_counter_ns
+from typing import Any
+from uuid import UUID
+
+from nexus import create_app
+from nexus.config import Settings, load_settings
+from nexus.db import connect, database
+from nexus.models.catalog import SORTS, Product, Sort
+from nexus.models.orders import Order
+from nexus.models.search import Search
+from nexus.models.users import User
+from nexus.paging import page
+
+MOST_MS = 10
+MOST_TIMES = 1.5
+PAGE = 20
+
+#: Product n is the n-th newest. Every fifth has the common word, one in a hundred thousand the rare one, and
+#: every product the same length of text. The last seller has all that is not of the other 999.
+FILL = """
+INSERT INTO users (id, email, password)
+SELECT n, 'seller' || n || '@example.com', '' FROM generate_series(1, 1000) AS n;
+INSERT INTO products (user_id, name, description, price, currency, created_at)
+SELECT
+    CASE n %% 2 WHEN 0 THEN 1 + n / 2 %% 999 ELSE 1000 END,
+    CASE n %% 5 WHEN 0 THEN 'Курсы фотографии ' ELSE 'Набор иконок ' END || n,
+    CASE n %% 100000 WHEN 50000 THEN 'Утконосы. ' ELSE 'Иконки. ' END
+        || 'Двадцать уроков о том, как это делается, with examples and exercises for beginners, часть '
+        || n %% 977 || ', тема ' || n %% 9973,
+    n %% 10000,
+    'USD',
+    '2026-01-01'::timestamptz - n * interval '1 second'
+FROM generate_series(1, %(products)s) AS n;
+INSERT INTO orders (seller_id, product_name, amount, currency, email, status, created_at)
+SELECT
+    CASE n %% 2 WHEN 0 THEN 1 + n / 2 %% 999 ELSE 1000 END,
+    'Набор иконок ' || n,
+    n %% 10000,
+    'USD',
+    'buyer' || n %% 99991 || '@example.com',
+    'paid',
+    '2026-01-01'::timestamptz - n * interval '1 second'
+FROM generate_series(1, %(products)s) AS n;
+"""
+
+
+def filled(settings: Settings, products: int) -> None:
+    """Make the tables and the rows, as an autovacuum would leave them; words are indexed last."""
+    subprocess.run(
+        [sys.executable, "-m", "flask", "migrate"],
+        check=True,
+        env={**os.environ, "DATABASE_URL": str(settings.database_url)},
+        stdout=subprocess.DEVNULL,
+    )
+    with closing(connect(settings.direct, wait=5)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0; SET maintenance_work_mem = '512MB'")
+        cursor.execute("SELECT pg_get_indexdef('products_by_words'::regclass)")
+        (words,) = cursor.fetchone()
+        cursor.execute("DROP INDEX products_by_words")
+        # Nobody looks at the events of these orders.
+        cursor.execute("SET nexus.import = 'on'")
+        cursor.execute(FILL, {"products": products})
+        cursor.execute(words)
+        cursor.execute("VACUUM ANALYZE products")
+        cursor.execute("VACUUM ANALYZE orders")
+
+
+def heard(work: Callable[[], object]) -> tuple[str, Any]:
+    """The one statement that some work sends, with its values."""
+    statements: list[tuple[str, Any]] = []
+    database.query_hooks.append(lambda event: statements.append((event.sql, event.params)))
+    try:
+        work()
+    finally:
+        database.query_hooks.pop()
+    (statement,) = statements
+    return statement
+
+
+def explained(statement: tuple[str, Any], runs: int) -> tuple[float, float, str]:
+    """The median of planning and execution at the database in milliseconds, and the plan."""
+    sql, values = statement
+    timed = []
+    for _ in range(runs):
+        cursor = database.execute_sql(f"EXPLAIN (ANALYZE, COSTS off, TIMING off) {sql}", values)
+        plan = [line for (line,) in cursor.fetchall()]
+        timed.append(
+            [float(re.sub(r".*: ([\d.]+) ms", r"\1", line)) for line in plan if line.endswith(" ms")]
+        )
+    planning, execution = (median(row[at] for row in timed) for at in (0, -1))
+    return planning, execution, "\n".join(plan)
+
+
+def around(statement: tuple[str, Any]) -> float:
+    """Milliseconds from sending a statement to having its rows."""
+    began = perf_counter_ns()
+    database.execute_sql(*statement).fetchall()
+    return (perf_counter_ns() - began) / 1e6
+
+
+def searched(runs: int) -> bool:
+    """Whether each search is fast enough, with what it took and its plan."""
+    fast = True
+    for kind, text in (("rare", "утконос"), ("common", "курсы"), ("absent", "жираф")):
+        statement = heard(partial(Search(text, None, Product.seen(None)).best_first, None, PAGE + 1))
+        planning, execution, plan = explained(statement, runs)
+        whole = median(around(statement) for _ in range(runs))
+        fast = fast and planning + execution <= MOST_MS
+        (count,) = database.execute_sql(
+            "SELECT count(*) FROM products WHERE search @@ plainto_tsquery('russian', %s)", (text,)
+        ).fetchone()
+        sys.stdout.write(f"{plan}\n\n")
+        sys.stdout.write(f"{kind}, {count} matches: {execution:.2f} ms, and {planning:.2f} to plan it")
+        sys.stdout.write(f" (together at most {MOST_MS}); sent and fetched {whole:.2f}\n\n")
+    return fast
+
+
+def lists() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """The lists of the last seller, by what they are called, each as what reads a page of it."""
+
+    def sorted_products(cursor: str | None, skip: int = 0, *, sort: Sort) -> Any:
+        return page(
+            Product.sorted_by(sort, user_id=1000, viewer=None).offset(skip or None),
+            key=(sort.value, Product.id),
+            kind=int,
+            limit=PAGE,
+            cursor=cursor,
+            bound_to="benchmark",
+            ascending=sort.ascending,
+            position=sort.position,
+            value_kind=sort.kind,
+            compared=sort.compared,
+        )
+
+    def orders(cursor: str | None, skip: int = 0) -> Any:
+        return page(
+            Order.of_seller(User(id=1000)).offset(skip or None),
+            key=(Order.created_at, Order.id),
+            kind=UUID,
+            limit=PAGE,
+            cursor=cursor,
+            bound_to="benchmark",
+        )
+
+    for name, sort in SORTS.items():
+        yield f"products, sort={name}", partial(sorted_products, sort=sort)
+    yield "orders", orders
+
+
+def paged(products: int, runs: int) -> bool:
+    """Whether a page in the depth costs what the first one does, in every order."""
+    fast = True
+    depth = products // 2 - 2 * PAGE
+    for name, listed in lists():
+        deep = listed(None, depth).next_cursor
+        statements = [heard(partial(listed, None)), heard(partial(listed, deep))]
+        # In turns: a machine is faster at one time than at another.
+        rounds = [[around(statement) for statement in statements] for _ in range(runs)]
+        times = median(after / before for before, after in rounds)
+        fast = fast and times <= MOST_TIMES
+        before, after = (median(one[at] for one in rounds) for at in (0, 1))
+        sys.stdout.write(f"{name}: first page {before:.2f} ms, page at {depth + PAGE} {after:.2f} ms:")
+        sys.stdout.write(f" {times:.2f} times (at most {MOST_TIMES})\n")
+    return fast
+
+
+def main() -> int:
+    """Measure on a database of its own on the server of DATABASE_URL; 1 when something is too slow."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--products", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=51)
+    given = parser.parse_args()
+    os.environ.setdefault("APP_ENV", "development")
+    settings = load_settings()
+    name = f"nexus_bench_{secrets.token_hex(4)}"
+    url = re.sub("(://[^/]*/)[^?]*", rf"\g<1>{name}", str(settings.database_url))
+    with closing(connect(settings.direct, wait=5)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'")
+        try:
+            there = settings.model_copy(update={"database_url": url})
+            filled(there, given.products)
+            create_app(there)
+            with database.connection_context():
+                fast = [searched(given.runs), paged(given.products, given.runs)]
+            database.close_idle()
+        finally:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    return int(not all(fast))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
