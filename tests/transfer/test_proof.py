@@ -192,20 +192,6 @@ def test_a_sequence_that_is_further_stays_where_it_is(shop: Settings, flask: Run
     assert query(shop, "SELECT nextval('users_id_seq')") == [(1001,)]
 
 
-def test_without_tables_it_fails_in_one_line(
-    scratch: Settings, shop: Settings, flask: Run, tmp_path: Path
-) -> None:
-    query(shop, "DROP TABLE order_events, orders")
-
-    run = flask("db", "import", write(tmp_path / "a.json", old()))
-
-    assert run.exit_code == 1
-    assert (
-        run.stderr
-        == 'Error: the database refused, and nothing was written: relation "orders" does not exist\n'
-    )
-
-
 def test_the_report_does_not_replace_what_is_read(flask: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "a.json", old())
     fixes = tmp_path / "fixes.json"
