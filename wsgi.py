@@ -3,7 +3,7 @@
 import sys
 
 from nexus import create_app
-from nexus.config import SettingsError
+from nexus.env_file import SettingsError
 
 try:
     app = create_app()

@@ -1,7 +1,5 @@
 """What the service can be told: every setting, typed, and all problems with them at once."""
 
-import io
-import os
 import secrets
 import sys
 import textwrap
@@ -9,12 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values, set_key
-from dotenv.parser import parse_stream
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nexus.database_url import DatabaseURL
+from nexus.env_file import SettingsError, keep, refuse_broken
 from nexus.proxies import Proxies
 from nexus.rates import Rate
 from nexus.signing_keys import split, weak_keys
@@ -32,10 +29,6 @@ def rate(default: str, description: str) -> Any:
 
 #: What a developer needs not choose.
 MADE = ("JWT_SECRET_KEY", "RECEIPT_SECRET_KEY")
-
-
-class SettingsError(Exception):
-    """The settings cannot be used; its text is one line for each problem, named by variable."""
 
 
 class Settings(BaseSettings):
@@ -231,7 +224,7 @@ class Settings(BaseSettings):
 def load_settings(dotenv: Path = DOTENV) -> Settings:
     """Read the environment and `.env`; raise SettingsError that names every problem."""
     try:
-        _refuse_broken(dotenv)
+        refuse_broken(dotenv)
         settings = _read(dotenv)
         made = [name for name in MADE if settings.development and not getattr(settings, name.lower())]
         for name in made:
@@ -245,36 +238,8 @@ def load_settings(dotenv: Path = DOTENV) -> Settings:
     return settings
 
 
-def _refuse_broken(dotenv: Path) -> None:
-    """Raise SettingsError for lines that the library would pass over, settings of the owner's included."""
-    if not dotenv.is_file():
-        return
-    try:
-        text = dotenv.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise SettingsError(f"{dotenv}: is not written in UTF-8") from None
-    lines = [found.original.line for found in parse_stream(io.StringIO(text)) if found.error]
-    if lines:
-        raise SettingsError("\n".join(f"{dotenv}: line {line} cannot be read" for line in lines))
-
-
 def _read(dotenv: Path) -> Settings:
     return Settings(_env_file=dotenv)  # type: ignore[call-arg]  # pydantic-settings documents it so.
-
-
-def keep(dotenv: Path, name: str, value: str) -> None:
-    """Write one variable into `.env`, which only its owner can read since it holds secrets."""
-    dotenv.touch(mode=0o600)
-    set_key(dotenv, name, value)
-
-
-def kept(dotenv: Path, name: str) -> str | None:
-    """The value that a variable has now, in the environment or else in `.env`; blank counts as none.
-
-    Raises SettingsError for a `.env` that cannot be read.
-    """
-    _refuse_broken(dotenv)
-    return os.environ.get(name) or dotenv_values(dotenv).get(name) or None
 
 
 #: Where pydantic's own words are a programmer's.

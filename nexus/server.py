@@ -6,7 +6,8 @@ processes together take WEB_CONCURRENCY times DATABASE_POOL_SIZE of the server's
 
 import sys
 
-from nexus.config import SettingsError, load_settings
+from nexus.config import load_settings
+from nexus.env_file import SettingsError
 
 try:
     _settings = load_settings()

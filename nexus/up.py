@@ -13,8 +13,9 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.util import import_app  # type: ignore[import-untyped]
 
 from nexus import create_app, embedded
-from nexus.config import DOTENV, ROOT, Settings, SettingsError, keep, kept, load_settings
+from nexus.config import DOTENV, ROOT, Settings, load_settings
 from nexus.embedded import EmbeddedError
+from nexus.env_file import SettingsError, keep, kept
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate import History, MigrationError
 from nexus.seed import plant, sign_in

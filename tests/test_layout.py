@@ -16,7 +16,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus": {"api", "cli", "config", "db", "observe", "problems", "security"},
     "nexus.__main__": {"bootstrap"},
     "nexus.bootstrap": set(),
-    "nexus.up": {"config", "create_app", "embedded", "errors", "migrate", "seed", "server"},
+    "nexus.up": {"config", "create_app", "embedded", "env_file", "errors", "migrate", "seed", "server"},
     "nexus.api": {"api", "db", "errors", "migrate", "models", "paging", "schemas", "security"},
     "nexus.cli": {
         "bench",
@@ -41,7 +41,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.sample": {"config"},
     "nexus.scale": {"config", "db", "sample", "security.passwords", "seed"},
     "nexus.bench": {"config", "db", "models", "paging"},
-    "nexus.server": {"config"},
+    "nexus.server": {"config", "env_file"},
     "nexus.observe": {"config", "db"},
     "nexus.schemas": {"models", "schemas", "security.passwords"},
     "nexus.security.strength": {"schemas.fields", "security.passwords", "security.russian"},
@@ -57,7 +57,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.models": {"db", "errors", "models", "rates", "security.passwords"},
     "nexus.db": {"config", "database_url", "embedded", "errors", "problems"},
     "nexus.problems": {"errors", "i18n"},
-    "nexus.config": {"database_url", "proxies", "rates", "signing_keys"},
+    "nexus.config": {"database_url", "env_file", "proxies", "rates", "signing_keys"},
     "nexus.embedded": {"embedded_home"},
     "nexus.postgres_programs": {"embedded_home"},
 }
@@ -68,7 +68,7 @@ LEAVES = {
     "nexus.embedded_home",
     "nexus.security.passwords",
 }
-LEAVES |= {"nexus.security.russian", "nexus.proxies", "nexus.rates", "nexus.signing_keys"}
+LEAVES |= {"nexus.env_file", "nexus.security.russian", "nexus.proxies", "nexus.rates", "nexus.signing_keys"}
 PEEWEE = {"nexus.db", "nexus.migrate", "nexus.models", "nexus.observe"}
 TOP = {"pyproject.toml", "requirements.txt", "wsgi.py", "nexus", "migrations", "seed", "tests", "docs"} | {
     "Procfile",

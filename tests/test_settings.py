@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nexus.config import SettingsError, load_settings
+from nexus.config import load_settings
 from nexus.database_url import DatabaseURL
+from nexus.env_file import SettingsError
 
 KEY = "k3Jx9-Qw7Zr2_Tb8Vn4Lm6Pc1Yd5Hs0Gf"
 OTHER_KEY = "Rw2-uT9aXb4_Kd7Fq1Zs6Mj3Pv8Nc5Lh0"

@@ -54,7 +54,7 @@ def crowded(app: Flask) -> Person:
     return register(app, "crowded@example.com")
 
 
-@trials(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@trials(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(rows=ROWS, came=ROWS, asked=FILTERS, size=st.integers(1, 5), data=st.data())
 def test_pages_are_whole_whatever_comes_and_goes(
     crowded: Person, rows: Any, came: Any, asked: dict[str, str], size: int, data: st.DataObject

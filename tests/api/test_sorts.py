@@ -108,7 +108,7 @@ def crowded(app: Flask) -> Person:
     return register(app, "crowded@example.com")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(rows=ROWS, came=ROWS, sort=st.sampled_from(list(SORTS)), size=st.integers(1, 5), data=st.data())
 def test_pages_are_whole_whatever_comes_and_goes(
     crowded: Person, rows: Any, came: Any, sort: str, size: int, data: st.DataObject

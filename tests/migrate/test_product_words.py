@@ -4,7 +4,7 @@ from nexus.config import Settings
 from nexus.migrate import History
 from tests.sql import query
 
-BEFORE, AFTER = "005_product_sorts", "006_search"
+BEFORE, AFTER = "007_idempotency_keys", "008_search"
 SELLER = "INSERT INTO users (id, email, password) VALUES (1, 'a@example.com', 'x')"
 PRODUCTS = """
 INSERT INTO products (id, user_id, name, description, price, currency, updated_at)
