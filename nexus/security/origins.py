@@ -41,7 +41,7 @@ def init_app(app: Flask) -> None:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Credentials"] = "true"
         response.headers["Access-Control-Expose-Headers"] = (
-            "ETag, Idempotent-Replayed, Link, Location, Retry-After, X-Request-Id"
+            "Content-Disposition, ETag, Idempotent-Replayed, Link, Location, Retry-After, X-Request-Id"
         )
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "")
