@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import peewee
-from peewee import SQL, Expression, Select, fn
+from peewee import OP, SQL, Expression, Select, fn
 
 from nexus.models.catalog import HAS_WORDS, NEWEST_FIRST, Product, Sort
 
@@ -68,11 +68,11 @@ class Search:
         of the window.
         """
         if place is None:
-            return self._newest(limit)
+            return self._best(None, limit)
         place = Place(*place)
         if place.rank == OLDER:
             return self._below(place, limit, at=place.at, last=place.id)
-        best = self._in_window(place, limit)
+        best = self._best(place, limit)
         if len(best) == limit:
             return best
         return best + self._below(place, limit - len(best), at=place.edge_at, last=place.edge_id)
@@ -88,57 +88,69 @@ class Search:
         products = Product.select()
         return products.where(HAS_WORDS if self.user_id is None else Product.user == self.user_id)
 
-    def _newest(self, limit: int) -> list[Match]:
-        window = self._first(NEWEST_FIRST, self.products, self.window)
-        rank = self._rank(window.c.search)
-        oldest_first = (window.c.value, window.c.id)
-        edge_at, edge_id = (fn.FIRST_VALUE(column).over(order_by=oldest_first) for column in oldest_first)
+    def _best(self, place: Place | None, limit: int) -> list[Match]:
+        if place is None:
+            window = self._first(NEWEST_FIRST, self.products, self.window)
+        else:
+            not_older = self.products.where(_not_older(place.edge_at, place.edge_id))
+            window = self._first(NEWEST_FIRST, not_older, None)
+        at, last, rank = window.c.value, window.c.id, self._rank(window.c.search)
+        edge_at, edge_id = (fn.FIRST_VALUE(column).over(order_by=(at, last)) for column in (at, last))
         best = (
-            Select([window], [window.c.id, rank.alias("rank"), edge_at.alias("at"), edge_id.alias("edge")])
-            .order_by(rank.desc(), window.c.value.desc(), window.c.id.desc())
+            Select([window], [last, rank.alias("rank"), edge_at.alias("edge_at"), edge_id.alias("edge_id")])
+            .order_by(rank.desc(), at.desc(), last.desc())
             .limit(limit)
         )
+        if place is not None:
+            older = (at < place.at) | ((at == place.at) & (last < place.id))
+            best = best.where((rank < place.rank) | ((rank == place.rank) & older))
         rows: Any = (
-            Product.select(Product, best.c.rank, best.c.at.alias("edge_at"), best.c.edge.alias("edge_id"))
+            Product.select(Product, best.c.rank, best.c.edge_at, best.c.edge_id)
             .join(best, on=Product.id == best.c.id)
             .order_by(best.c.rank.desc(), *NEWEST_FIRST.terms)
         )
         return [
-            Match(row, Place(row.edge_at, row.edge_id, row.rank, row.created_at, row.id))
+            Match(
+                row,
+                Place(
+                    place.edge_at if place else row.edge_at,
+                    place.edge_id if place else row.edge_id,
+                    row.rank,
+                    row.created_at,
+                    row.id,
+                ),
+            )
             for row in rows.objects()
         ]
-
-    def _in_window(self, place: Place, limit: int) -> list[Match]:
-        rank = self._rank(WORDS)
-        after = (rank < place.rank) | ((rank == place.rank) & _older(place.at, place.id))
-        found = self.condition & _has(self._asked)
-        window = self.products.where(found & _not_older(place.edge_at, place.edge_id) & after)
-        rows: Any = window.select(Product, rank.alias("rank"))
-        best = rows.order_by(rank.desc(), *NEWEST_FIRST.terms).limit(limit)
-        return [Match(row, place._replace(rank=row.rank, at=row.created_at, id=row.id)) for row in best]
 
     def _below(self, place: Place, limit: int, *, at: datetime, last: int) -> list[Match]:
         rows = self.in_order(NEWEST_FIRST, self.products.where(_older(at, last)), limit)
         return [Match(row, place._replace(rank=OLDER, at=row.created_at, id=row.id)) for row in rows]
 
-    def _first(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: int) -> Any:
-        """The first matches, each as `id`, `value` (what is sorted by) and `search`, in no order."""
+    def _first(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: int | None) -> Any:
+        """The first matches (None: all), as `id`, `value` (what is sorted by) and `search`, in no order."""
         rows: Any = products.select(Product.id, sort.value.alias("value"), WORDS)
+        ordered = rows.order_by(*sort.terms)
         # Whether a row matches is no condition of the walk, so that nothing but a number ends it.
-        found = (self.condition & _has(self._asked)).alias("found")
-        walk = rows.select_extend(found).order_by(*sort.terms)
+        walk = ordered.select_extend((self.condition & _has(self._asked)).alias("found"))
         sample, near = walk.limit(self.sample), walk.limit(self.far)
-        is_common = Select([sample], [fn.COUNT(1).filter(sample.c.found) >= self.common])
+        is_often = (fn.COUNT(1).filter(sample.c.found) >= self.common).alias("yes")
+        common = Select([sample], [is_often]).cte("common", materialized=True)
+        is_common = Select([common], [common.c.yes])
         walked = _taken(near, sort, take).where(near.c.found & is_common).cte("walked", materialized=True)
+        # A walk was not in vain when it found enough, or came to the end of the list.
         is_enough = Select([walked], [fn.COUNT(1) == take])
-        is_short = Select([walked], [fn.COUNT(1) < take])
-        # This way is for rare words, and hidden in a SELECT they are rare to the planner, which otherwise
-        # compiles what would cost much, run or not. OFFSET keeps it from walking after all.
+        beyond = ordered.limit(1).offset(self.far)
+        is_whole = Select([beyond], [fn.COUNT(1) == 0])
+        is_done = Expression(is_common, OP.AND, Expression(is_enough, OP.OR, is_whole))
+        done = Select(columns=[is_done.alias("yes")]).cte("done", materialized=True)
+        # The other way is for rare words, and hidden in a SELECT they are rare to the planner, which
+        # otherwise compiles what would cost much, run or not. OFFSET keeps it from walking after all.
         rare = self.condition & _has(Select(columns=[self._asked]))
-        asked_for = rows.where(rare & is_short).offset(0)
-        enough = Select([walked], [walked.c.id, walked.c.value, walked.c.search]).where(is_enough)
-        either = enough + _taken(asked_for, sort, take)
-        return Select([either], [either.c.id, either.c.value, either.c.search]).with_cte(walked)
+        asked_for = rows.where(rare & Select([done], [~done.c.yes])).offset(0)
+        enough = Select([walked], [walked.c.id, walked.c.value, walked.c.search])
+        either = enough.where(Select([done], [done.c.yes])) + _taken(asked_for, sort, take)
+        return Select([either], [either.c.id, either.c.value, either.c.search]).with_cte(common, walked, done)
 
     def _rank(self, words: Any) -> Any:
         """How well words match, in millionths."""
@@ -164,7 +176,7 @@ def _has(asked: Any) -> Any:
     return Expression(WORDS, "@@", asked)
 
 
-def _taken(rows: Any, sort: Sort, take: int) -> Any:
+def _taken(rows: Any, sort: Sort, take: int | None) -> Any:
     order = sort.toward(rows.c.value), sort.toward(rows.c.id)
     return Select([rows], [rows.c.id, rows.c.value, rows.c.search]).order_by(*order).limit(take)
 
