@@ -30,9 +30,9 @@ WITH caller AS (
     FROM unnest(%(emails)s::text[]) AS spelling (email)
     WHERE NOT EXISTS (
         SELECT FROM (
-            SELECT sessions.address FROM sessions JOIN users ON users.id = sessions.user_id
-            WHERE lower(users.email) = lower(spelling.email)
-            ORDER BY sessions.created_at DESC, sessions.id DESC LIMIT %(latest)s
+            SELECT address FROM sessions
+            WHERE user_id = (SELECT id FROM users WHERE lower(users.email) = lower(spelling.email))
+            ORDER BY created_at DESC, id DESC LIMIT %(latest)s
         ) AS known
         WHERE CASE WHEN address ~ '^[0-9a-f.:]+$' THEN address::inet <<= %(place)s::inet END
     )
