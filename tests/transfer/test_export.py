@@ -194,7 +194,7 @@ def test_a_time_that_json_cannot_tell_is_refused(stocked: Settings, moment: str)
 def test_what_goes_wrong_is_one_line_and_no_file(root: Path, stocked: Settings, tmp_path: Path) -> None:
     query(stocked, "UPDATE orders SET created_at = 'infinity'")
     untold = export(root, stocked, tmp_path / "shop.json")
-    query(stocked, "DROP TABLE order_events, orders")
+    query(stocked, "DROP TABLE idempotency_keys, order_events, orders")
     unready = export(root, stocked, tmp_path / "shop.json")
     down = export(
         root, stocked, tmp_path / "shop.json", DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing"
