@@ -23,7 +23,9 @@ def stocked(scratch: Settings) -> None:
 def test_it_leaves_an_empty_shop_whatever_state_that_was_in(root: Path, scratch: Settings) -> None:
     stocked(scratch)
     query(scratch, "CREATE TABLE theirs AS SELECT 1 AS id")
-    query(scratch, "DROP TABLE order_events, orders; ALTER TABLE products DROP COLUMN price")
+    query(
+        scratch, "DROP TABLE idempotency_keys, order_events, orders; ALTER TABLE products DROP COLUMN price"
+    )
 
     run = flask(root, scratch, "db", "reset", "--yes")
 
