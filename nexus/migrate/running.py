@@ -117,17 +117,16 @@ def _interruptible() -> Iterator[None]:
     interrupted = Event()
 
     def wait(connection: Any) -> None:
-        while True:
-            try:
-                state = connection.poll()
-                if state == POLL_OK:
-                    return
+        try:
+            while (state := connection.poll()) != POLL_OK:
                 reading, writing = ([connection], []) if state == POLL_READ else ([], [connection])
                 select(reading, writing, [])
-            except KeyboardInterrupt:
-                # The answer to this is an error, which leaves the connection fit for what is to be undone.
+        except KeyboardInterrupt:
+            # The driver closes the connection, and what is then to be undone there fails: it has been.
+            interrupted.set()
+            with suppress(psycopg2.Error):
                 connection.cancel()
-                interrupted.set()
+            raise
 
     set_wait_callback(wait)
     try:

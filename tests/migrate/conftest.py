@@ -34,6 +34,7 @@ def rollback(migrator, database, *, fake=False):
 
 WORKING = (
     "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query ~ %s AND state = 'active'"
+    " AND pid <> pg_backend_pid()"
 )
 
 

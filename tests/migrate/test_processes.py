@@ -11,6 +11,7 @@ from peewee_migrate.migrator import Migrator
 from nexus.migrate import MigrationError, names
 from nexus.migrate.files import read
 from nexus.migrate.running import Direct, Limits, Runner
+from tests.locks import until_someone_waits
 from tests.migrate.conftest import WORKING, Checkout, kill, reach, session
 from tests.sql import query
 
@@ -127,7 +128,7 @@ def test_a_killed_first_migration_leaves_an_empty_database(checkout: Checkout) -
         process = checkout.start("migrate", MIGRATE_LOCK_TIMEOUT="0")
         try:
             # It waits for our uncommitted table of the same name when it is in the middle of its own.
-            reach(checkout, process, "CREATE TABLE orders")
+            until_someone_waits(checkout.settings)
         finally:
             kill(process)
 

@@ -103,10 +103,12 @@ def test_so_does_a_draft_of_many_changes(history: History, scratch: Settings, ch
         ),
         (
             # Its indexes go with it, and the draft cannot make them before someone has made the column.
-            "ALTER TABLE products DROP COLUMN name",
+            "ALTER TABLE products DROP COLUMN name CASCADE",
             [
                 "missing column products.name, NOT NULL without a default",
+                "missing index products_by_name",
                 "missing index products_of_user_by_name",
+                "missing trigger words on products",
             ],
         ),
         (

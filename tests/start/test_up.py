@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import stat
@@ -146,6 +147,7 @@ def test_an_unreachable_database_is_named(installed: Path, start: Start, port: i
 def test_production_starts_with_good_settings_only(installed: Path, start: Start, port: int) -> None:
     url = f"postgresql://nobody@127.0.0.1:{port}/nowhere"
     variables = {"PORT": str(port), "APP_ENV": "production", "DATABASE_URL": url}
+    variables["RECEIPT_SECRET_KEY"] = secrets.token_urlsafe(48)
     assert "JWT_SECRET_KEY" in refused(start(installed, **variables))
     assert "JWT_SECRET_KEY" in refused(start(installed, **variables, JWT_SECRET_KEY="secret" * 8))
     assert not (installed / ".env").exists()

@@ -86,7 +86,7 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
     kept = query(stocked, "SELECT count(*) FROM orders")
     yes = db(root, stocked, "restore", backup, answer="y\n")
 
-    assert no.stdout.startswith("Replace the 9 tables of nexus_scratch_")
+    assert no.stdout.startswith("Replace the 10 tables of nexus_scratch_")
     assert [no.returncode, yes.returncode] == [1, 0]
     assert kept == [(0,)]
     assert query(stocked, "SELECT count(*) FROM orders") == [(1,)]

@@ -138,7 +138,7 @@ def test_what_is_no_ordinary_file_is_refused_in_words(flask: Run) -> None:
 def test_a_database_without_the_tables_is_told_how_to_get_them(
     shop: Settings, flask: Run, tmp_path: Path, command: str
 ) -> None:
-    query(shop, "DROP TABLE order_events, orders")
+    query(shop, "DROP TABLE idempotency_keys, order_events, orders")
 
     run = flask("db", command, write(tmp_path / "a.json", old()))
 
