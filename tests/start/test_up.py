@@ -119,7 +119,7 @@ def test_it_opens_keeps_the_data_and_leaves_nothing_behind(
 def test_a_stop_while_it_starts_is_a_stop(
     installed: Path, start: Start, leftovers: Leftovers, port: int, number: int
 ) -> None:
-    for delay in (0.3, 0.6, 0.9, 1.2, 1.6):
+    for delay in (0.2, 0.8, 1.6):
         process = start(installed, PORT=str(port))
         minded(process)
         time.sleep(delay)
