@@ -198,6 +198,8 @@ class Throttled(NexusError):
     code = "throttled"
     status = HTTPStatus.TOO_MANY_REQUESTS
     title = "Too many requests"
+    #: The least; every answer has its own.
+    headers = {"Retry-After": "1"}  # noqa: RUF012
 
     def __init__(self, *, wait: int) -> None:
         """Take the seconds to wait."""

@@ -21,6 +21,7 @@ from nexus.db import database
 from nexus.embedded import Cluster
 from nexus.migrate import History
 from nexus.schemas.fields import Failure
+from tests.described import Described
 from tests.factories import Person, register
 
 TABLES = ("buckets", "orders", "products", "users")
@@ -159,14 +160,16 @@ def root() -> Path:
 
 
 def as_declared(app: Flask) -> Any:
-    """Check that what an endpoint answers is what it declares, no field more and none less."""
+    """Check that what an endpoint answers is what it declares and what the description of the API says."""
     adapters: dict[Any, TypeAdapter[Any]] = {}
+    described = Described(app)
 
     def check(response: Any) -> Any:
         from flask import request
 
         view = app.view_functions.get(request.endpoint or "")
         declared = getattr(view, "endpoint", None)
+        described.hold(response)
         if response.mimetype == "application/problem+json":
             body = response.get_json()
             assert {**TypeAdapter(Failure).validate_python(body), **body} == body

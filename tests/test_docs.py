@@ -15,7 +15,7 @@ from nexus.i18n import MESSAGES
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("migrations/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-OURS = ("db", "migrate", "orders", "products", "seed", "users")
+OURS = ("db", "migrate", "openapi", "orders", "products", "seed", "users")
 
 
 def read(name: str) -> str:

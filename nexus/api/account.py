@@ -96,6 +96,7 @@ def change_email(body: EmailChange, session: Session) -> UserAnswer:
     session=True,
     status=204,
     errors=(InvalidCredentials, OpenOrders, Throttled),
+    headers=("Set-Cookie",),
 )
 def leave(body: Farewell, session: Session) -> Response:
     """Give up the account with its products."""

@@ -18,7 +18,13 @@ auth = Blueprint("auth", __name__, url_prefix="/auth")
 
 
 @auth.post("/register")
-@endpoint(body=Registration, answer=SessionAnswer, status=201, errors=(EmailTaken, Throttled))
+@endpoint(
+    body=Registration,
+    answer=SessionAnswer,
+    status=201,
+    errors=(EmailTaken, Throttled),
+    headers=("Set-Cookie",),
+)
 def register(body: Registration) -> Response:
     """Make an account and sign in to it."""
     throttle.from_address("register")
@@ -29,7 +35,7 @@ def register(body: Registration) -> Response:
 
 
 @auth.post("/login")
-@endpoint(body=SignIn, answer=SessionAnswer, errors=(InvalidCredentials, Throttled))
+@endpoint(body=SignIn, answer=SessionAnswer, errors=(InvalidCredentials, Throttled), headers=("Set-Cookie",))
 def login(body: SignIn) -> Response:
     """Sign in with e-mail and password."""
     emails = spellings(body.email)
@@ -44,7 +50,13 @@ def login(body: SignIn) -> Response:
 
 
 @auth.post("/refresh")
-@endpoint(body=Refresh, answer=SessionAnswer, errors=(Unauthenticated, CrossOrigin, Throttled))
+@endpoint(
+    body=Refresh,
+    answer=SessionAnswer,
+    errors=(Unauthenticated, CrossOrigin, Throttled),
+    headers=("Set-Cookie",),
+    takes=(tokens.REFRESH_COOKIE,),
+)
 def refresh(body: Refresh) -> Response:
     """Let a session go on: a new access token, and a new refresh token for the one that is spent."""
     throttle.from_address("refresh")
@@ -59,7 +71,7 @@ def refresh(body: Refresh) -> Response:
 
 
 @auth.post("/logout")
-@endpoint(sign_in="required", session=True, status=204)
+@endpoint(sign_in="required", session=True, status=204, headers=("Set-Cookie",))
 def logout(session: Session) -> Response:
     """End this session, its access token included."""
     Session.end(session.id, user_id=session.user_id)

@@ -53,6 +53,7 @@ def _has(found: list[dict[str, Any]], wanted: dict[str, str]) -> bool:
     sign_in="optional",
     answer=ProductPage,
     errors=(UserIdRequired,),
+    headers=("Link",),
     invalid=_list_problems,
 )
 def list_products(query: ProductQuery, user: User | None) -> Response:
@@ -101,7 +102,13 @@ def _list(products: list[Product], cursor: str | None) -> Response:
 
 
 @catalog.get("/<id:product_id>")
-@endpoint(sign_in="optional", answer=ProductAnswer, errors=(NotFound,))
+@endpoint(
+    sign_in="optional",
+    answer=ProductAnswer,
+    errors=(NotFound,),
+    headers=("ETag",),
+    takes=("If-None-Match",),
+)
 def get_product(product_id: int, user: User | None) -> Response:
     """One product."""
     product = Product.visible_to(user).where(Product.id == product_id).first()
@@ -118,6 +125,7 @@ def get_product(product_id: int, user: User | None) -> Response:
     answer=ProductAnswer,
     status=201,
     errors=(MissingFields, Forbidden),
+    headers=("Location", "ETag"),
     invalid=_product_problems,
 )
 def create_product(body: NewProduct, user: User) -> Response:
@@ -138,6 +146,8 @@ def create_product(body: NewProduct, user: User) -> Response:
     sign_in="required",
     answer=ProductAnswer,
     errors=(Forbidden, NotFound, PreconditionFailed),
+    headers=("ETag",),
+    takes=("If-Match",),
 )
 def change_product(product_id: int, body: ProductChange, user: User) -> Response:
     """Change one's own product."""
@@ -148,7 +158,12 @@ def change_product(product_id: int, body: ProductChange, user: User) -> Response
 
 
 @catalog.delete("/<id:product_id>")
-@endpoint(sign_in="required", status=204, errors=(Forbidden, NotFound, PreconditionFailed))
+@endpoint(
+    sign_in="required",
+    status=204,
+    errors=(Forbidden, NotFound, PreconditionFailed),
+    takes=("If-Match",),
+)
 def delete_product(product_id: int, user: User) -> None:
     """Withdraw one's own product; its orders stay."""
     Product.withdraw(product_id, owner=user, versions=versions_meant(product_id))

@@ -40,6 +40,9 @@ class Endpoint:
     `idempotent` gets the request's `key`, or None. What it returns is an `answer` to be sent with `status`,
     or a whole Response. `errors` are those beyond the ones that its input implies, and `invalid` is the error
     that lists its input's problems.
+
+    The rest describes: `headers` are those that the answer may carry and `takes` what of `openapi.headers`
+    the request may, `media` is the answer's type, and one that does not read its input `reads` nothing.
     """
 
     answer: Any = None
@@ -52,6 +55,10 @@ class Endpoint:
     idempotent: bool = False
     errors: tuple[type[NexusError], ...] = ()
     invalid: Callable[[list[dict[str, Any]]], ValidationFailed] = ValidationFailed
+    headers: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    media: str = "application/json"
+    reads: bool = True
 
 
 def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
@@ -88,6 +95,16 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
         return call
 
     return decorate
+
+
+def described(**declaration: Any) -> Callable[[View], View]:
+    """Declare a view that takes no input, such as a probe; it is called as it is."""
+
+    def mark(view: View) -> View:
+        view.endpoint = Endpoint(reads=False, **declaration)  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 def reply(answer: Mapping[str, Any] | None, status: int = 200) -> Response:

@@ -51,6 +51,7 @@ orders = Blueprint("orders", __name__, url_prefix="/orders")
     answer=PlacedOrder,
     status=201,
     errors=(NotFound, NotForSale, PriceChanged, Throttled, IdempotencyMismatch, IdempotencyInProgress),
+    headers=("Location",),
 )
 def place_order(body: NewOrder, user: User | None, key: Key | None) -> Response:
     """Order a product, signed in or not; with a key, once."""
@@ -67,7 +68,7 @@ def place_order(body: NewOrder, user: User | None, key: Key | None) -> Response:
 
 
 @orders.get("")
-@endpoint(query=OrderQuery, sign_in="required", answer=OrderPage)
+@endpoint(query=OrderQuery, sign_in="required", answer=OrderPage, headers=("Link",))
 def list_orders(query: OrderQuery, user: User) -> Response:
     """The orders of one's own products, newest first, each with its product."""
     filters = query.conditions()

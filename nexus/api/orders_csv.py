@@ -22,7 +22,7 @@ BATCH = 1000
 
 
 @orders_csv.get("/orders.csv")
-@endpoint(query=OrderFilter, sign_in="required")
+@endpoint(query=OrderFilter, sign_in="required", media="text/csv", headers=("Content-Disposition",))
 def download_orders(query: OrderFilter, user: User) -> Response:
     """The orders of one's own products as CSV, newest first."""
     batches = _batches(user, query.conditions())

@@ -12,8 +12,12 @@ TAG = re.compile(r"([1-9][0-9]{0,18})-([0-9]{1,17})", re.ASCII)
 
 
 def versioned(response: Response, product: Product) -> Response:
-    """Say which version an answer with one product shows; a read that the client has already becomes 304."""
-    tag = f"{product.id}-{(product.updated_at - EPOCH) // timedelta(microseconds=1)}"
+    """Say which version an answer with one product shows."""
+    return tagged(response, f"{product.id}-{(product.updated_at - EPOCH) // timedelta(microseconds=1)}")
+
+
+def tagged(response: Response, tag: str) -> Response:
+    """Say which version an answer shows; a read that the client has already becomes 304."""
     response.set_etag(tag)
     known = request.if_none_match
     if request.method in ("GET", "HEAD") and (known.star_tag or known.contains_weak(tag)):

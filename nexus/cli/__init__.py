@@ -9,6 +9,7 @@ from nexus.cli.db import db
 from nexus.cli.doctor import doctor
 from nexus.cli.export import export
 from nexus.cli.migrate import migrate, rollback, status
+from nexus.cli.openapi import openapi
 from nexus.cli.orders import orders
 from nexus.cli.products import products
 from nexus.cli.rehearse import rehearse
@@ -28,5 +29,5 @@ def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
     for command in OF_DB:
         db.add_command(command)
-    for command in (db, migrate, orders, products, seed, users):
+    for command in (db, migrate, openapi, orders, products, seed, users):
         app.cli.add_command(command)

@@ -89,14 +89,17 @@ def after(check: Callable[[str], str]) -> WrapValidator:
     return WrapValidator(lambda value, handler: check(handler(value)))
 
 
-Integer = Annotated[int, BeforeValidator(_integer)]
+#: Last, so that the rules before it are known as those of a number.
+WHOLE = BeforeValidator(_integer)
 Text = Annotated[str, BeforeValidator(_without_nul)]
-Id = Annotated[Integer, Field(ge=1, le=MAX_ID)]
+Id = Annotated[int, Field(ge=1, le=MAX_ID), WHOLE]
 #: Cents, or whatever the currency's smallest unit is.
-Money = Annotated[Integer, Field(ge=0, le=99_999_999)]
-Email = Annotated[Text, Field(max_length=EMAIL_LENGTH), after(_email)]
+Money = Annotated[int, Field(ge=0, le=99_999_999), WHOLE]
+Email = Annotated[
+    Text, Field(max_length=EMAIL_LENGTH, json_schema_extra={"format": "idn-email"}), after(_email)
+]
 Time = Annotated[datetime, BeforeValidator(_time)]
-Limit = Annotated[Integer, Field(ge=1, le=200)]
+Limit = Annotated[int, Field(ge=1, le=200), WHOLE]
 
 
 class Problem(TypedDict):

@@ -1,0 +1,5 @@
+"""The API described in OpenAPI 3.1, made from the routes and from what their endpoints declare."""
+
+from nexus.api.openapi.document import text
+
+__all__ = ["text"]

@@ -1,0 +1,55 @@
+"""The schemas of bodies, queries and answers, as pydantic makes them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from nexus.api.endpoint import Endpoint
+from nexus.schemas.fields import Failure, Input, Problem
+
+Schema = dict[str, Any]
+
+REFERENCE = "#/components/schemas/{model}"
+NULL = {"type": "null"}
+
+
+class Models:
+    """The schemas of everything that some endpoints declare; `components` are those to refer to by name."""
+
+    def __init__(self, declared: Iterable[Endpoint]) -> None:
+        """Make the schemas."""
+        declared = list(declared)
+        used = {one for each in declared for one in (each.body, each.query, each.answer) if one}
+        types = sorted({*used, Failure, Problem}, key=lambda one: str(one.__name__))
+        adapters: list[Any] = [(one, "validation", TypeAdapter(one)) for one in types]
+        _, made = TypeAdapter.json_schemas(adapters, ref_template=REFERENCE)
+        every: dict[str, Schema] = made["$defs"]
+        for one in used:
+            if issubclass(one, Input):
+                _allow_null(every[one.__name__])
+        self.queries = {each.query: every.pop(each.query.__name__) for each in declared if each.query}
+        self.components = every
+
+    def parameters(self, query: type[Input]) -> Iterator[Schema]:
+        """Describe the parameters of a query, which cannot be null."""
+        schema = self.queries[query]
+        for name, field in schema["properties"].items():
+            choices = [one for one in field.get("anyOf", [field]) if one != NULL]
+            required = name in schema.get("required", ()) and NULL not in field.get("anyOf", ())
+            default = {"default": field["default"]} if field.get("default") is not None else {}
+            kind = {key: value for key, value in choices[0].items() if key != "title"} | default
+            yield {"name": name, "in": "query", "required": required, "schema": kind}
+
+
+def reference(model: Any) -> Schema:
+    """Refer to the schema of a body or an answer."""
+    return {"$ref": REFERENCE.format(model=model.__name__)}
+
+
+def _allow_null(schema: Schema) -> None:
+    """Let null stand for every field that may be left out, since it means the same."""
+    for name, field in schema["properties"].items():
+        if name not in schema.get("required", ()) and "anyOf" not in field:
+            default = {"default": field.pop("default")} if "default" in field else {}
+            schema["properties"][name] = {"anyOf": [field, NULL], **default}

@@ -1,0 +1,15 @@
+"""`flask openapi`: the description of the API."""
+
+import click
+import orjson
+from flask import current_app
+from flask.cli import with_appcontext
+
+from nexus.api.openapi import text
+
+
+@click.command()
+@with_appcontext
+def openapi() -> None:
+    """Print the description of the API, OpenAPI 3.1 in JSON."""
+    click.echo(orjson.dumps(orjson.loads(text(current_app)), option=orjson.OPT_INDENT_2))

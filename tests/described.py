@@ -1,0 +1,45 @@
+"""The description of the API held against what goes over the wire."""
+
+from functools import cached_property
+from typing import Any
+
+from flask import Flask, Response, request
+
+from nexus.api.openapi.document import document
+from nexus.api.openapi.operations import path
+from nexus.schemas.fields import Failure
+
+#: What HTTP itself needs, and what every answer says to browsers and caches alike.
+OF_HTTP = {"Allow", "Cache-Control", "Content-Length", "Content-Type", "Vary"}
+#: What every error's body has.
+FAILURE = set(Failure.__annotations__)
+
+
+class Described:
+    """What the description says of an application's answers."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+
+    @cached_property
+    def paths(self) -> dict[str, Any]:
+        """The described operations, by path and method."""
+        return document(self.app)["paths"]
+
+    def hold(self, response: Response) -> None:
+        """Fail for a status, a media type, an error's code or member, or a header that is not described."""
+        if request.url_rule is None or request.method == "OPTIONS":
+            return
+        operations = self.paths[path(request.url_rule)]
+        responses = operations["get" if request.method == "HEAD" else request.method.lower()]["responses"]
+        asked = f"{request.method} {request.url_rule.rule} {response.status_code}"
+        assert str(response.status_code) in responses, asked
+        said = responses[str(response.status_code)]
+        assert set(response.headers.keys()) - OF_HTTP <= set(said["headers"]), asked
+        if response.status_code not in (204, 304):
+            assert response.mimetype in said["content"], asked
+        if response.mimetype == "application/problem+json":
+            _, own = said["content"][response.mimetype]["schema"]["allOf"]
+            body = response.get_json()
+            assert body["code"] in own["properties"]["code"]["enum"], (asked, body["code"])
+            assert set(body) - FAILURE <= set(own["properties"]), (asked, body)
