@@ -46,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pooler", help="URL of a pooler before DATABASE_URL's server, for the application")
 
 
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of the run which server it was given, since the environment no longer does."""
+    node.workerinput["database_url"] = GIVEN_URL
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked long, unless it is asked for."""
     if not config.getoption("--long"):
@@ -55,9 +60,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database of this run's own, on the server of DATABASE_URL or on an embedded one."""
-    if GIVEN_URL is None:
+def database_url(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database of this process's own, on the server of DATABASE_URL or on an embedded one."""
+    given_url = getattr(pytestconfig, "workerinput", {}).get("database_url", GIVEN_URL)
+    if given_url is None:
         cluster = Cluster(tmp_path_factory.mktemp("run") / "postgres", durable=False)
         cluster.start()
         try:
@@ -67,14 +73,14 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             cluster.remove()
         return
     name = f"nexus_test_{secrets.token_hex(6)}"
-    server = DatabaseURL.parse(GIVEN_URL).parameters
+    server = DatabaseURL.parse(given_url).parameters
     with closing(psycopg2.connect(**server)) as connection:  # type: ignore[call-overload]
         connection.autocommit = True
         cursor = connection.cursor()
         # From template0, since only that may be given another locale than the server's.
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'")
         try:
-            yield renamed(GIVEN_URL, name)
+            yield renamed(given_url, name)
         finally:
             database.close_idle()
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")

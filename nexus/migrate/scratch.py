@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import make_dsn
+from psycopg2.extensions import make_dsn, quote_ident
 
 from nexus import embedded
 from nexus.database_url import DatabaseURL
@@ -39,9 +39,12 @@ def copied(history: History, *, data: bool) -> Iterator[DatabaseURL]:
     Raises SchemaError where the role may not make one, or pg_dump and pg_restore are missing or too old.
     """
     original = history.url or DatabaseURL.parse(embedded.url())
-    name = f"nexus_rehearsal_{secrets.token_hex(6)}"
-    copy = replace(original, parameters={**original.parameters, "dbname": name})
     with _connected(original, history.wait) as connection:
+        # Whose copy it is, should this machine fail before it is dropped; a name has 63 bytes at most.
+        name = (
+            f"{connection.info.dbname.encode()[:40].decode(errors='ignore')}_rehearsal_{secrets.token_hex(6)}"
+        )
+        copy = replace(original, parameters={**original.parameters, "dbname": name})
         version = connection.info.server_version // 10000
         try:
             programs = [str(find(program, server=version)) for program in ("pg_dump", "pg_restore")]
@@ -58,7 +61,9 @@ def copied(history: History, *, data: bool) -> Iterator[DatabaseURL]:
         yield copy
     finally:
         with _connected(original, history.wait) as connection:
-            connection.cursor().execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            connection.cursor().execute(
+                f"DROP DATABASE IF EXISTS {quote_ident(name, connection)} WITH (FORCE)"
+            )
 
 
 @contextmanager
@@ -77,9 +82,10 @@ def _create(cursor: Any, name: str) -> None:
     provider = PROVIDERS[found["datlocprovider"]]
     locale = found.get("datlocale") or found.get("daticulocale")
     own = f" {provider.upper()}_LOCALE %(locale)s" if locale else ""
+    quoted = quote_ident(name, cursor).replace("%", "%%")
     try:
         cursor.execute(
-            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING %(encoding)s LOCALE_PROVIDER {provider}"
+            f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING %(encoding)s LOCALE_PROVIDER {provider}"
             f" LC_COLLATE %(collate)s LC_CTYPE %(ctype)s{own}",
             {
                 "encoding": encoding,

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -15,14 +16,18 @@ from nexus.migrate import History, MigrationError, names
 from nexus.migrate.files import DIRECTORY
 from nexus.migrate.observed import statements
 from nexus.migrate.rehearse import Rehearsal, rehearse
+from tests.conftest import renamed
 from tests.environment import flask
 from tests.locks import held, until_someone_waits
 from tests.migrate.conftest import Checkout
 from tests.sql import query
 
 NUMBER = f"{len(names()) + 1:03}"
-COPIES = "SELECT datname FROM pg_database WHERE datname LIKE 'nexus_rehearsal_%%'"
-SLEEPING = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%%' AND state = 'active'"
+COPIES = "SELECT datname FROM pg_database WHERE datname LIKE current_database() || '_rehearsal_%%'"
+SLEEPING = (
+    "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%%' AND state = 'active'"
+    " AND datname LIKE current_database() || '_rehearsal_%%'"
+)
 
 MIGRATION = '''"""What a test rehearses."""
 
@@ -155,6 +160,23 @@ def test_one_that_fails_leaves_no_copy(history: History, scratch: Settings) -> N
         rehearse(history, data=False)
     assert query(scratch, COPIES) == []
     assert query(scratch, "SELECT count(*) FROM migratehistory") == [(len(names()),)]
+
+
+def test_a_database_of_any_name_is_rehearsed(scratch: Settings, tmp_path: Path) -> None:
+    name = f'{query(scratch, "SELECT current_database()")[0][0]} 100%-"Ёлка"'
+    quoted = name.replace('"', '""').replace("%", "%%")
+    query(scratch, f'CREATE DATABASE "{quoted}"')
+    try:
+        odd = scratch.model_copy(update={"database_url": renamed(str(scratch.database_url), quote(name))})
+        shutil.copytree(DIRECTORY, tmp_path / "migrations")
+        history = History(odd.direct, wait=5, directory=tmp_path / "migrations")
+        history.migrate()
+        add(history.directory, up="ALTER TABLE users ADD note text", down="ALTER TABLE users DROP note")
+
+        assert rehearse(history, data=False).problems == []
+        assert query(odd, COPIES) == []
+    finally:
+        query(scratch, f'DROP DATABASE "{quoted}" WITH (FORCE)')
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
