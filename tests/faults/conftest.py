@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,14 +18,14 @@ from nexus.config import Settings
 from nexus.embedded import Cluster
 from nexus.migrate import History
 from tests.environment import environment
+from tests.ports import free_port
 
 
 class Server:
     """gunicorn with two processes of four threads on a free port, unless told otherwise."""
 
     def __init__(self, root: Path, settings: Settings, **changes: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "-c", "python:nexus.server", "wsgi:app"],
             cwd=root,

@@ -16,6 +16,7 @@ import psycopg2
 import pytest
 
 from nexus.config import Settings
+from tests.ports import free_port
 
 PROGRAM = shutil.which("pgbouncer", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
 needed = pytest.mark.skipif(
@@ -52,8 +53,7 @@ class Bouncer:
         assert PROGRAM is not None
         assert settings.direct is not None
         self.size = size
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         server = {
             name: value
             for name, value in settings.direct.parameters.items()

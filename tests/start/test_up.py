@@ -16,16 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 Start = Callable[..., "subprocess.Popen[str]"]
 Leftovers = Callable[[Path], list[str]]
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        number: int = listener.getsockname()[1]
-        return number
+    return free_port()
 
 
 def opened(process: "subprocess.Popen[str]") -> str:
