@@ -129,6 +129,18 @@ class Settings(BaseSettings):
         default="INFO",
         description="What the log shows; DEBUG shows every query as well, in development only.",
     )
+    slow_request_ms: int = Field(
+        default=1000,
+        ge=0,
+        le=3_600_000,
+        description="Milliseconds from which a request is a warning in the log.",
+    )
+    slow_query_ms: int = Field(
+        default=200,
+        ge=0,
+        le=3_600_000,
+        description="Milliseconds from which a query of a request has a warning of its own.",
+    )
     port: int = Field(default=8000, ge=1, le=65535, description="Port that gunicorn listens on.")
     web_concurrency: int = Field(default=2, ge=1, le=256, description="Processes that gunicorn runs.")
     seed_password: str | None = Field(

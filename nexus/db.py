@@ -1,6 +1,5 @@
 """The database: one pool a process, filled when a query first needs it, and what its failures mean."""
 
-import logging
 import select
 import time
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from typing import Any
 
 import peewee
 import psycopg2
+import structlog
 from flask import Flask, Response, g
 from playhouse.pool import MaxConnectionsExceeded, PoolConnection, PooledPostgresqlDatabase
 
@@ -18,7 +18,7 @@ from nexus.database_url import DatabaseURL
 from nexus.errors import DatabaseUnavailable, PoolExhausted
 from nexus.problems import problem
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 #: Raised when the server or the way to it is at fault, rather than a query of ours.
 OUTAGES = (
@@ -201,11 +201,11 @@ def init_app(app: Flask, settings: Settings) -> None:
     database.direct = settings.direct
 
     def unavailable(error: Exception) -> Response:
-        log.error("database unavailable in request %s: %s", g.request_id, reason(error))
+        log.error("database unavailable", request=g.request_id, reason=reason(error))
         return problem(DatabaseUnavailable(reason(error)))
 
     def exhausted(_: Exception) -> Response:
-        log.error("no database connection became free in request %s", g.request_id)
+        log.error("no database connection became free", request=g.request_id)
         return problem(PoolExhausted())
 
     for outage in OUTAGES:

@@ -1,52 +1,141 @@
-"""What the service says about itself: an id for each request, a line for each, queries on demand."""
+"""What the service says about itself: an id for each request, a line for each, and one for a slow query."""
 
 import logging
 import re
 import time
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 import peewee
+import structlog
 from flask import Flask, Response, g, request
 
+from nexus import lines
 from nexus.config import Settings
 from nexus.db import database
 
 WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+#: W3C Trace Context: version, trace, parent, flags; neither id may be all zeros, and ff is no version.
+TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
+)
 
 #: In what servers say of a request: its query, as far as one can see, and a receipt in a header.
 PRIVATE = re.compile(r"\?.*?(?= HTTP/\d|$)|(?<=authorization)[\s:]*receipt\s+\S+", re.IGNORECASE | re.DOTALL)
 
-log = logging.getLogger("nexus.request")
-query_log = logging.getLogger("nexus.query")
+log = structlog.stdlib.get_logger("nexus.request")
+query_log = structlog.stdlib.get_logger("nexus.query")
+
+
+@dataclass
+class Tally:
+    """One request, as it goes on: what it is called, what it asked of the database, what it sent."""
+
+    request_id: str
+    traceparent: str | None
+    #: Milliseconds from which a query is slow.
+    slow_query: int
+    started: float = field(default_factory=time.perf_counter)
+    queries: int = 0
+    #: Seconds.
+    in_database: float = 0.0
+    #: Bytes of the body.
+    sent: int = 0
+
+
+#: The request that this thread works on. A streamed answer queries after Flask has let go of its `g`.
+current: ContextVar[Tally | None] = ContextVar("current", default=None)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Number and log every request, before anything else can answer it."""
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Where somebody has set up logging already, as gunicorn has by our settings, that is left alone.
+    logging.basicConfig(level=settings.log_level, handlers=[lines.handler(development=settings.development)])
     logging.getLogger("nexus").setLevel(settings.log_level)
     # Peewee logs parameters too, and those hold what no log may hold.
     logging.getLogger("peewee").setLevel(logging.INFO)
     # gunicorn shows requests that it cannot read, and Flask's own server shows all.
     for server in ("gunicorn.error", "werkzeug"):
         logging.getLogger(server).addFilter(hide_private)
-    if settings.development and settings.log_level == "DEBUG" and log_query not in database.query_hooks:
-        database.query_hooks.append(log_query)
+    shown = settings.development and settings.log_level == "DEBUG"
+    for hook in (count_query, *([log_query] if shown else [])):
+        if hook not in database.query_hooks:
+            database.query_hooks.append(hook)
 
     @app.before_request
     def number() -> None:
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if WELL_FORMED.fullmatch(given) else uuid4().hex
-        g.started = time.perf_counter()
+        trace = request.headers.get("traceparent", "")
+        g.tally = Tally(
+            request_id=g.request_id,
+            traceparent=trace if TRACEPARENT.fullmatch(trace) else None,
+            slow_query=settings.slow_query_ms,
+        )
+        current.set(g.tally)
 
     @app.after_request
     def note(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.request_id
-        milliseconds = (time.perf_counter() - g.started) * 1000
-        # The route and not the path: paths and queries hold addresses and receipts.
-        route = request.url_rule.rule if request.url_rule else "(no route)"
-        asked = f"{request.method} {route}"
-        log.info("%s %d %.1f ms %s", asked, response.status_code, milliseconds, g.request_id)
+        tally: Tally = g.tally
+        response.headers["X-Request-Id"] = tally.request_id
+        if tally.traceparent:
+            response.headers["traceparent"] = tally.traceparent
+        facts = {
+            "method": request.method,
+            # The route and not the path: paths and queries hold addresses and receipts.
+            "route": request.url_rule.rule if request.url_rule else "(no route)",
+            "status": response.status_code,
+            "user": g.get("user_id"),
+        }
+        if response.is_streamed:
+            # What it takes and sends is known when all is sent, or the client has gone.
+            response.response = Counted(response.response, tally)
+            response.call_on_close(lambda: tell(tally, facts, slow=settings.slow_request_ms))
+        else:
+            tally.sent = 0 if request.method == "HEAD" else response.calculate_content_length() or 0
+            tell(tally, facts, slow=settings.slow_request_ms)
         return response
+
+
+class Counted:
+    """The body of a streamed answer, counted while it is sent."""
+
+    def __init__(self, body: Iterable[Any], tally: Tally) -> None:
+        self._body = body
+        self._tally = tally
+
+    def __iter__(self) -> Iterator[Any]:
+        """Pass on each chunk."""
+        for chunk in self._body:
+            self._tally.sent += len(chunk.encode() if isinstance(chunk, str) else chunk)
+            yield chunk
+
+    def close(self) -> None:
+        """End what makes the body, as its server asks for."""
+        if hasattr(self._body, "close"):
+            self._body.close()
+
+
+def tell(tally: Tally, facts: dict[str, Any], *, slow: int) -> None:
+    """Write the line of a request that has ended, a warning if it took `slow` milliseconds or more."""
+    current.set(None)
+    milliseconds = _milliseconds(time.perf_counter() - tally.started)
+    facts |= {
+        "ms": milliseconds,
+        "queries": tally.queries,
+        "db_ms": _milliseconds(tally.in_database),
+        "bytes": tally.sent,
+        "request": tally.request_id,
+    }
+    if tally.traceparent:
+        facts["traceparent"] = tally.traceparent
+    if milliseconds >= slow:
+        log.warning("slow request", **facts)
+    else:
+        log.info("request", **facts)
 
 
 def hide_private(record: logging.LogRecord) -> bool:
@@ -55,6 +144,27 @@ def hide_private(record: logging.LogRecord) -> bool:
     return True
 
 
+def count_query(event: peewee.QueryEvent) -> None:
+    """Add a query to its request, and warn of a slow one; a command takes the time that it needs."""
+    tally = current.get()
+    if tally is None:
+        return
+    tally.queries += 1
+    tally.in_database += event.duration
+    if event.duration * 1000 >= tally.slow_query:
+        query_log.warning(
+            "slow query", ms=_milliseconds(event.duration), sql=_text(event), request=tally.request_id
+        )
+
+
 def log_query(event: peewee.QueryEvent) -> None:
     """Show a query without its parameters."""
-    query_log.debug("%.1f ms %s", event.duration * 1000, " ".join(str(event.sql).split()))
+    query_log.debug("query", ms=_milliseconds(event.duration), sql=_text(event))
+
+
+def _text(event: peewee.QueryEvent) -> str:
+    return " ".join(str(event.sql).split())
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
@@ -17,6 +18,8 @@ from nexus.errors import (
     ValidationFailed,
 )
 from nexus.i18n import Locale, locale, message
+
+log = structlog.stdlib.get_logger(__name__)
 
 #: What Flask and Werkzeug raise by themselves, in our words.
 BY_STATUS: dict[int, type[NexusError]] = {
@@ -74,5 +77,5 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unforeseen(error: Exception) -> Response:
-        app.logger.error("unforeseen error in request %s", g.request_id, exc_info=error)
+        log.error("unforeseen error", request=g.request_id, exc_info=error)
         return problem(InternalError())

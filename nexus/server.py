@@ -6,6 +6,7 @@ processes together take WEB_CONCURRENCY times DATABASE_POOL_SIZE of the server's
 
 import sys
 
+from nexus import lines
 from nexus.config import load_settings
 from nexus.env_file import SettingsError
 
@@ -36,3 +37,5 @@ forwarded_allow_ips = ""
 # Our own log has a line for each request.
 accesslog = None
 loglevel = _settings.log_level.lower()
+# Its own lines belong to the same stream.
+logconfig_dict = lines.of_server(development=_settings.development, level=_settings.log_level)

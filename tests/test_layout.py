@@ -42,8 +42,8 @@ LAYERS: dict[str, set[str]] = {
     "nexus.sample": {"config"},
     "nexus.scale": {"config", "db", "sample", "security.passwords", "seed"},
     "nexus.bench": {"config", "db", "models", "paging"},
-    "nexus.server": {"config", "env_file"},
-    "nexus.observe": {"config", "db"},
+    "nexus.server": {"config", "env_file", "lines"},
+    "nexus.observe": {"config", "db", "lines"},
     "nexus.schemas": {"models", "schemas", "security.passwords"},
     "nexus.security.strength": {"schemas.fields", "security.passwords", "security.russian"},
     "nexus.security": {"config", "errors", "models", "proxies", "security"},
@@ -67,6 +67,7 @@ LEAVES = {
     "nexus.i18n",
     "nexus.database_url",
     "nexus.embedded_home",
+    "nexus.lines",
     "nexus.security.passwords",
 }
 LEAVES |= {"nexus.env_file", "nexus.security.russian", "nexus.proxies", "nexus.rates", "nexus.signing_keys"}

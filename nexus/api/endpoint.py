@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import orjson
-from flask import Response, request
+from flask import Response, g, request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
@@ -74,6 +74,8 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
                 arguments["receipt"] = receipt
             if declared.sign_in:
                 session = current_session()
+                # For the line in the log.
+                g.user_id = session and session.user_id
                 if session is None and receipt is None and declared.sign_in == "required":
                     raise Unauthenticated
                 if declared.session:

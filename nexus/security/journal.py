@@ -1,20 +1,19 @@
 """The security log: what happened to accounts, a line each, which no text of a client can forge."""
 
-import logging
-
+import structlog
 from flask import g, has_request_context
 
 from nexus.security.address import client_address
 
-log = logging.getLogger("nexus.security")
+log = structlog.stdlib.get_logger("nexus.security")
 
 
 def record(event: str, **facts: object) -> None:
     """Write one event with its facts, and the request and address that it came by where one did.
 
-    What is no number is quoted as a text, so that none can look like another line.
+    What is no number is a text, which a line quotes, so that none can look like another line.
     """
     if has_request_context():
         facts |= {"request": g.request_id, "address": client_address()}
     told = {name: value if isinstance(value, int) else str(value) for name, value in facts.items()}
-    log.info("%s%s", event, "".join(f" {name}={value!r}" for name, value in told.items()))
+    log.info(event, **told)

@@ -41,13 +41,14 @@ def init_app(app: Flask) -> None:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Credentials"] = "true"
         response.headers["Access-Control-Expose-Headers"] = (
-            "Content-Disposition, ETag, Idempotent-Replayed, Link, Location, Retry-After, X-Request-Id"
+            "Content-Disposition, ETag, Idempotent-Replayed, Link, Location, Retry-After, X-Request-Id, "
+            "traceparent"
         )
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "")
             response.headers["Access-Control-Allow-Headers"] = (
                 "Accept-Language, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
-                "X-Request-Id"
+                "X-Request-Id, traceparent"
             )
             response.headers["Access-Control-Max-Age"] = "600"
         return response

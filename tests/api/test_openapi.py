@@ -77,7 +77,8 @@ def test_every_parameter_is_one_that_is_taken(app: Flask, document: dict[str, An
         assert query == {field.alias for field in fields}, asked
         taken = {one["$ref"].rpartition("/")[2] for one in parameters if "$ref" in one}
         keyed = {"Idempotency-Key"} if declared.idempotent else set()
-        assert taken == {"X-Request-Id", "Accept-Language", *keyed, *declared.takes}, asked
+        always = {"X-Request-Id", "traceparent", "Accept-Language"}
+        assert taken == {*always, *keyed, *declared.takes}, asked
 
 
 def test_who_may_call_is_described(document: dict[str, Any]) -> None:

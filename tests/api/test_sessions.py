@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from nexus.config import Settings
 from tests.environment import environment, flask
+from tests.events import events
 from tests.factories import PASSWORD, Person, sign_in
 from tests.sql import query
 
@@ -91,10 +92,9 @@ def test_the_parent_later_ends_the_session(
 
     assert refresh(seller).status_code == 401
     assert count(settings, ALIVE) == 0
-    assert "reuse_detected" in caplog.text
-    found = next(line for line in caplog.messages if line.startswith("reuse_detected"))
-    assert found.endswith(" address='127.0.0.1'")
-    assert " request='" in found
+    (found,) = [line for line in events(caplog) if line["event"] == "reuse_detected"]
+    assert found["address"] == "127.0.0.1"
+    assert found["request"]
     assert str(seller.refresh_token) not in caplog.text
     assert refresh(seller, successor["refreshToken"]).status_code == 401
     assert seller.get("/api/auth/me").status_code == 401

@@ -14,6 +14,7 @@ from nexus.db import database
 from nexus.proxies import Proxies
 from nexus.rates import Rate
 from tests.conftest import as_declared
+from tests.events import events
 from tests.factories import PASSWORD, Person, sign_in
 from tests.sql import query
 
@@ -189,9 +190,9 @@ def test_a_refusal_is_logged_and_no_address_is_kept_readable(
             Person(shop).post("/api/auth/login", body, headers=headers)
     kept = str(query(settings, "SELECT * FROM buckets"))
 
-    (line,) = [one for one in caplog.messages if one.startswith("throttled")]
-    assert "kind='sign_in' wait=43200" in line
-    assert f"email='{SELLER}' request='the-third' address='{HERE}'" in line
+    (line,) = [one for one in events(caplog) if one["event"] == "throttled"]
+    throttled = {"kind": "sign_in", "wait": 43200, "email": SELLER}
+    assert line == {"event": "throttled", **throttled, "request": "the-third", "address": HERE}
     assert "s3cr3t-pass" not in caplog.text
     assert SELLER not in kept
     assert HERE not in kept

@@ -24,7 +24,7 @@ from tests.ports import free_port
 class Server:
     """gunicorn with two processes of four threads on a free port, unless told otherwise."""
 
-    def __init__(self, root: Path, settings: Settings, **changes: str) -> None:
+    def __init__(self, root: Path, settings: Settings, stderr: Any = None, **changes: str) -> None:
         self.port = free_port()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "-c", "python:nexus.server", "wsgi:app"],
@@ -33,6 +33,7 @@ class Server:
                 settings,
                 **{"PORT": str(self.port), "DATABASE_POOL_WAIT": "2", "LOG_LEVEL": "WARNING", **changes},
             ),
+            stderr=stderr,
         )
 
     def get(self, path: str) -> tuple[int, bytes]:

@@ -7,6 +7,7 @@ from nexus.security.tokens import REFRESH_COOKIE
 
 TEXT = {"type": "string"}
 REQUEST_ID = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
+TRACEPARENT = {"type": "string", "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}
 
 #: What requests carry: where, what it says, its schema, an example.
 TAKEN: dict[str, tuple[str, str, dict[str, Any], str]] = {
@@ -15,6 +16,12 @@ TAKEN: dict[str, tuple[str, str, dict[str, Any], str]] = {
         "A number of your own for the request, by which the log knows it.",
         TEXT,
         "checkout-7f3a",
+    ),
+    "traceparent": (
+        "header",
+        "The trace that the request belongs to (W3C Trace Context), for the log.",
+        TEXT,
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     ),
     "Accept-Language": ("header", "The language of what errors say: `en` or `ru`.", TEXT, "ru"),
     "If-None-Match": (
@@ -46,6 +53,7 @@ TAKEN: dict[str, tuple[str, str, dict[str, Any], str]] = {
 #: What answers carry: what it says, its schema.
 SENT: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Request-Id": ("By which the log knows the request.", REQUEST_ID),
+    "traceparent": ("The one of the request, where it sent one that is well formed.", TRACEPARENT),
     "Location": ("Where the new thing is.", TEXT),
     "Link": ('Where the next page is, with `rel="next"`; not on the last.', TEXT),
     "Set-Cookie": ("The tokens for a browser, or their end.", TEXT),
@@ -71,5 +79,7 @@ def header(name: str) -> dict[str, Any]:
 
 
 def references(*names: str) -> dict[str, Any]:
-    """The headers of an answer, with the one that all have."""
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
+    """The headers of an answer, with those that all may have."""
+    return {
+        name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "traceparent", *names)
+    }

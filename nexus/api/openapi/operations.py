@@ -71,7 +71,7 @@ def _in_query(declared: Endpoint, models: Models) -> Iterator[dict[str, Any]]:
 
 def _taken(declared: Endpoint) -> Iterator[dict[str, str]]:
     key = ("Idempotency-Key",) if declared.idempotent else ()
-    for name in ("X-Request-Id", "Accept-Language", *key, *declared.takes):
+    for name in ("X-Request-Id", "traceparent", "Accept-Language", *key, *declared.takes):
         yield {"$ref": f"#/components/parameters/{name}"}
 
 

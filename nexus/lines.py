@@ -1,0 +1,94 @@
+"""What a line of the log looks like, whoever writes it: JSON, or in development a text for people."""
+
+import json
+import logging
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict
+
+structlog.configure(
+    processors=[structlog.stdlib.filter_by_level, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    wrapper_class=structlog.stdlib.BoundLogger,
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+
+
+def handler(*, development: bool) -> logging.Handler:
+    """What writes every line to standard error; those of other packages are events without facts."""
+    writer = logging.StreamHandler()
+    writer.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                _origin,
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                for_people if development else for_machines,
+            ]
+        )
+    )
+    return writer
+
+
+def of_server(*, development: bool, level: str) -> dict[str, Any]:
+    """The configuration by which gunicorn's own lines, its master's included, look like all others."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {},
+        "handlers": {"lines": {"()": handler, "development": development}},
+        "root": {"level": level, "handlers": ["lines"]},
+        # Only its handlers are taken away: its level is a setting of its own.
+        "loggers": {"gunicorn.error": {"handlers": [], "propagate": True}},
+    }
+
+
+def _origin(_: Any, __: str, event: EventDict) -> EventDict:
+    record: logging.LogRecord = event["_record"]
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return {"at": at, "level": record.levelname.lower(), "logger": record.name, **event}
+
+
+def for_machines(_: Any, __: str, event: EventDict) -> str:
+    """One JSON object in ASCII, which no text can break out of.
+
+    Of an exception it tells types and places, and not its words: the driver's quote rows, others the input.
+    """
+    if error := _error(event):
+        event["exception"] = [
+            {"type": type(one).__qualname__, "at": [f"{at.filename}:{at.lineno} {at.name}" for at in frames]}
+            for one in _chain(error)
+            for frames in [traceback.extract_tb(one.__traceback__)]
+        ]
+    return json.dumps(event, default=str)
+
+
+def for_people(_: Any, __: str, event: EventDict) -> str:
+    """Time, level and logger, what happened, and its facts; below it and indented, an exception whole."""
+    error = _error(event)
+    head = [event.pop(name) for name in ("at", "level", "logger", "event")]
+    facts = "".join(f" {name}={value!r}" for name, value in event.items())
+    below = "".join(traceback.format_exception(error)).splitlines() if error else []
+    return "\n    ".join(
+        _printable(line) for line in (f"{head[0]} {head[1]} {head[2]}: {head[3]}{facts}", *below)
+    )
+
+
+def _error(event: EventDict) -> BaseException | None:
+    given: Any = event.pop("exc_info", None)
+    error: BaseException | None = given[1] if isinstance(given, tuple) else given
+    return error
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    chain: list[BaseException] = []
+    while error and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return chain
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

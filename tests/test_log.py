@@ -1,0 +1,182 @@
+"""The log as an operator reads it: one line a request with its facts, nothing private, nothing forged."""
+
+import json
+import logging
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request
+
+import pytest
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus import lines
+from nexus.config import Settings
+from nexus.db import database
+from tests.events import events
+from tests.factories import PASSWORD, Person
+from tests.faults.conftest import Server
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+LINE = re.compile(r"\S+ (info|warning|error) [\w.]+: .*", re.DOTALL)
+
+
+def served(root: Path, settings: Settings, log: Path, **changes: str) -> Iterator[Server]:
+    with log.open("wb") as stderr:
+        given = {"LOG_LEVEL": "INFO", "WEB_CONCURRENCY": "1", **changes}
+        server = Server(root, settings, stderr, **given)
+        try:
+            server.wait()
+            yield server
+        finally:
+            server.stop()
+
+
+def written(log: Path) -> list[dict[str, Any]]:
+    """The lines of a server in production, each of which must be JSON."""
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def requests(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return events(caplog, "nexus.request")
+
+
+@pytest.mark.usefixtures("app")
+def test_in_production_all_is_json_and_nothing_private(
+    root: Path, settings: Settings, seller: Person, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    headers = {"X-Request-Id": "mine-1", "traceparent": TRACE, "Authorization": f"Bearer {seller.token}"}
+    for server in served(root, settings, log, APP_ENV="production"):
+        assert server.send(Request(server.url("/api/auth/me?receipt=hush"), headers=headers))[0] == 200
+        assert server.post("/api/auth/login", {"email": "a@b.c\n{}", "password": "hush-password"})[0] == 401
+        with socket.create_connection(("127.0.0.1", server.port)) as garbage:
+            garbage.sendall(b"GET /api/orders/1?receipt=hush HTP/1.1\r\n\r\n")
+            garbage.recv(1000)
+
+    told = written(log)
+    (mine,) = [line for line in told if line.get("request") == "mine-1"]
+    assert {"at", "ms", "db_ms", "bytes"} <= set(mine)
+    assert mine["bytes"] > 50
+    asked = {"method": "GET", "route": "/api/auth/me", "status": 200, "user": seller.id, "queries": 1}
+    assert {**mine, **asked, "level": "info", "logger": "nexus.request", "traceparent": TRACE} == mine
+    (failed,) = [line for line in told if line["event"] == "sign_in_failed"]
+    assert failed["email"] == "a@b.c\n{}"
+    assert {"gunicorn.error", "nexus.security", "nexus.request"} <= {line["logger"] for line in told}
+    for private in ("hush", str(seller.token), PASSWORD):
+        assert private not in log.read_text()
+
+
+@pytest.mark.usefixtures("app")
+def test_slow_requests_and_queries_are_warnings_without_values(
+    root: Path, settings: Settings, seller: Person, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    slow = {"APP_ENV": "production", "SLOW_REQUEST_MS": "0", "SLOW_QUERY_MS": "0", "LOG_LEVEL": "WARNING"}
+    for server in served(root, settings, log, **slow):
+        server.get(f"/api/products?userId={seller.id}&q=unlikely")
+
+    told = [line for line in written(log) if line.get("route") != "/healthz"]
+    assert {line["level"] for line in told} == {"warning"}
+    query, request = told
+    assert (query["event"], query["request"]) == ("slow query", request["request"])
+    assert query["sql"].startswith("SELECT ")
+    assert "%s" in query["sql"]
+    assert "unlikely" not in query["sql"]
+    assert (request["event"], request["queries"]) == ("slow request", 1)
+
+
+def test_a_streamed_answer_is_counted_when_it_is_sent(
+    seller: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        answer = seller.get("/api/orders.csv")
+        size = len(answer.data)
+        answer.close()
+
+    (line,) = [one for one in requests(caplog) if one["route"] == "/api/orders.csv"]
+    assert (line["bytes"], line["queries"], line["user"]) == (size, 2, seller.id)
+
+
+def test_each_request_counts_its_own(app: Flask, stranger: Person, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        stranger.get("/api/products?userId=1")
+        stranger.get("/healthz")
+        stranger.get("/nothing/secret@example.com")
+        stranger.request("HEAD", "/healthz")
+        with database.connection_context():
+            database.execute_sql("SELECT 1")
+
+    told = [(one["route"], one["status"], one["queries"], one["bytes"] > 0) for one in requests(caplog)]
+    nothing = ("(no route)", 404, 0, True)
+    assert told == [
+        ("/api/products", 200, 1, True),
+        ("/healthz", 200, 0, True),
+        nothing,
+        ("/healthz", 200, 0, False),
+    ]
+    assert "secret@example.com" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (TRACE, TRACE),
+        (TRACE.upper(), None),
+        (f"{TRACE}-more", None),
+        (f"ff{TRACE[2:]}", None),
+        (f"00-{'0' * 32}-00f067aa0ba902b7-01", None),
+        (f"00-4bf92f3577b34da6a3ce929d0e0e4736-{'0' * 16}-01", None),
+        ("", None),
+    ],
+)
+def test_a_well_formed_trace_is_kept(
+    stranger: Person, sent: str, kept: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        answer = stranger.get("/healthz", headers={"traceparent": sent})
+
+    assert answer.headers.get("traceparent") == kept
+    assert requests(caplog)[0].get("traceparent") == kept
+
+
+def rendered(*, development: bool, **record: Any) -> str:
+    made = logging.makeLogRecord({"name": "some.package", "levelname": "ERROR", **record})
+    return lines.handler(development=development).format(made)
+
+
+@given(st.text(st.characters()))
+def test_no_text_makes_a_second_line(text: str) -> None:
+    for development in (True, False):
+        line = rendered(development=development, msg="%s", args=(text,))
+        facts = {"msg": {"event": "sign_in", "email": text}, "_logger": None, "_name": "info"}
+        fact = rendered(development=development, **facts)
+        assert len(line.splitlines()) == len(fact.splitlines()) == 1
+        assert line.isprintable()
+        assert fact.isprintable()
+        assert LINE.fullmatch(line) or json.loads(line)["event"] == text
+
+
+def test_an_exception_is_told_by_type_and_place_and_in_development_whole() -> None:
+    try:
+        try:
+            raise KeyError("Key (email)=(a@b.c) already exists\n\x1b[2Jforged")
+        except KeyError as error:
+            raise RuntimeError("hush") from error
+    except RuntimeError as error:
+        failure = {"msg": "unforeseen", "exc_info": (RuntimeError, error, error.__traceback__)}
+        production = rendered(development=False, **failure)
+        people = rendered(development=True, **failure)
+
+    first, second = json.loads(production)["exception"]
+    assert (first["type"], second["type"]) == ("RuntimeError", "KeyError")
+    assert "test_log.py" in first["at"][0]
+    assert "hush" not in production
+    assert "a@b.c" not in production
+    assert "RuntimeError: hush" in people
+    assert all(line.startswith("    ") for line in people.splitlines()[1:])
+    assert "\x1b" not in people
