@@ -14,7 +14,7 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus import lines
+from nexus import create_app, lines
 from nexus.config import Settings
 from nexus.db import database
 from tests.events import events
@@ -55,7 +55,7 @@ def test_in_production_all_is_json_and_nothing_private(
         assert server.send(Request(server.url("/api/auth/me?receipt=hush"), headers=headers))[0] == 200
         assert server.post("/api/auth/login", {"email": "a@b.c\n{}", "password": "hush-password"})[0] == 401
         with socket.create_connection(("127.0.0.1", server.port)) as garbage:
-            garbage.sendall(b"GET /api/orders/1?receipt=hush HTP/1.1\r\n\r\n")
+            garbage.sendall(b"GET /api/orders/1?receipt=hush\r\n\r\n")
             garbage.recv(1000)
 
     told = written(log)
@@ -67,6 +67,7 @@ def test_in_production_all_is_json_and_nothing_private(
     (failed,) = [line for line in told if line["event"] == "sign_in_failed"]
     assert failed["email"] == "a@b.c\n{}"
     assert {"gunicorn.error", "nexus.security", "nexus.request"} <= {line["logger"] for line in told}
+    assert any("(hidden)" in line["event"] for line in told)
     for private in ("hush", str(seller.token), PASSWORD):
         assert private not in log.read_text()
 
@@ -122,6 +123,18 @@ def test_each_request_counts_its_own(app: Flask, stranger: Person, caplog: pytes
     assert "secret@example.com" not in caplog.text
 
 
+def test_a_query_after_the_request_is_nobodys(
+    app: Flask, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched = create_app(settings.model_copy(update={"slow_query_ms": 0}))
+    watched.test_client().get("/api/products?userId=1")
+    with database.connection_context():
+        database.execute_sql("SELECT 'a command'")
+
+    (line,) = events(caplog, "nexus.query")
+    assert "products" in line["sql"]
+
+
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [
@@ -159,6 +172,13 @@ def test_no_text_makes_a_second_line(text: str) -> None:
         assert line.isprintable()
         assert fact.isprintable()
         assert LINE.fullmatch(line) or json.loads(line)["event"] == text
+
+
+def test_no_fact_looks_like_two() -> None:
+    facts = {"event": "sign_in_failed", "email": "a user=7 'b"}
+    line = rendered(development=True, msg=facts, _logger=None, _name="info")
+
+    assert line.endswith(""": sign_in_failed email="a user=7 'b\"""")
 
 
 def test_an_exception_is_told_by_type_and_place_and_in_development_whole() -> None:
