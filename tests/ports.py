@@ -4,7 +4,7 @@ import random
 import socket
 from contextlib import suppress
 
-#: Below these a kernel gives no port to a connection of its own choice, which would take it before our server.
+#: Below these a kernel gives no port to a connection of its own choice, and so takes none from our server.
 PORTS = range(15_000, 32_000)
 
 
