@@ -2,10 +2,10 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from nexus.config import Settings
+from tests import forked
 
 
 def environment(settings: Settings, **changes: str) -> dict[str, str]:
@@ -28,12 +28,4 @@ def flask(
     root: Path, settings: Settings, *words: str, typed: str = "", **changes: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of `flask` in a checkout, and answer how it ended."""
-    return subprocess.run(
-        [sys.executable, "-m", "flask", *words],
-        cwd=root,
-        env=environment(settings, **changes),
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return forked.run(words, cwd=root, env=environment(settings, **changes), typed=typed)

@@ -13,7 +13,7 @@ import pytest
 
 from nexus.config import Settings
 from nexus.migrate import History, names
-from tests.environment import environment
+from tests.environment import environment, flask
 from tests.sql import query
 
 TEMPLATE = '''"""{name}."""
@@ -74,14 +74,10 @@ class Checkout:
             start_new_session=True,
         )
 
-    def flask(self, *words: str, **changes: str) -> tuple[int | None, str, str]:
+    def flask(self, *words: str, **changes: str) -> tuple[int, str, str]:
         """Run `flask` here: exit code, stdout and stderr."""
-        process = self.start(*words, **changes)
-        try:
-            out, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-        return process.returncode, out, err
+        ended = flask(self.path, self.settings, *words, **changes)
+        return ended.returncode, ended.stdout, ended.stderr
 
     def applied(self) -> list[str]:
         """The history, row by row."""

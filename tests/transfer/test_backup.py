@@ -17,7 +17,7 @@ from nexus.db import connect
 from nexus.postgres_programs import ProgramMissing, find
 from nexus.transfer.backup import Backup, Server
 from nexus.transfer.problems import TransferError
-from tests.environment import environment
+from tests.environment import environment, flask
 from tests.sql import query
 
 #: What another connection is waiting for, and by which name it goes.
@@ -25,10 +25,7 @@ WAITING = "SELECT application_name, wait_event_type FROM pg_stat_activity WHERE 
 
 
 def db(root: Path, settings: Settings, *words: str | Path, answer: str = "") -> Any:
-    command = [sys.executable, "-m", "flask", "db", *map(str, words)]
-    return subprocess.run(
-        command, cwd=root, env=environment(settings), input=answer, capture_output=True, text=True, timeout=60
-    )
+    return flask(root, settings, "db", *map(str, words), typed=answer)
 
 
 def everything(settings: Settings) -> list[str]:
