@@ -249,6 +249,24 @@ class DatabaseUnavailable(NexusError):
         return self.reason
 
 
+class DatabaseBusy(NexusError):
+    """The database gave it up: it took too long, or others were in the way. Nothing was changed."""
+
+    code = "database_busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "Database busy"
+    headers = {"Retry-After": "1"}  # noqa: RUF012
+
+
+class CommitUnconfirmed(NexusError):
+    """It was done, but the standby did not confirm that it has it too, so it may yet be lost."""
+
+    code = "commit_unconfirmed"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "Not confirmed"
+    headers = {"Retry-After": "2"}  # noqa: RUF012
+
+
 class NotReady(NexusError):
     """The process should get no requests yet; `missing` names what it waits for."""
 

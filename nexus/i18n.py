@@ -86,6 +86,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The shop is not available. Please try again in a moment.",
         "Магазин недоступен. Попробуйте через мгновение.",
     ),
+    "database_busy": (
+        "The shop is busy, and nothing was changed. Please try again in a moment.",
+        "Магазин перегружен, и ничего не изменено. Попробуйте через мгновение.",
+    ),
+    "commit_unconfirmed": (
+        "It is not certain that this was kept. Please look before you repeat it.",
+        "Не подтверждено, что это сохранено. Проверьте, прежде чем повторять.",
+    ),
     "not_ready": ("The shop is not ready yet.", "Магазин ещё не готов."),
     # Problems of one field; the numbers come from the rule that was broken.
     "field.required": ("is required", "обязательное поле"),

@@ -56,7 +56,13 @@ LAYERS: dict[str, set[str]] = {
     "nexus.migrate.scratch": {"database_url", "db", "embedded", "errors", "migrate", "postgres_programs"},
     "nexus.migrate.declared": {"migrate", "models"},
     "nexus.models": {"db", "errors", "models", "rates", "security.passwords"},
-    "nexus.db": {"config", "database_url", "embedded", "errors", "problems"},
+    "nexus.db": {"circuit", "config", "connection", "errors", "outages", "pool", "problems"},
+    "nexus.pool": {"circuit", "connection", "database_url", "outages", "retrying", "watchdog"},
+    "nexus.circuit": {"outages"},
+    "nexus.retrying": {"outages"},
+    "nexus.watchdog": {"connection"},
+    "nexus.connection": {"database_url", "embedded", "errors", "outages"},
+    "nexus.outages": {"embedded", "errors"},
     "nexus.problems": {"errors", "i18n"},
     "nexus.config": {"database_url", "env_file", "proxies", "rates", "signing_keys"},
     "nexus.embedded": {"embedded_home"},
@@ -71,7 +77,7 @@ LEAVES = {
     "nexus.security.passwords",
 }
 LEAVES |= {"nexus.env_file", "nexus.security.russian", "nexus.proxies", "nexus.rates", "nexus.signing_keys"}
-PEEWEE = {"nexus.db", "nexus.migrate", "nexus.models", "nexus.observe"}
+PEEWEE = {"nexus.db", "nexus.migrate", "nexus.models", "nexus.observe", "nexus.outages", "nexus.pool"}
 TOP = {"pyproject.toml", "requirements.txt", "wsgi.py", "nexus", "migrations", "seed", "tests", "docs"} | {
     "Procfile",
     "README.md",

@@ -76,6 +76,7 @@ class Reset(Model):
         return (cls.hash == digest(token)) & (cls.expires_at > fn.now())
 
 
+@database.rerun
 def change_password(user: User, *, current: str, new: str, keep: UUID) -> None:
     """Give the account another password, known by the present one, and end its sessions but one.
 
@@ -91,6 +92,7 @@ def change_password(user: User, *, current: str, new: str, keep: UUID) -> None:
         Session.end_all(user.id, but=keep)
 
 
+@database.rerun
 def set_password(user_id: int, *, new: str) -> None:
     """Give the account another password, by whoever may without the present one, and end its sessions."""
     hashed = passwords.hash_password(new)
@@ -100,6 +102,7 @@ def set_password(user_id: int, *, new: str) -> None:
         Session.end_all(user_id)
 
 
+@database.rerun
 def reset_password(token: str, *, new: str) -> int:
     """Give the account of a token another password, end its sessions, and answer its id.
 
@@ -113,6 +116,7 @@ def reset_password(token: str, *, new: str) -> int:
     return user_id
 
 
+@database.rerun
 def change_email(user: User, *, email: str, current: str) -> User:
     """Give the account another address: InvalidCredentials, or EmailTaken where another account has it."""
     _confirm(user, current)
@@ -145,6 +149,7 @@ def change_role(user: User, *, role: str) -> None:
     User.update(role=role).where(User.id == user.id).execute()
 
 
+@database.rerun
 def leave(user: User, *, password: str) -> None:
     """Erase one's own account: InvalidCredentials for a wrong password, else as `erase`."""
     _confirm(user, password)
@@ -154,6 +159,7 @@ def leave(user: User, *, password: str) -> None:
         erase(user.id)
 
 
+@database.rerun
 def erase(user_id: int) -> None:
     """Delete the account and its products, while its orders stay; OpenOrders where some still need a seller.
 

@@ -116,6 +116,7 @@ class IdempotencyKey(Model):
         return order
 
     @classmethod
+    @database.rerun
     def _taken(cls, key: Key) -> bool:
         """Whether a key is taken, once whoever is taking it now is through."""
         nothing = Select(columns=(fn.gen_random_uuid().alias("id"), Value(0), Value("")))

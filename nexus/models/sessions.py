@@ -45,6 +45,7 @@ class Session(Model):
         table_name = "sessions"
 
     @classmethod
+    @database.rerun
     def begin(cls, user: User, *, user_agent: str, address: str) -> "tuple[Session, str]":
         """Begin a session of an account whose password was just verified, and make its first refresh token.
 
@@ -98,6 +99,7 @@ class Session(Model):
         return int(cls.update(ended_at=fn.now()).where(which).execute())
 
     @classmethod
+    @database.rerun
     def renew(cls, presented: str, *, keys: Sequence[bytes]) -> "Renewal | None":
         """Let a session go on by its refresh token, which is good once; None for a token of none alive.
 

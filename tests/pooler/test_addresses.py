@@ -66,7 +66,11 @@ def test_a_commands_session_is_its_own_and_without_limits_of_time(scratch: Setti
     assert not database._connections
 
     with database.connection_context():
-        assert [database.execute_sql(f"SHOW {limit}").fetchone()[0] for limit in LIMITS] == ["3s", "0", "0"]
+        assert [database.execute_sql(f"SHOW {limit}").fetchone()[0] for limit in LIMITS] == [
+            "3s",
+            "5s",
+            "30s",
+        ]
 
 
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")

@@ -13,7 +13,9 @@ from nexus.errors import (
     BadRequest,
     BodyTooLarge,
     BrokenJSON,
+    CommitUnconfirmed,
     CrossOrigin,
+    DatabaseBusy,
     DatabaseUnavailable,
     InternalError,
     InvalidTransition,
@@ -32,7 +34,7 @@ from nexus.security.origins import CHANGING
 
 #: What reading a request can end with, and what asking the database can.
 OF_INPUT = (BadRequest, BrokenJSON, ValidationFailed, BodyTooLarge, UnsupportedMediaType)
-OF_DATABASE = (PoolExhausted, DatabaseUnavailable)
+OF_DATABASE = (PoolExhausted, DatabaseUnavailable, DatabaseBusy, CommitUnconfirmed)
 
 TEXTS = {"type": "array", "items": {"type": "string"}}
 #: The members that go beside the standard ones.

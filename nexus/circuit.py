@@ -1,0 +1,57 @@
+"""The circuit: while the database cannot be reached, one request at a time tries, and nobody waits for it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+import structlog
+
+from nexus.outages import OUTAGES, reason
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Unreachable(psycopg2.OperationalError):
+    """A connection could not be opened, or was not tried while somebody else tries."""
+
+
+class Circuit:
+    """Whether the database could be reached when this process last tried.
+
+    Open, it lets one attempt through at a time and refuses others at once. No clock is involved: where the
+    server refuses, an attempt takes a moment, and where it is silent, one thread waits instead of all. The
+    first attempt that succeeds closes it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = False
+        self._trying = False
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Open a connection in this block; Unreachable where it fails, or is not to be tried now."""
+        with self._lock:
+            trial = self._open
+            if trial and self._trying:
+                raise Unreachable("the database could not be reached a moment ago")
+            self._trying = trial
+        try:
+            yield
+        except OUTAGES as error:
+            self._turn(open_=True, why=reason(error))
+            raise Unreachable(reason(error)) from error
+        else:
+            self._turn(open_=False)
+        finally:
+            if trial:
+                self._trying = False
+
+    def _turn(self, *, open_: bool, why: str = "") -> None:
+        with self._lock:
+            turned, self._open = self._open is not open_, open_
+        if turned and open_:
+            log.error("database unreachable", reason=why)
+        elif turned:
+            log.warning("database reachable again")

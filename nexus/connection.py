@@ -1,0 +1,150 @@
+"""One connection to PostgreSQL: how it is opened, how long it may take, and whether it is still there."""
+
+import math
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+
+from nexus import embedded
+from nexus.database_url import DatabaseURL
+from nexus.errors import CommitUnconfirmed
+from nexus.outages import MISTAKEN
+
+#: What a request can need at most, and what gunicorn would give up on.
+LIMITS = {
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+#: What sets those that the role leaves open. Behind a pooler, where process numbers differ, a setting would
+#: go to other clients, so there only the role can bring limits along.
+LIMITING = """
+SELECT set_config(name, given, false)
+FROM unnest(%s::text[], %s::text[]) AS ours (name, given)
+WHERE current_setting(name) = '0' AND pg_backend_pid() = %s;
+SELECT extract(epoch FROM current_setting('statement_timeout')::interval)::float
+"""
+#: Seconds for a statement that the server does not limit, behind a pooler for example.
+LONGEST = 15.0
+#: Seconds that the server has beyond its own limit, to say that it was reached.
+MARGIN = 3.0
+#: How PostgreSQL says that a standby was not waited for; success is all that it says beside this warning.
+UNCONFIRMED = "canceling wait for synchronous replication"
+
+
+class LostServer(psycopg2.OperationalError):
+    """The server gave no sign for longer than any statement may take."""
+
+
+class WrongServer(psycopg2.OperationalError):
+    """The server takes no writes any more; another one may."""
+
+
+class Served(psycopg2.extensions.connection):
+    """A connection on which requests are served, watched from outside (see `watchdog.py`)."""
+
+    #: Seconds that one statement may take, the server's answer included.
+    limit = math.inf
+    #: When the statement that runs began, by the monotonic clock.
+    busy_since: float | None = None
+    #: Whether it was cut off.
+    overdue = False
+
+    def late(self) -> bool:
+        """Whether the statement that runs has taken too long."""
+        since = self.busy_since
+        return since is not None and time.monotonic() - since > self.limit
+
+    def cut(self) -> None:
+        """End what runs, from another thread: nothing more is read from the server or sent to it."""
+        self.overdue = True
+        # On a copy of the descriptor, since a socket closes its own.
+        with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(self.fileno())) as copy:
+            copy.shutdown(socket.SHUT_RDWR)
+
+    def explained(self, error: psycopg2.Error) -> psycopg2.Error:
+        """An error as what it means, where the driver does not know or takes it for a mistake of ours."""
+        if self.overdue:
+            return LostServer(f"no answer within {self.limit:g} s")
+        if error.pgcode in MISTAKEN:
+            return WrongServer(str(error))
+        return error
+
+    def confirm(self) -> None:
+        """Look through what the server remarked; CommitUnconfirmed where it did not wait for its standby."""
+        remarks = "".join(self.notices)
+        del self.notices[:]
+        if UNCONFIRMED in remarks:
+            raise CommitUnconfirmed
+
+
+class Cursor(psycopg2.extensions.cursor):
+    """What Peewee does on such a connection, BEGIN and COMMIT included, goes through `execute`."""
+
+    connection: Served
+
+    def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - The driver's name.
+        """Run a statement, with its end in sight."""
+        connection = self.connection
+        connection.busy_since = time.monotonic()
+        try:
+            super().execute(query, vars)
+        except psycopg2.Error as error:
+            explained = connection.explained(error)
+            if explained is error:
+                raise
+            raise explained from error
+        finally:
+            connection.busy_since = None
+        if connection.notices:
+            connection.confirm()
+
+
+def connect(url: DatabaseURL | None, *, wait: float, **how: Any) -> Any:
+    """Open a psycopg2 connection in autocommit, to the embedded server when there is no URL."""
+    target = url or DatabaseURL.parse(embedded.url())
+    hosts = target.parameters.get("host", "").count(",") + 1
+    limits: dict[str, Any] = {
+        # libpq tries the hosts one after another, each for this long, and takes 1 for 2.
+        "connect_timeout": max(2, int(wait / hosts)),
+        # A network that drops packets without a word is noticed in seconds, not after 15 minutes.
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 5000,
+    }
+    connection = psycopg2.connect(**{**limits, **target.parameters}, **how)
+    connection.autocommit = True
+    return connection
+
+
+def connect_to_serve(url: DatabaseURL | None, *, wait: float, watch: Callable[[Served], None]) -> Served:
+    """Open a connection for requests, on which everything takes limited time, and have it watched."""
+    connection: Served = connect(url, wait=wait, connection_factory=Served, cursor_factory=Cursor)
+    # Until the server has told its own limit.
+    connection.limit = wait
+    watch(connection)
+    cursor = connection.cursor()
+    cursor.execute(LIMITING, (list(LIMITS), list(LIMITS.values()), connection.info.backend_pid))
+    (limit,) = cursor.fetchone() or (0,)
+    connection.limit = (limit or LONGEST) + MARGIN
+    return connection
+
+
+def hung_up(connection: Any) -> bool:
+    """Whether the server closed an idle connection, told by the socket without asking the server.
+
+    A connection between two queries has nothing to read; when it has, that is the server's goodbye.
+    """
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,54 @@
+"""What may be run again: what PostgreSQL undid as a whole, and reads whose connection died."""
+
+import random
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from nexus.outages import GIVEN_UP, OUTAGES, sqlstate
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: How often something is run in all.
+TRIES = 3
+#: Seconds of the longest pause before the second time; twice as long before the third.
+PAUSE = 0.05
+
+#: What a statement that only reads does without, at any place: other statements, locks, and functions that
+#: write. A text that merely contains such a word is taken for a write, which does no harm.
+WRITING = re.compile(
+    r"\b(insert|update|delete|merge|into|for|call|nextval|setval|set_config|lo_\w+|dblink\w*"
+    r"|pg_notify|pg_\w*lock\w*|pg_(cancel|terminate)_backend|pg_reload_conf)\b",
+    re.IGNORECASE,
+)
+
+Result = TypeVar("Result")
+
+
+def until_through(run: Callable[[], Result]) -> Result:
+    """Run something up to three times, as long as PostgreSQL gives it up for another's sake.
+
+    Each time it was undone as a whole: nothing of it may have an effect outside the database. Of several
+    that got into each other's way, a random pause lets one pass first.
+    """
+    for attempt in range(1, TRIES):
+        try:
+            return run()
+        except OUTAGES as error:
+            if (state := sqlstate(error)) not in GIVEN_UP:
+                raise
+            log.info("run again", sqlstate=state, attempt=attempt)
+        time.sleep(random.uniform(0, PAUSE * attempt))  # noqa: S311 - No secret.
+    return run()
+
+
+def only_reads(sql: str) -> bool:
+    """Whether a statement changes nothing, so that it can be repeated whatever became of it.
+
+    A function of our own that writes must be called by a statement that is one of these words anyway.
+    """
+    first = sql.split(maxsplit=1)[0].upper() if sql.strip() else ""
+    return first in ("SELECT", "WITH") and not WRITING.search(sql)
