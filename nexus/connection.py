@@ -15,7 +15,7 @@ import psycopg2.extensions
 from nexus import embedded
 from nexus.database_url import DatabaseURL
 from nexus.errors import CommitUnconfirmed
-from nexus.outages import MISTAKEN
+from nexus.outages import ENDED, READ_ONLY
 
 #: What a request can need at most, and what gunicorn would give up on.
 LIMITS = {
@@ -73,9 +73,9 @@ class Served(psycopg2.extensions.connection):
         """An error as what it means, where the driver does not know or takes it for a mistake of ours."""
         if self.overdue:
             return LostServer(f"no answer within {self.limit:g} s")
-        if error.pgcode in MISTAKEN:
+        if error.pgcode == READ_ONLY:
             return WrongServer(str(error))
-        return error
+        return psycopg2.OperationalError(str(error)) if error.pgcode in ENDED else error
 
     def confirm(self) -> None:
         """Look through what the server remarked; CommitUnconfirmed where it did not wait for its standby."""

@@ -22,8 +22,10 @@ FAILURES = (peewee.PeeweeException, psycopg2.Error, embedded.EmbeddedError)
 GIVEN_UP = ("40001", "40P01")
 #: As those, but because it took too long: cancelled at its time limit, or a lock was not to be had.
 TOO_SLOW = ("57014", "55P03")
-#: What the driver takes for mistakes of ours: the server takes no writes, or ended a transaction that idled.
-MISTAKEN = ("25006", "25P03")
+#: What the driver takes for mistakes of ours: the server takes no writes,
+READ_ONLY = "25006"
+#: or it ended a session, whose transaction idled or took too long.
+ENDED = ("25P03", "25P04")
 
 
 def cause(error: Exception) -> Exception:

@@ -37,7 +37,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.cli.passwords": {"config", "i18n", "security"},
     "nexus.cli.sweep": {"cli", "db", "models"},
     "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
-    "nexus.doctor": {"config", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
+    "nexus.doctor": {"config", "connection", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
     "nexus.seed": {"config", "db", "models"},
     "nexus.sample": {"config"},
     "nexus.scale": {"config", "db", "sample", "security.passwords", "seed"},

@@ -5,25 +5,25 @@ import statistics
 import time
 from contextlib import suppress
 
+from nexus.connection import LIMITS
 from nexus.doctor.finding import Verdict, fail, ok, warn
 from nexus.doctor.visit import Visit
 
 ROUND_TRIPS = 5
 #: Milliseconds: a request makes up to three round trips, and is to be done in 50.
 SLOW = 15
-#: What a request can need at most, and what gunicorn would give up on.
-LIMITS = {
-    "statement_timeout": "15s",
-    "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "30s",
-}
 
 
 def reachable(visit: Visit) -> Verdict:
-    """Who is there."""
+    """Who is there, and whether of several hosts it is the one that takes writes."""
     ((database, role),) = visit.ask("SELECT current_database(), session_user")
     info = visit.connection.info
-    return ok(f"{info.host}:{info.port}, database {database}, as {role}")
+    detail = f"{info.host}:{info.port}, database {database}, as {role}"
+    asked = visit.url.parameters if visit.url else {}
+    if "," in asked.get("host", "") and asked.get("target_session_attrs") not in ("read-write", "primary"):
+        advice = f"add target_session_attrs=read-write to {visit.variable}"
+        return warn(f"{detail}: the first host that answers, be it a standby", advice)
+    return ok(detail)
 
 
 def latency(visit: Visit) -> Verdict:

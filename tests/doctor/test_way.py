@@ -74,6 +74,19 @@ def test_a_pooler_that_is_down_is_told_beside_a_server_that_is_well(doctor: Doct
     assert "DATABASE_POOL_URL" in report.advice("pool reachable")
 
 
+def test_several_hosts_without_a_word_of_the_one_that_writes_are_told(doctor: Doctor, shop: Settings) -> None:
+    assert shop.direct
+    there = shop.direct.parameters
+    twice = "&".join(f"{part}={there[part]},{there[part]}" for part in ("host", "port") if part in there)
+    url = f"postgresql:///{there['dbname']}?user={there.get('user', '')}&{twice}"
+
+    report = doctor(shop, database_url=url)
+    assert (report.status("reachable"), report.code) == ("warn", 0)
+    assert "target_session_attrs=read-write" in report.advice("reachable")
+
+    assert doctor(shop, database_url=f"{url}&target_session_attrs=read-write").status("reachable") == "ok"
+
+
 def test_limits_of_time_that_are_missing_come_with_the_lines_that_set_them(
     doctor: Doctor, scratch: Settings
 ) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -121,8 +122,8 @@ def test_a_frozen_backend_stalls_its_own_request_alone_and_not_for_ever(
     try:
         with ThreadPoolExecutor() as threads:
             stalled = threads.submit(Person(app).get, READ)
-            while len(database._in_use) == 0:
-                pass
+            while not database._in_use:
+                time.sleep(0.01)
             others = [stranger.get(READ).status_code for _ in range(3)]
             assert not stalled.done()
             assert stalled.result(timeout=30).status_code == 503
