@@ -9,10 +9,21 @@ from pathlib import Path
 import pytest
 
 from nexus.config import Settings
+from nexus.migrate import History
+from nexus.postgres_programs import find
 from tests.environment import environment
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("docs/operations.md", "docs/DATABASE.md", "docs/security.md")
+PAGES = (
+    "docs/deploy.md",
+    "docs/operations.md",
+    "docs/scaling.md",
+    "docs/runbooks.md",
+    "docs/DATABASE.md",
+    "docs/security.md",
+)
+#: They speak of a shop that is open.
+OPEN = ("docs/scaling.md", "docs/runbooks.md")
 #: A block of commands, unless the comment before it says why it cannot be run here.
 BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<reason>.+?) -->\n+)?^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
@@ -33,10 +44,14 @@ def commands(block: str) -> str:
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_work_in_their_order(page: str, scratch: Settings, tmp_path: Path) -> None:
     found = scripts((ROOT / page).read_text(encoding="utf-8"))
+    if page in OPEN:
+        History.of(scratch).migrate()
+    # Last on the PATH, for psql and pg_isready where the system has none.
+    programs = find("psql", server=15).parent
     given = environment(
         scratch,
         FLASK_APP=str(ROOT / "wsgi.py"),
-        PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], str(programs)]),
     )
 
     assert found
