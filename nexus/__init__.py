@@ -15,7 +15,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     """
     from flask import Flask
 
-    from nexus import cli, db, observe, problems
+    from nexus import cli, db, observe, pages, problems
     from nexus.api import api, links, ops
     from nexus.config import load_settings
     from nexus.security import address, headers, origins, receipts, throttle, tokens
@@ -40,5 +40,6 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     links.init_app(app)
     app.register_blueprint(api)
     app.register_blueprint(ops.ops)
+    pages.init_app(app)
     cli.init_app(app)
     return app

@@ -11,6 +11,8 @@ from nexus.schemas.fields import Failure
 
 #: What HTTP itself needs, and what every answer says to browsers and caches alike.
 OF_HTTP = {"Allow", "Cache-Control", "Content-Length", "Content-Type", "Vary"}
+#: Blueprints of what browsers show, which is no part of the API.
+PAGES = {"assets", "docs"}
 #: What every error's body has.
 FAILURE = set(Failure.__annotations__)
 
@@ -28,7 +30,7 @@ class Described:
 
     def hold(self, response: Response) -> None:
         """Fail for a status, a media type, an error's code or member, or a header that is not described."""
-        if request.url_rule is None or request.method == "OPTIONS":
+        if request.url_rule is None or request.method == "OPTIONS" or request.blueprint in PAGES:
             return
         operations = self.paths[path(request.url_rule)]
         responses = operations["get" if request.method == "HEAD" else request.method.lower()]["responses"]

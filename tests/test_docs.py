@@ -11,6 +11,7 @@ from flask import Flask
 from nexus.config import Settings, example
 from nexus.errors import family
 from nexus.i18n import MESSAGES
+from nexus.pages.advice import ADVICE, FIELD_ADVICE
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("migrations/*.md")])
@@ -58,6 +59,16 @@ def test_every_error_is_described_and_no_other() -> None:
     codes = {error.code.replace("_", "-") for error in family()}
 
     assert set(headings(read("docs/errors.md"))) - {"Problems of a field"} == codes
+
+
+def test_the_page_of_errors_says_the_same() -> None:
+    sections = dict(re.findall(r"^## ([a-z-]+)\n\n(.+?)\n\n", read("docs/errors.md"), re.M))
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", read("docs/errors.md"), re.M))
+
+    for error in family():
+        advice, _ = ADVICE[error.code]
+        assert sections[error.code.replace("_", "-")] == f"{error.status.value}. {advice}"
+    assert rows == {code: meaning for code, (meaning, _) in FIELD_ADVICE.items()}
 
 
 def test_every_error_has_its_sentences() -> None:

@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: What each layer may import of ours; a module's layer is its longest prefix here. Leaves import nothing.
 LAYERS: dict[str, set[str]] = {
-    "nexus": {"api", "cli", "config", "db", "observe", "problems", "security"},
+    "nexus": {"api", "cli", "config", "db", "observe", "pages", "problems", "security"},
     "nexus.__main__": {"bootstrap"},
     "nexus.bootstrap": set(),
     "nexus.up": {"config", "create_app", "embedded", "env_file", "errors", "migrate", "seed", "server"},
@@ -37,6 +37,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.cli.passwords": {"config", "i18n", "security"},
     "nexus.cli.sweep": {"cli", "db", "models"},
     "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
+    "nexus.pages": {"errors", "i18n", "models", "pages", "schemas", "security"},
     "nexus.doctor": {"config", "connection", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
     "nexus.seed": {"config", "db", "models"},
     "nexus.sample": {"config"},

@@ -16,7 +16,7 @@ from nexus.api.openapi.operations import path
 from nexus.config import Settings
 from nexus.errors import MethodNotAllowed, family
 from nexus.schemas.fields import Input
-from tests.described import Described
+from tests.described import PAGES, Described
 from tests.environment import flask
 from tests.factories import Person
 
@@ -40,6 +40,7 @@ def declarations(app: Flask) -> dict[tuple[str, str], Endpoint]:
     return {
         (method, path(rule)): vars(app.view_functions[rule.endpoint])["endpoint"]
         for rule in app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] not in PAGES
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
 

@@ -1,0 +1,216 @@
+"""What each error means and what to do about it, in English and Russian; `docs/errors.md` says the same."""
+
+ADVICE: dict[str, tuple[str, str]] = {
+    "throttled": (
+        (
+            "Too many tries, from this address, by this session or at this account. `Retry-After` says in "
+            "how many seconds another one may pass."
+        ),
+        (
+            "Слишком много попыток: с этого адреса, в этой сессии или к этой учётной записи. `Retry-After` "
+            "говорит, через сколько секунд пройдёт следующая."
+        ),
+    ),
+    "bad_request": (
+        (
+            "The request is broken in a way that concerns no field, such as a body in chunks that are none. "
+            "Mend the program that sends it."
+        ),
+        (
+            "Запрос испорчен, и дело не в полях: например, тело прислано частями, которые частями не "
+            "являются. Исправьте программу, которая его шлёт."
+        ),
+    ),
+    "validation_failed": (
+        "One or more fields are wrong; `errors` names each of them. Let the person correct them.",
+        "Одно или несколько полей неверны; `errors` называет каждое. Дайте человеку их исправить.",
+    ),
+    "missing_fields": (
+        "A product was sent without `name` or `price`. `errors` lists every problem.",
+        "Товар прислан без `name` или `price`. `errors` перечисляет все ошибки.",
+    ),
+    "user_id_required": (
+        "A list of products was asked for without `userId`, and without a `q` that is not blank.",
+        "Список товаров запрошен без `userId` и без непустого `q`.",
+    ),
+    "broken_json": (
+        "The body is not a JSON object, or ended before the length that was announced for it.",
+        "Тело запроса не объект JSON или кончилось раньше заявленной длины.",
+    ),
+    "email_taken": (
+        "An account with this address exists, whatever its letters' case. Sign in instead.",
+        "Учётная запись с этим адресом уже есть, как бы ни были написаны его буквы. Войдите в неё.",
+    ),
+    "invalid_credentials": (
+        "The address is unknown or the password is wrong. Which of the two is not told.",
+        "Адрес неизвестен или пароль неверен. Что именно, не говорится.",
+    ),
+    "unauthenticated": (
+        "The call needs a valid token. Sign in again.",
+        "Вызову нужен действующий токен. Войдите снова.",
+    ),
+    "forbidden": (
+        "The thing belongs to another account.",
+        "Это принадлежит другой учётной записи.",
+    ),
+    "cross_origin": (
+        (
+            "A page of another site tried to change something with the visitor's cookie. If that site is "
+            "yours, add it to `CORS_ORIGINS` or use a Bearer token."
+        ),
+        (
+            "Страница другого сайта пыталась что-то изменить с cookie посетителя. Если это ваш сайт, "
+            "добавьте его в `CORS_ORIGINS` или используйте токен Bearer."
+        ),
+    ),
+    "not_found": (
+        "There is nothing at this address, or nothing that you may know of.",
+        "По этому адресу ничего нет или нет ничего, о чём вам можно знать.",
+    ),
+    "method_not_allowed": (
+        "The address does not take this method; the header `Allow` lists those that it takes.",
+        "Адрес не принимает этот метод; заголовок `Allow` перечисляет те, что принимает.",
+    ),
+    "invalid_reset_token": (
+        (
+            "The token for a new password is wrong, used, or older than an hour. Ask the operator for "
+            "another one."
+        ),
+        "Токен для нового пароля неверен, использован или старше часа. Попросите у оператора другой.",
+    ),
+    "open_orders": (
+        (
+            "The account cannot go while orders wait for its seller; `orders` names up to 100 of them. Move "
+            "each to `paid` or `cancelled`."
+        ),
+        (
+            "Учётную запись нельзя удалить, пока заказы ждут продавца; `orders` называет до 100 из них. "
+            "Переведите каждый в `paid` или `cancelled`."
+        ),
+    ),
+    "invalid_transition": (
+        "The order cannot go to this status. `allowed` lists where it can go now.",
+        "Заказ нельзя перевести в этот статус. `allowed` перечисляет, куда его можно перевести сейчас.",
+    ),
+    "price_changed": (
+        (
+            "The `amount` is not the price any more. `price` and `currency` are today's: show them, and "
+            "order again."
+        ),
+        (
+            "`amount` больше не цена товара. `price` и `currency` действуют сейчас: покажите их и закажите "
+            "снова."
+        ),
+    ),
+    "idempotency_mismatch": (
+        (
+            "This `Idempotency-Key` was used within the last day with another body. Nothing was ordered. "
+            "Make a new key for another order."
+        ),
+        (
+            "Этот `Idempotency-Key` за последние сутки уже был с другим телом. Ничего не заказано. Для "
+            "другого заказа создайте новый ключ."
+        ),
+    ),
+    "idempotency_in_progress": (
+        (
+            "The first request with this `Idempotency-Key` is not through yet. Repeat it with the same key "
+            "and body after `Retry-After` seconds."
+        ),
+        (
+            "Первый запрос с этим `Idempotency-Key` ещё выполняется. Повторите его с тем же ключом и телом "
+            "через `Retry-After` секунд."
+        ),
+    ),
+    "precondition_failed": (
+        (
+            "The product is not any more what it was when you read it: its `ETag` is none of those in your "
+            "`If-Match`. Nothing was changed. Read it again, and decide again."
+        ),
+        (
+            "Товар уже не тот, каким вы его прочли: его `ETag` нет в вашем `If-Match`. Ничего не изменено. "
+            "Прочтите его снова и решите снова."
+        ),
+    ),
+    "not_for_sale": (
+        "The product is a draft. Publish it first.",
+        "Товар ещё черновик. Сначала опубликуйте его.",
+    ),
+    "body_too_large": (
+        "The body has more than 262,144 bytes.",
+        "В теле запроса больше 262 144 байт.",
+    ),
+    "unsupported_media_type": (
+        "Send `Content-Type: application/json`.",
+        "Шлите `Content-Type: application/json`.",
+    ),
+    "internal_error": (
+        "Something broke on our side. The log has the reason under `requestId`.",
+        "Что-то сломалось у нас. Причина в журнале под `requestId`.",
+    ),
+    "pool_exhausted": (
+        "All database connections stayed busy for too long. Try again after `Retry-After` seconds.",
+        "Все соединения с базой слишком долго заняты. Попробуйте снова через `Retry-After` секунд.",
+    ),
+    "database_unavailable": (
+        (
+            "The database cannot be reached, or the connection broke on the way. A read can be repeated "
+            "after `Retry-After` seconds. Of a write it is not known whether it happened: look before you "
+            "repeat it."
+        ),
+        (
+            "База недоступна или соединение с ней оборвалось. Чтение можно повторить через `Retry-After` "
+            "секунд. О записи неизвестно, случилась ли она: проверьте, прежде чем повторять."
+        ),
+    ),
+    "not_ready": (
+        "From `/readyz` alone. `missing` names what the process waits for.",
+        "Только от `/readyz`. `missing` называет, чего ждёт процесс.",
+    ),
+}
+
+#: The same of the problems that one field can have.
+FIELD_ADVICE: dict[str, tuple[str, str]] = {
+    "required": ("it must be given", "его нужно указать"),
+    "unknown": ("the call has no such field", "у вызова нет такого поля"),
+    "repeated": ("it was given more than once in the query", "в запросе оно указано несколько раз"),
+    "not_a_string": ("it must be a text", "это должен быть текст"),
+    "not_an_integer": (
+        "it must be a whole number, or a text of digits",
+        "это должно быть целое число или текст из цифр",
+    ),
+    "too_short": ("the text needs more characters", "в тексте слишком мало символов"),
+    "too_long": ("the text has too many characters", "в тексте слишком много символов"),
+    "too_many_bytes": ("the text has too many bytes in UTF-8", "в тексте слишком много байт UTF-8"),
+    "too_small": ("the number is below its limit", "число меньше допустимого"),
+    "too_large": ("the number is above its limit", "число больше допустимого"),
+    "has_nul": (
+        "the text has the character NUL, which no text may have",
+        "в тексте есть символ NUL, которого в тексте быть не может",
+    ),
+    "not_an_email": ("it is not an e-mail address", "это не адрес e-mail"),
+    "is_the_email": ("a password must not be the e-mail address", "пароль не может быть адресом e-mail"),
+    "is_the_password": ("an e-mail address must not be the password", "адрес e-mail не может быть паролем"),
+    "too_common": (
+        "the password is a common one, a word or a name, in either keyboard layout",
+        "пароль частый, или это слово либо имя, в любой раскладке",
+    ),
+    "too_regular": (
+        "the password is a repetition, a sequence or a row of keys",
+        "пароль состоит из повторов, ряда знаков или ряда клавиш",
+    ),
+    "too_dated": ("the password is a date or a year", "пароль это дата или год"),
+    "too_guessable": ("the password is easy to guess in another way", "пароль легко угадать иначе"),
+    "not_a_time": (
+        "it must be a time with a zone, such as `2026-01-31T09:12:33Z`",
+        "это должно быть время с часовым поясом, например `2026-01-31T09:12:33Z`",
+    ),
+    "not_a_choice": (
+        "it must be one of the values that the message lists",
+        "это должно быть одно из значений, которые перечислены в сообщении",
+    ),
+    "not_a_cursor": (
+        "it is not the `nextCursor` of a page of this very list",
+        "это не `nextCursor` страницы этого же списка",
+    ),
+}

@@ -1,0 +1,85 @@
+"""Scripts, styles and pictures of the pages, each under a name that changes with its content."""
+
+import gzip
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from flask import Blueprint, Flask, Response, request, url_for
+
+from nexus.errors import NotFound
+
+OURS = files("nexus") / "pages" / "static"
+SWAGGER_UI = files("flask_swagger_ui") / "dist"
+SOURCES: dict[str, Traversable] = {
+    "base.css": OURS / "base.css",
+    "docs.css": OURS / "docs.css",
+    "docs.js": OURS / "docs.js",
+    "icon.svg": OURS / "icon.svg",
+    "swagger-ui.css": SWAGGER_UI / "swagger-ui.css",
+    "swagger-ui.js": SWAGGER_UI / "swagger-ui-bundle.js",
+}
+
+assets = Blueprint("assets", __name__, url_prefix="/assets", template_folder="templates")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """A file as browsers get it."""
+
+    name: str
+    content: bytes
+
+    @cached_property
+    def public_name(self) -> str:
+        """Its name with a hash of its content, so that a browser may keep it for good."""
+        stem, _, ending = self.name.rpartition(".")
+        return f"{stem}.{hashlib.sha256(self.content).hexdigest()[:12]}.{ending}"
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The content as gzip has it."""
+        return gzip.compress(self.content, mtime=0)
+
+    @cached_property
+    def content_type(self) -> str:
+        """What it is, in UTF-8 where it is text."""
+        kind = mimetypes.guess_type(self.name)[0] or "application/octet-stream"
+        return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+
+@cache
+def load(name: str) -> Asset:
+    """Read an asset once in a process; a KeyError for one that is not there is a mistake of ours."""
+    return Asset(name=name, content=SOURCES[name].read_bytes())
+
+
+def asset_url(name: str) -> str:
+    """Where a page finds an asset."""
+    return url_for("assets.send", public_name=load(name).public_name)
+
+
+@assets.get("/<public_name>")
+def send(public_name: str) -> Response:
+    """Answer an asset, packed for who can unpack it."""
+    stem, _, ending = public_name.rpartition(".")
+    name = f"{stem.rpartition('.')[0]}.{ending}"
+    if name not in SOURCES or load(name).public_name != public_name:
+        raise NotFound
+    asset = load(name)
+    response = Response(asset.content, content_type=asset.content_type)
+    if request.accept_encodings["gzip"]:
+        response.set_data(asset.packed)
+        response.content_encoding = "gzip"
+    response.vary.add("Accept-Encoding")
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Serve the assets and the layout, and give `asset_url` to templates."""
+    app.register_blueprint(assets)
+    app.jinja_env.globals["asset_url"] = asset_url

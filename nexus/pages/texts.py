@@ -1,0 +1,64 @@
+"""The words of the pages, in English and Russian."""
+
+from nexus.i18n import Locale
+
+TEXTS: dict[str, tuple[str, str]] = {
+    # Every page.
+    "skip": ("Skip to the content", "Перейти к содержанию"),
+    "pages": ("Pages", "Страницы"),
+    # The API, tried out.
+    "docs.title": ("API", "API"),
+    "docs.lead": (
+        "Every call of the shop's API. Open one and press “Try it out” to send it to this server.",
+        "Все вызовы API магазина. Откройте любой и нажмите «Try it out», чтобы отправить его этому серверу.",
+    ),
+    "docs.errors": ("Errors", "Ошибки"),
+    "docs.file": ("OpenAPI file", "Файл OpenAPI"),
+    "docs.loading": ("Loading the description …", "Загружается описание …"),
+    "docs.failed": (
+        "The description could not be loaded. Please reload the page.",
+        "Не удалось загрузить описание. Перезагрузите страницу.",
+    ),
+    "docs.no_script": (
+        "Trying calls out needs JavaScript. The description for programs:",
+        "Чтобы отправлять вызовы, нужен JavaScript. Описание для программ:",
+    ),
+    "sign_in": ("Sign in", "Войти"),
+    "sign_in.email": ("E-mail", "E-mail"),
+    "sign_in.password": ("Password", "Пароль"),
+    "sign_in.done": ("Signed in as", "Вы вошли как"),
+    "sign_in.failed": (
+        "No answer from the server. Please try again.",
+        "Сервер не ответил. Попробуйте снова.",
+    ),
+    "sign_out": ("Sign out", "Выйти"),
+    # The errors.
+    "errors.title": ("Errors", "Ошибки"),
+    "errors.lead": (
+        (
+            "Every error that the API answers, and what to do about it. Decide by `code`, which never "
+            "changes; show `error`, which is in the language of the request; quote `requestId` when you ask "
+            "us about it."
+        ),
+        (
+            "Все ошибки, которые отвечает API, и что с ними делать. Решайте по `code`: он не меняется; "
+            "показывайте `error`: он на языке запроса; спрашивая нас, назовите `requestId`."
+        ),
+    ),
+    "errors.codes": ("Codes", "Коды"),
+    "errors.status": ("Status", "Статус"),
+    "errors.says": ("What people read", "Что читают люди"),
+    "errors.fields": ("Problems of a field", "Ошибки в полях"),
+    "errors.fields.lead": (
+        "In `errors` of a bad input, each entry has a `field`, a `message` and one of these as `code`.",
+        "В `errors` ошибки ввода у каждой записи есть `field`, `message` и один из этих `code`.",
+    ),
+    "errors.code": ("Code", "Код"),
+    "errors.meaning": ("Meaning", "Значение"),
+}
+
+
+def text(key: str, language: Locale) -> str:
+    """The words for a key; a KeyError for one that has none is a mistake of ours."""
+    english, russian = TEXTS[key]
+    return russian if language == "ru" else english
