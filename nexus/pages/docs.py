@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from nexus.errors import family
+from nexus.errors import NexusError, family
 from nexus.i18n import locale, message
 from nexus.pages.advice import ADVICE, FIELD_ADVICE
 from nexus.pages.page import show
@@ -28,7 +28,15 @@ def read_errors() -> Response:
             "says": message(error.code, locale()),
             "advice": ADVICE[error.code][number],
         }
-        for error in sorted(family(), key=lambda error: error.status)
+        for error in sorted(_by_code().values(), key=lambda error: error.status)
     ]
     fields = {code: meanings[number] for code, meanings in FIELD_ADVICE.items()}
     return show("errors.html", errors=errors, fields=fields)
+
+
+def _by_code() -> dict[str, type[NexusError]]:
+    """One error for each code; some have a special case of the same code."""
+    found: dict[str, type[NexusError]] = {}
+    for error in family():
+        found.setdefault(error.code, error)
+    return found

@@ -1,0 +1,159 @@
+"""The pages that describe the API, as a person meets them: by mouse, by keyboard, on a phone, in the dark."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.browser.page import Page
+from tests.factories import PASSWORD, Person
+
+#: What a page may weigh, in bytes over the wire.
+WEIGHT = 2_500_000
+
+
+def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
+    page.fill("#sign-in input", email, text="E-mail")
+    page.fill("#sign-in input", password, text="Password")
+    page.press("Enter")
+
+
+def test_a_person_signs_in_and_places_an_order(page: Page, seller: Person) -> None:
+    product = seller.product(price=1500)
+    page.open("/docs")
+    sign_in(page, "seller@example.com")
+    page.see("Signed in as seller@example.com", within="#sign-out")
+
+    page.click("#operations-orders-placeOrder .opblock-summary-control")
+    page.click("#operations-orders-placeOrder button", "Try it out")
+    page.fill("textarea", json.dumps({"productId": product["id"], "email": "buyer@example.com"}))
+    page.click("#operations-orders-placeOrder button", "Execute")
+
+    page.see("201", within="#operations-orders-placeOrder .live-responses-table")
+    (order,) = seller.get("/api/orders").get_json()["orders"]
+    assert (order["email"], order["amount"]) == ("buyer@example.com", 1500)
+    assert page.received() < WEIGHT
+
+
+@pytest.mark.long
+def test_by_keyboard_alone_and_then_by_cookie_alone(page: Page, seller: Person) -> None:
+    page.open("/docs")
+    page.see("/api/auth/me")
+    page.tab_to("Skip to the content")
+    page.press("Enter")
+    page.tab_to("E-mail")
+    page.write("seller@example.com")
+    page.tab_to("Password")
+    page.write(PASSWORD)
+    page.press("Enter")
+    page.see("Signed in as seller@example.com")
+
+    # A page that is loaded again knows no token, but the browser has its cookie.
+    page.open("/docs")
+    page.see("/api/auth/me")
+    page.tab_to("Tell who is signed in.")
+    page.press("Enter")
+    page.see("Try it out")
+    page.tab_to("Try it out")
+    page.press("Enter")
+    page.tab_to("Execute")
+    page.press("Enter")
+
+    page.see('"seller@example.com"', within="#operations-auth-me .live-responses-table")
+
+
+@pytest.mark.long
+def test_a_token_of_ones_own_and_the_end_of_the_session(page: Page, seller: Person) -> None:
+    page.open("/docs")
+    page.click("button", "Authorize")
+    page.fill("#auth-bearer-value", str(seller.token))
+    page.click(".modal-ux button", "Authorize")
+    page.click(".modal-ux button", "Close")
+    page.click("#operations-auth-logout .opblock-summary-control")
+    page.click("#operations-auth-logout button", "Try it out")
+    page.click("#operations-auth-logout button", "Execute")
+
+    page.see("204", within="#operations-auth-logout .live-responses-table")
+    assert seller.get("/api/auth/me").status_code == 401
+
+
+@pytest.mark.long
+def test_a_wrong_password_is_told_in_ones_own_language(page: Page, seller: Person) -> None:
+    page.expected = {401}
+    page.look(language="ru")
+    page.open("/docs")
+    page.fill("#sign-in input", "seller@example.com", text="E-mail")
+    page.fill("#sign-in input", "a wrong password", text="Пароль")
+    page.click("#sign-in button", "Войти")
+
+    page.see("Неверный e-mail или пароль.", within="#sign-in [role=alert]")
+
+
+@pytest.mark.parametrize(
+    "width", [390, *(pytest.param(width, marks=pytest.mark.long) for width in (320, 1280))]
+)
+def test_nothing_is_wider_than_the_screen(page: Page, width: int) -> None:
+    page.look(width=width, language="ru")
+    page.open("/docs#/orders/placeOrder")
+    page.see("Try it out")
+
+    assert page.overflow() == 0
+    page.open("/docs/errors")
+    assert page.overflow() == 0
+
+
+@pytest.mark.long
+def test_dark_for_who_likes_it(page: Page) -> None:
+    for dark in (True, False):
+        page.look(dark=dark)
+        for path, element in (("/docs", "#calls"), ("/docs/errors", "body"), ("/docs/errors", "section")):
+            page.open(path)
+            page.see("API")
+            assert (brightness(page, element) < 0.3) == dark, (path, element, dark)
+
+
+def brightness(page: Page, selector: str) -> float:
+    """How bright what stands behind an element is, from 0 to 1."""
+    script = """selector => {
+      let one = document.querySelector(selector);
+      while (/, 0\\)$/.test(getComputedStyle(one).backgroundColor)) one = one.parentElement;
+      return getComputedStyle(one).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number);
+    }"""
+    return float(sum(page.run(f"({script})({json.dumps(selector)})")) / 3 / 255)
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "advice"),
+    [("en", "Errors", "Sign in instead."), ("ru", "Ошибки", "Войдите в неё.")],
+)
+def test_a_problem_leads_to_what_to_do(
+    page: Page, seller: Person, language: str, heading: str, advice: str
+) -> None:
+    account = {"email": "seller@example.com", "password": PASSWORD}
+    problem: dict[str, Any] = seller.post("/api/auth/register", account).get_json()
+
+    page.look(language=language)
+    page.open(problem["type"])
+
+    assert page.text("h1") == heading
+    page.see(advice, within="section:target")
+    assert page.run("scrollY") > 0
+
+
+def test_the_checks_notice(visit: Callable[[str], Page], origin: str) -> None:
+    """What fails every other test if it happens, is noticed."""
+    page = visit(origin)
+    page.open("/docs/errors")
+    page.run("fetch('http://localhost:1/').catch(() => 0)")
+    page.run("document.body.setAttribute('style', 'color: red')")
+    page.run("console.error('oh')")
+    page.run("setTimeout(() => { throw new Error('no') })")
+    page.run("fetch('/api/auth/me').then(() => 0)")
+
+    found = " ".join(page.complaints())
+
+    assert [
+        word for word in ("localhost:1", "style-src", "oh", "Error: no", "401") if word not in found
+    ] == []
+    page.forget()
