@@ -10,8 +10,15 @@ let ui;
 async function describe() {
   const answer = await fetch("/api/openapi.json");
   const description = await answer.json();
+  const { parameters, securitySchemes } = description.components;
   // Swagger UI sends examples unless they are removed, and two orders under one key would be one.
-  for (const parameter of Object.values(description.components.parameters)) delete parameter.example;
+  for (const parameter of Object.values(parameters)) delete parameter.example;
+  // There is this server only, no page can write its cookie, and what comes last gets the focus.
+  const { bearer, cookie, ...others } = securitySchemes;
+  description.components.securitySchemes = { ...others, bearer };
+  delete description.servers;
+  // Its own words and the description's are English, whatever the page's are.
+  calls.lang = "en";
   ui = SwaggerUIBundle({
     spec: description,
     domNode: calls,

@@ -1,0 +1,87 @@
+"""What the pages are to browsers and caches, without a browser."""
+
+import gzip
+import re
+
+import pytest
+
+from nexus.errors import family
+from tests.events import events
+from tests.factories import Person
+
+PAGES = ("/docs", "/docs/errors")
+LOADED = re.compile(r'(?:src|href)="(/assets/[^"]+)"')
+
+
+def loaded(person: Person) -> list[str]:
+    return sorted({url for page in PAGES for url in LOADED.findall(person.get(page).text)})
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_run_that_is_not_ours(stranger: Person, path: str) -> None:
+    answer = stranger.get(path)
+    policy = dict(rule.split(" ", 1) for rule in answer.headers["Content-Security-Policy"].split("; "))
+
+    assert policy.pop("img-src") == "'self' data:"
+    assert {*policy.values()} == {"'none'", "'self'"}
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=|https?://", answer.text)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_asked_for_again_and_sent_once(stranger: Person, path: str) -> None:
+    first = stranger.get(path)
+    again = stranger.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    russian = stranger.get(path, headers={"Accept-Language": "ru", "If-None-Match": first.headers["ETag"]})
+
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    assert (again.status_code, again.data) == (304, b"")
+    assert (russian.status_code, russian.headers["Content-Language"]) == (200, "ru")
+    assert "Accept-Language" in first.vary
+
+
+def test_what_a_page_loads_is_kept_for_good(stranger: Person) -> None:
+    for url in loaded(stranger):
+        plain = stranger.get(url)
+        packed = stranger.get(url, headers={"Accept-Encoding": "gzip, br"})
+
+        assert plain.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert "Content-Encoding" not in plain.headers
+        assert gzip.decompress(packed.data) == plain.data
+        assert "Accept-Encoding" in packed.vary
+        assert (
+            plain.mimetype
+            == {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}[url.rpartition(".")[2]]
+        )
+
+
+def test_another_content_has_another_name(stranger: Person) -> None:
+    for url in loaded(stranger):
+        stem, _, ending = url.rpartition(".")
+        for wrong in (
+            f"{stem[:-1]}x.{ending}",
+            f"{stem.rpartition('.')[0]}.{ending}",
+            "/assets/..%2fdocs.py",
+        ):
+            answer = stranger.get(wrong)
+            assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found"), wrong
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_every_problem_has_its_place(stranger: Person, language: str) -> None:
+    text = stranger.get("/docs/errors", headers={"Accept-Language": language}).text
+
+    for error in family():
+        assert text.count(f'<section class="panel" id="{error.code.replace("_", "-")}">') == 1
+    assert f'<html lang="{language}">' in text
+
+
+def test_the_first_paint_waits_for_no_database(stranger: Person, caplog: pytest.LogCaptureFixture) -> None:
+    paths = [*PAGES, *loaded(stranger), "/api/openapi.json"]
+    caplog.clear()
+    for path in paths:
+        assert stranger.get(path).status_code == 200, path
+
+    # A request without a query takes no connection.
+    assert [event["queries"] for event in events(caplog, "nexus.request")] == [0] * len(paths)
