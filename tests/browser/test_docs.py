@@ -35,6 +35,12 @@ def test_a_person_signs_in_and_places_an_order(page: Page, seller: Person) -> No
     assert (order["email"], order["amount"]) == ("buyer@example.com", 1500)
     assert page.received() < WEIGHT
 
+    page.click("#sign-out button")
+    page.see("Sign in", within="#sign-in")
+    assert [session["current"] for session in seller.get("/api/auth/sessions").get_json()["sessions"]] == [
+        True
+    ]
+
 
 @pytest.mark.long
 def test_by_keyboard_alone_and_then_by_cookie_alone(page: Page, seller: Person) -> None:
@@ -87,7 +93,7 @@ def test_a_wrong_password_is_told_in_ones_own_language(page: Page, seller: Perso
     page.fill("#sign-in input", "a wrong password", text="Пароль")
     page.click("#sign-in button", "Войти")
 
-    page.see("Неверный e-mail или пароль.", within="#sign-in [role=alert]")
+    page.see("Неверный e-mail или пароль.", within="[role=alert]")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@
 const calls = document.querySelector("#calls");
 const signIn = document.querySelector("#sign-in");
 const signOut = document.querySelector("#sign-out");
-const failure = signIn.querySelector("[role=alert]");
+const failure = document.querySelector("#failure");
+const loaded = new Promise((done) => document.addEventListener("DOMContentLoaded", done));
+const dark = matchMedia("(prefers-color-scheme: dark)");
 let ui;
 
 async function describe() {
@@ -17,6 +19,8 @@ async function describe() {
   const { bearer, cookie, ...others } = securitySchemes;
   description.components.securitySchemes = { ...others, bearer };
   delete description.servers;
+  // Swagger UI is a large script, which the rest of the page does not wait for.
+  await loaded;
   // Its own words and the description's are English, whatever the page's are.
   calls.lang = "en";
   ui = SwaggerUIBundle({
@@ -29,10 +33,6 @@ async function describe() {
   });
 }
 
-function follow(preference) {
-  document.documentElement.classList.toggle("dark-mode", preference.matches);
-}
-
 function post(path, body) {
   return fetch(path, {
     method: "POST",
@@ -41,41 +41,49 @@ function post(path, body) {
   });
 }
 
-signIn.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  failure.textContent = "";
-  try {
-    const answer = await post("/api/auth/login", Object.fromEntries(new FormData(signIn)));
-    const body = await answer.json();
-    if (!answer.ok) {
-      failure.textContent = body.error;
-      return;
+function onSubmit(form, action) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    failure.textContent = "";
+    try {
+      await action();
+    } catch {
+      failure.textContent = failure.dataset.failed;
     }
-    ui.preauthorizeApiKey("bearer", body.token);
-    signIn.reset();
-    signOut.querySelector("strong").textContent = body.user.email;
-    toggle(signOut);
-  } catch {
-    failure.textContent = failure.dataset.failed;
-  }
-});
-
-signOut.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  await post("/api/auth/logout", {});
-  ui.authActions.logout(["bearer"]);
-  toggle(signIn);
-});
-
-function toggle(shown) {
-  signIn.hidden = shown !== signIn;
-  signOut.hidden = shown !== signOut;
-  shown.querySelector("input, button").focus();
+  });
+  form.querySelector("button").disabled = false;
 }
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
+function show(form) {
+  signIn.hidden = form !== signIn;
+  signOut.hidden = form !== signOut;
+  form.querySelector("input, button").focus();
+}
+
+onSubmit(signIn, async () => {
+  const answer = await post("/api/auth/login", Object.fromEntries(new FormData(signIn)));
+  const body = await answer.json();
+  if (!answer.ok) {
+    failure.textContent = body.error;
+    return;
+  }
+  // Before Swagger UI is there, calls are tried with the cookie alone.
+  ui?.preauthorizeApiKey("bearer", body.token);
+  signIn.reset();
+  signOut.querySelector("strong").textContent = body.user.email;
+  show(signOut);
+});
+
+onSubmit(signOut, async () => {
+  await post("/api/auth/logout", {});
+  ui?.authActions.logout(["bearer"]);
+  show(signIn);
+});
+
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
-follow(dark);
+follow();
+
 describe().catch(() => {
   calls.textContent = calls.dataset.failed;
 });
