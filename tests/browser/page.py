@@ -117,11 +117,13 @@ class Page:
         self.tell("Input.dispatchKeyEvent", type="keyUp", **common)
 
     def tab_to(self, text: str) -> None:
-        """Press Tab until the focus is on what has this text or label; it must be seen there."""
+        """Press Tab until the focus is, for all to see, on what has this text or label."""
         has = f"({FIND})(':focus-visible', {json.dumps(text)})"
+        ring = f"getComputedStyle({has}).outlineStyle"
         for _ in range(100):
             self.press("Tab")
             if self.run(f"!!{has}"):
+                assert self.run(ring) != "none", f"nobody sees the focus on {text!r}"
                 return
         raise AssertionError(f"Tab does not lead to {text!r}")
 
