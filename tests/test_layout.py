@@ -18,6 +18,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.bootstrap": set(),
     "nexus.up": {"config", "create_app", "embedded", "env_file", "errors", "migrate", "seed", "server"},
     "nexus.api": {"api", "db", "errors", "migrate", "models", "paging", "schemas", "security"},
+    "nexus.client": {"client", "errors", "schemas"},
     "nexus.cli": {
         "bench",
         "cli",

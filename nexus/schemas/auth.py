@@ -1,16 +1,19 @@
 """Accounts on the wire."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from nexus.models.sessions import Session
-from nexus.models.users import User
 from nexus.schemas.fields import Email, Input, Text, after, rfc3339
 from nexus.security.passwords import normalised
+
+if TYPE_CHECKING:
+    # Representations are for the client too, which has no database.
+    from nexus.models.sessions import Session
+    from nexus.models.users import User
 
 SIGN_IN_BYTES = 1024
 
@@ -124,13 +127,13 @@ class SessionList(TypedDict):
     sessions: list[SessionOut]
 
 
-def user_out(user: User) -> UserOut:
+def user_out(user: "User") -> UserOut:
     """Represent an account."""
     created = rfc3339(user.created_at)
     return {"id": user.id, "email": user.email, "role": user.role, "createdAt": created}
 
 
-def session_out(session: Session, *, current: UUID) -> SessionOut:
+def session_out(session: "Session", *, current: UUID) -> SessionOut:
     """Represent a session, to a caller whose own is `current`."""
     return {
         "id": str(session.id),

@@ -1,12 +1,15 @@
 """Products on the wire."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from nexus.models.catalog import Product
 from nexus.schemas.fields import Id, Input, Limit, Money, Text, rfc3339
+
+if TYPE_CHECKING:
+    # Representations are for the client too, which has no database.
+    from nexus.models.catalog import Product
 
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
 Description = Annotated[Text, Field(max_length=20_000)]
@@ -82,7 +85,7 @@ class ProductPage(TypedDict):
     nextCursor: str | None
 
 
-def product_out(product: Product) -> ProductOut:
+def product_out(product: "Product") -> ProductOut:
     """Represent a product."""
     return {
         "id": product.id,

@@ -1,14 +1,17 @@
 """Orders on the wire."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from nexus.models.events import OrderEvent
-from nexus.models.orders import Order
 from nexus.schemas.catalog import ProductOut, product_out
 from nexus.schemas.fields import EMAIL_LENGTH, Email, Id, Input, Limit, Money, Text, Time, rfc3339, spellings
+
+if TYPE_CHECKING:
+    # Representations are for the client too, which has no database.
+    from nexus.models.events import OrderEvent
+    from nexus.models.orders import Order
 
 Status = Literal["created", "processing", "paid", "refunded", "cancelled"]
 BuyerName = Annotated[Text, Field(max_length=255)]
@@ -117,7 +120,7 @@ class OrderPage(TypedDict):
     nextCursor: str | None
 
 
-def order_out(order: Order) -> OrderOut:
+def order_out(order: "Order") -> OrderOut:
     """Represent an order."""
     return {
         "id": str(order.id),
@@ -133,7 +136,7 @@ def order_out(order: Order) -> OrderOut:
     }
 
 
-def event_out(event: OrderEvent) -> EventOut:
+def event_out(event: "OrderEvent") -> EventOut:
     """Represent an event of an order."""
     return {
         "at": rfc3339(event.at),
@@ -144,11 +147,11 @@ def event_out(event: OrderEvent) -> EventOut:
     }
 
 
-def product_of(order: Order) -> ProductOut | None:
+def product_of(order: "Order") -> ProductOut | None:
     """Represent an order's loaded product."""
     return product_out(order.product) if order.product else None
 
 
-def listed_order(order: Order) -> ListedOrder:
+def listed_order(order: "Order") -> ListedOrder:
     """Represent an order in a list."""
     return {**order_out(order), "product": product_of(order)}

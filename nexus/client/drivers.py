@@ -1,0 +1,166 @@
+"""Who takes the steps of a call: one that blocks, for threads, and one that awaits, for tasks."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+import httpx
+
+from nexus.client.call import Call, Page
+from nexus.client.exchange import Alone, Exchange, Send, Step, Steps, Tokens, Wait
+
+Result = TypeVar("Result")
+Row = TypeVar("Row")
+
+
+class Driver:
+    """What both of them are made of."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        tokens: Tokens | None = None,
+        language: Literal["en", "ru"] | None = None,
+        timeout: float = 10,
+        patience: float = 30,
+    ) -> None:
+        """Take the service's address, and if you like the tokens of a session that goes on.
+
+        `timeout` are the seconds that one try waits for the service. A try that failed and may be repeated
+        is not repeated once `patience` seconds have passed since the first; with 0 none is.
+        """
+        self._exchange = Exchange(tokens=tokens, timeout=timeout, patience=patience)
+        self._connect(
+            base_url=url,
+            headers={"Accept-Language": language} if language else {},
+            # Tokens go in a header; from a cookie, one that was forgotten would still sign in.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """What the client is signed in by at present, to go on with later; None where it is not."""
+        return self._exchange.tokens
+
+    def _connect(self, **options: Any) -> None:
+        raise NotImplementedError
+
+
+class Blocking(Driver):
+    """Takes the steps in the thread that calls; threads may share one."""
+
+    def _connect(self, **options: Any) -> None:
+        self._http = httpx.Client(**options)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def call(self, call: Call[Result]) -> Result:
+        """Make a call."""
+        return self._drive(self._exchange.run(call))
+
+    def pages(self, call: Call[Page[Row]]) -> Iterator[Row]:
+        """All rows of a list; each page is asked for when its first row is."""
+        following: Call[Page[Row]] | None = call
+        while following:
+            page = self.call(following)
+            yield from page.rows
+            following = page.following
+
+    def _drive(self, steps: Steps[Result]) -> Result:
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    outcome = self._take(step)
+                except httpx.RequestError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(outcome)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+    def _take(self, step: Step) -> httpx.Response | None:
+        match step:
+            case Send():
+                return self._http.request(**step.request)
+            case Wait():
+                time.sleep(step.seconds)
+            case Alone():
+                with self._lock:
+                    self._drive(step.steps)
+        return None
+
+
+class Awaiting(Driver):
+    """Takes the steps in the event loop in which it is used; tasks may share one."""
+
+    def _connect(self, **options: Any) -> None:
+        self._http = httpx.AsyncClient(**options)
+        self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._http.aclose()
+
+    async def call(self, call: Call[Result]) -> Result:
+        """Make a call."""
+        return await self._drive(self._exchange.run(call))
+
+    async def pages(self, call: Call[Page[Row]]) -> AsyncIterator[Row]:
+        """All rows of a list; each page is asked for when its first row is."""
+        following: Call[Page[Row]] | None = call
+        while following:
+            page = await self.call(following)
+            for row in page.rows:
+                yield row
+            following = page.following
+
+    async def _drive(self, steps: Steps[Result]) -> Result:
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    outcome = await self._take(step)
+                except httpx.RequestError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(outcome)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+    async def _take(self, step: Step) -> httpx.Response | None:
+        match step:
+            case Send():
+                return await self._http.request(**step.request)
+            case Wait():
+                await asyncio.sleep(step.seconds)
+            case Alone():
+                async with self._lock:
+                    await self._drive(step.steps)
+        return None
