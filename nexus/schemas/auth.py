@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from nexus.schemas.fields import Email, Input, Text, after, rfc3339
+from nexus.schemas.fields import Email, Input, Moment, Text, after, rfc3339
 from nexus.security.passwords import normalised
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class UserOut(TypedDict):
     id: int
     email: str
     role: str
-    createdAt: str
+    createdAt: Moment
 
 
 class UserAnswer(TypedDict):
@@ -116,8 +116,8 @@ class SessionOut(TypedDict):
     id: str
     userAgent: str
     address: str
-    createdAt: str
-    refreshedAt: str
+    createdAt: Moment
+    refreshedAt: Moment
     current: bool
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from nexus.schemas.fields import Id, Input, Limit, Money, Text, rfc3339
+from nexus.schemas.fields import CURSOR, Id, Input, Limit, Moment, Money, Text, rfc3339
 
 if TYPE_CHECKING:
     # Representations are for the client too, which has no database.
@@ -39,15 +39,15 @@ class ProductChange(Input):
 class ProductQuery(Input):
     """Which page of whose products, or of those that a search finds."""
 
-    #: Needed, but not by a search.
-    user_id: Id | None
-    q: Text | None = None
-    min_price: Money | None = None
-    max_price: Money | None = None
-    #: Newest first, or a search's own order.
-    sort: ProductSort | None = None
-    limit: Limit = 200
-    cursor: Text | None = None
+    user_id: Id | None = Field(description="Whose; needed, but not by a search.")
+    q: Text | None = Field(None, description="Words that its name or description has.")
+    min_price: Money | None = Field(None, description="The lowest price, included.")
+    max_price: Money | None = Field(None, description="The highest price, included.")
+    sort: ProductSort | None = Field(
+        None, description="A minus is descending; newest first where it is absent, or a search's own order."
+    )
+    limit: Limit = Field(200, description="How many at most; of a search 50 where it is absent.")
+    cursor: Text | None = Field(None, description=CURSOR)
 
     @model_validator(mode="before")
     @classmethod
@@ -68,8 +68,8 @@ class ProductOut(TypedDict):
     price: int
     currency: str
     status: ProductStatus
-    createdAt: str
-    updatedAt: str
+    createdAt: Moment
+    updatedAt: Moment
 
 
 class ProductAnswer(TypedDict):

@@ -28,6 +28,8 @@ CODES = {
     "less_than_equal": "too_large",
     "literal_error": "not_a_choice",
 }
+#: What a list's parameter of that name is.
+CURSOR = "The `nextCursor` of the page before, with the same query."
 LIMITS = ("min_length", "max_length", "ge", "le")
 
 
@@ -100,6 +102,8 @@ Email = Annotated[
 ]
 Time = Annotated[datetime, BeforeValidator(_time)]
 Limit = Annotated[int, Field(ge=1, le=200), WHOLE]
+#: In answers, as `rfc3339` writes it.
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class Problem(TypedDict):

@@ -6,7 +6,20 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from nexus.schemas.catalog import ProductOut, product_out
-from nexus.schemas.fields import EMAIL_LENGTH, Email, Id, Input, Limit, Money, Text, Time, rfc3339, spellings
+from nexus.schemas.fields import (
+    CURSOR,
+    EMAIL_LENGTH,
+    Email,
+    Id,
+    Input,
+    Limit,
+    Moment,
+    Money,
+    Text,
+    Time,
+    rfc3339,
+    spellings,
+)
 
 if TYPE_CHECKING:
     # Representations are for the client too, which has no database.
@@ -35,11 +48,13 @@ class OrderStep(Input):
 class OrderFilter(Input):
     """Which of one's orders; the times are exclusive."""
 
-    email: Annotated[Text, Field(max_length=EMAIL_LENGTH)] | None = None
-    status: Status | None = None
-    product_id: Id | None = None
-    created_after: Time | None = None
-    created_before: Time | None = None
+    email: Annotated[Text, Field(max_length=EMAIL_LENGTH)] | None = Field(
+        None, description="The buyer's address, in any spelling of it."
+    )
+    status: Status | None = Field(None, description="Where they are.")
+    product_id: Id | None = Field(None, description="Of which product.")
+    created_after: Time | None = Field(None, description="Made after this time.")
+    created_before: Time | None = Field(None, description="Made before this time.")
 
     def conditions(self) -> dict[str, Any]:
         """What was asked for, as `Order.of_seller` takes it."""
@@ -50,8 +65,8 @@ class OrderFilter(Input):
 class OrderQuery(OrderFilter):
     """Which page of them."""
 
-    limit: Limit = 50
-    cursor: Text | None = None
+    limit: Limit = Field(50, description="How many at most.")
+    cursor: Text | None = Field(None, description=CURSOR)
 
 
 class OrderOut(TypedDict):
@@ -65,8 +80,8 @@ class OrderOut(TypedDict):
     status: Status
     amount: int
     currency: str
-    createdAt: str
-    updatedAt: str
+    createdAt: Moment
+    updatedAt: Moment
 
 
 class ListedOrder(OrderOut):
@@ -103,7 +118,7 @@ class OrderWithProduct(TypedDict):
 #: `from` is a word of Python.
 EventOut = TypedDict(
     "EventOut",
-    {"at": str, "from": Status | None, "to": Status, "actor": str, "requestId": str | None},
+    {"at": Moment, "from": Status | None, "to": Status, "actor": str, "requestId": str | None},
 )
 
 

@@ -104,6 +104,17 @@ def test_rules_of_fields_are_described(document: dict[str, Any]) -> None:
     assert {"type": "null"} in schemas["NewProduct"]["properties"]["description"]["anyOf"]
 
 
+def test_what_makes_types_is_described(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    times = [field for name, field in schemas["ListedOrder"]["properties"].items() if name.endswith("At")]
+    parameters = [one for every in operations(document).values() for one in every["parameters"]]
+
+    assert [one["format"] for one in times] == ["date-time", "date-time"]
+    assert all(one["description"] for one in parameters if one.get("in") == "query")
+    assert "default" not in schemas["NewOrder"]["properties"]["name"]
+    assert "title" not in schemas["NewOrder"]["properties"]["name"]
+
+
 @pytest.mark.parametrize("model", EXAMPLES, ids=lambda model: model.__name__)
 def test_every_example_is_what_it_is_an_example_of(model: Any) -> None:
     example = EXAMPLES[model]

@@ -73,7 +73,10 @@ def failures(rule: Rule, method: str, declared: Endpoint) -> dict[str, Any]:
 def _failure(errors: Iterable[type[NexusError]], members: dict[str, Any]) -> dict[str, Any]:
     """One status; of several errors it says which code means what."""
     lines = [f"`{error.code}`: {(getdoc(error) or '').partition(chr(10))[0]}" for error in errors]
-    properties: dict[str, Any] = {"code": {"enum": sorted(error.code for error in errors)}, **members}
+    properties: dict[str, Any] = {
+        "code": {"type": "string", "enum": sorted(error.code for error in errors)},
+        **members,
+    }
     for error in errors:
         for family, own in MEMBERS.items():
             properties |= own if issubclass(error, family) else {}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 
 from nexus.api.endpoint import Endpoint
 from nexus.schemas.fields import Failure, Input, Problem
@@ -12,6 +13,14 @@ Schema = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{model}"
 NULL = {"type": "null"}
+
+
+class Untitled(GenerateJsonSchema):
+    """Schemas without titles of fields, which would be their names in other letters."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic calls it so.
+        """Whether a field gets one."""
+        return False
 
 
 class Models:
@@ -23,7 +32,7 @@ class Models:
         used = {one for each in declared for one in (each.body, each.query, each.answer) if one}
         types = sorted({*used, Failure, Problem}, key=lambda one: str(one.__name__))
         adapters: list[Any] = [(one, "validation", TypeAdapter(one)) for one in types]
-        _, made = TypeAdapter.json_schemas(adapters, ref_template=REFERENCE)
+        _, made = TypeAdapter.json_schemas(adapters, ref_template=REFERENCE, schema_generator=Untitled)
         every: dict[str, Schema] = made["$defs"]
         for one in used:
             if issubclass(one, Input):
@@ -38,8 +47,14 @@ class Models:
             choices = [one for one in field.get("anyOf", [field]) if one != NULL]
             required = name in schema.get("required", ()) and NULL not in field.get("anyOf", ())
             default = {"default": field["default"]} if field.get("default") is not None else {}
-            kind = {key: value for key, value in choices[0].items() if key != "title"} | default
-            yield {"name": name, "in": "query", "required": required, "schema": kind}
+            kind = {key: value for key, value in choices[0].items() if key != "description"} | default
+            yield {
+                "name": name,
+                "in": "query",
+                "description": (choices[0] | field)["description"],
+                "required": required,
+                "schema": kind,
+            }
 
 
 def reference(model: Any) -> Schema:
@@ -50,6 +65,9 @@ def reference(model: Any) -> Schema:
 def _allow_null(schema: Schema) -> None:
     """Let null stand for every field that may be left out, since it means the same."""
     for name, field in schema["properties"].items():
+        if field.get("default", ...) is None:
+            # To generated types, what has a default is always there.
+            del field["default"]
         if name not in schema.get("required", ()) and "anyOf" not in field:
             default = {"default": field.pop("default")} if "default" in field else {}
             schema["properties"][name] = {"anyOf": [field, NULL], **default}
