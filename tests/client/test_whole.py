@@ -1,0 +1,145 @@
+"""The client is whole: every call of the API is a method, with every parameter, and needs nothing else."""
+
+import inspect
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from pydantic.alias_generators import to_camel
+
+from nexus.client import calls, shop
+from nexus.config import Settings
+from tests.client.conftest import Mortal
+from tests.environment import flask
+
+#: What is no method: what the client does by itself, what is for platforms, and the file.
+NO_METHOD = {
+    ("POST", "/api/auth/refresh"),
+    ("GET", "/api/openapi.json"),
+    ("GET", "/api/orders.csv"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+}
+#: Arguments for whatever a call needs.
+SAMPLES = {"product_id": 1, "order_id": "o", "session_id": str(uuid4()), "price": 1}
+#: Named otherwise than on the wire, or not there: a header, the next page, an account's own id.
+OWN = {"key", "receipt", "page_size"}
+LEFT_OUT = {"cursor", "limit", "userId"}
+
+
+def made() -> Iterator[tuple[str, Any]]:
+    """Each call with something for each of its parameters."""
+    for name in vars(shop.Shop):
+        if not name.startswith("_"):
+            make = getattr(calls, name)
+            needed = [one for one in inspect.signature(make).parameters.values() if one.default is one.empty]
+            yield (
+                name,
+                make(
+                    *(SAMPLES[one.name] for one in needed if one.kind is not one.KEYWORD_ONLY),
+                    **{
+                        one.name: SAMPLES.get(one.name, "x") for one in needed if one.kind is one.KEYWORD_ONLY
+                    },
+                ),
+            )
+
+
+def test_every_call_of_the_api_is_a_method_with_every_field(app: Flask) -> None:
+    declared = {
+        (method, rule.rule): vars(app.view_functions[rule.endpoint])["endpoint"]
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if hasattr(app.view_functions[rule.endpoint], "endpoint")
+    }
+    found = {}
+    for name, call in made():
+        endpoint, values = app.url_map.bind("").match(call.path, call.method)
+        (rule,) = (one for one in app.url_map.iter_rules(endpoint) if call.method in (one.methods or ()))
+        found[call.method, rule.rule] = name
+        taken = {to_camel(one) for one in inspect.signature(getattr(calls, name)).parameters.keys() - OWN}
+        one = declared[call.method, rule.rule]
+        fields = {
+            field.alias for model in (one.body, one.query) if model for field in model.model_fields.values()
+        }
+        assert fields - LEFT_OUT <= taken, name
+        assert taken <= fields | {to_camel(value) for value in values}, name
+
+    assert declared.keys() - NO_METHOD == found.keys()
+
+
+def test_it_needs_no_service() -> None:
+    code = "import nexus.client, sys; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = loaded.stdout.split()
+
+    assert not {"flask", "peewee", "psycopg2", "pydantic_settings"} & {*modules}
+    assert not {"nexus.config", "nexus.db", "nexus.models"} & {*modules}
+
+
+def test_the_service_does_without_it() -> None:
+    code = "import nexus, sys; nexus.create_app; import nexus.api, nexus.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert not {"httpx", "nexus.client"} & {*loaded.stdout.split()}
+
+
+def blocks(root: Path, language: str) -> list[str]:
+    """The examples of the page in a language."""
+    page = (root / "docs" / "clients.md").read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.+?)^```", page, re.M | re.S)
+
+
+def test_the_examples_of_the_page_and_the_script_run(
+    app: Flask, root: Path, shop_server: Mortal, tmp_path: Path
+) -> None:
+    page = "\n".join(blocks(root, "python")).replace("http://127.0.0.1:8000", shop_server.url(""))
+    (tmp_path / "page.py").write_text(page, "utf-8")
+
+    def printed(program: Path, *words: str) -> list[str]:
+        # As a program of somebody else, who has the package.
+        ran = subprocess.run(
+            [sys.executable, program, *words],
+            env={**os.environ, "PYTHONPATH": str(root)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout.splitlines()
+
+    *told, listed = printed(tmp_path / "page.py")
+    assert told == ["Course 4999 USD", "created", "It costs 4999 USD", "seller@shop.example"]
+    assert re.fullmatch(r"[0-9a-f-]{36} Course", listed)
+    assert printed(root / "tests/client/script.py", shop_server.url("")) == ["created 100"]
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is missing")
+def test_the_types_of_the_page_compile(root: Path, settings: Settings, tmp_path: Path) -> None:
+    described = flask(root, settings, "openapi").stdout
+    assert json.loads(described)["openapi"] == "3.1.0"
+    (tmp_path / "openapi.json").write_text(described, "utf-8")
+    (example,) = blocks(root, "typescript")
+    (commands,) = [one for one in blocks(root, "console") if "npm install" in one]
+    (tmp_path / "package.json").write_text("{}", "utf-8")
+
+    def run(program: str) -> str:
+        (tmp_path / "shop.ts").write_text(program, "utf-8")
+        (check,) = [line for line in commands.splitlines() if "tsc" in line]
+        return subprocess.run(check.split(), cwd=tmp_path, capture_output=True, text=True).stdout
+
+    for command in commands.splitlines():
+        if command.startswith(("npm", "npx openapi")):
+            subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
+    assert run(example) == ""
+    # That they compile says something only while what is wrong does not.
+    assert "price_chanced" in run(example.replace("price_changed", "price_chanced"))
