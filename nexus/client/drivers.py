@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
@@ -17,7 +18,7 @@ Result = TypeVar("Result")
 Row = TypeVar("Row")
 
 
-class Driver:
+class Driver(ABC):
     """What both of them are made of."""
 
     def __init__(
@@ -47,8 +48,8 @@ class Driver:
         """What the client is signed in by at present, to go on with later; None where it is not."""
         return self._exchange.tokens
 
-    def _connect(self, **options: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _connect(self, **options: Any) -> None: ...
 
 
 class Blocking(Driver):

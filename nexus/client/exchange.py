@@ -100,18 +100,19 @@ class Exchange:
         """The steps of a call, and its result; Refused, Unreachable or Garbled where there is none."""
         # Who shows a receipt is its buyer, signed in or not.
         tokens = None if "Authorization" in call.headers else self.tokens
-        answer = yield from self._tried(call, tokens=tokens, timeout=self._timeout)
+        end = self._clock() + self._patience
+        answer = yield from self._tried(call, tokens=tokens, timeout=self._timeout, end=end)
         if tokens and tells(answer, Unauthenticated):
-            yield Alone(self._renew(tokens))
+            yield Alone(self._renew(tokens, end=end))
             renewed = self.tokens
             if renewed:
-                answer = yield from self._tried(call, tokens=renewed, timeout=self._timeout)
+                answer = yield from self._tried(call, tokens=renewed, timeout=self._timeout, end=end)
         result = _read(answer, call.read)
         if call.session:
             self.tokens = _read(answer, _tokens) if call.session == "begins" else None
         return result
 
-    def _renew(self, spent: Tokens) -> Steps[None]:
+    def _renew(self, spent: Tokens, *, end: float) -> Steps[None]:
         """Get new tokens for spent ones, unless another call has; none are left when the session is over."""
         if self.tokens is not spent:
             return
@@ -123,14 +124,16 @@ class Exchange:
             # Sent again it answers the same, and there is nothing better to do with the token.
             safe=True,
         )
-        answer = yield from self._tried(renewal, tokens=None, timeout=min(self._timeout, RENEWAL_TIMEOUT))
+        timeout = min(self._timeout, RENEWAL_TIMEOUT)
+        answer = yield from self._tried(renewal, tokens=None, timeout=timeout, end=end)
         self.tokens = None if tells(answer, Unauthenticated) else _read(answer, _tokens)
 
-    def _tried(self, call: Call[Any], *, tokens: Tokens | None, timeout: float) -> Steps[httpx.Response]:
-        """Send a call until an answer counts, or for as long as patience lasts."""
+    def _tried(
+        self, call: Call[Any], *, tokens: Tokens | None, timeout: float, end: float
+    ) -> Steps[httpx.Response]:
+        """Send a call until an answer counts, or the next try would come after the end."""
         bearer = {"Authorization": f"Bearer {tokens.access}"} if tokens else {}
         send = Send(call, {**call.headers, **bearer}, timeout)
-        end = self._clock() + self._patience
         longest = FIRST_WAIT
         while True:
             # Those who failed at the same moment shall not come back at the same moment.
