@@ -130,6 +130,16 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "must be a time with its zone, such as 2026-01-31T09:12:33Z",
         "должно быть временем с часовым поясом, например 2026-01-31T09:12:33Z",
     ),
+    "field.not_a_day": ("must be a day, like 2026-01-31", "должно быть днём, например 2026-01-31"),
+    "field.not_a_time_zone": (
+        "must be a time zone, like Europe/Moscow",
+        "должно быть часовым поясом, например Europe/Moscow",
+    ),
+    "field.before_from": ("must not be before from", "не может быть раньше from"),
+    "field.too_many_intervals": (
+        "makes more than {limit} intervals",
+        "получается больше {limit} промежутков",
+    ),
     "field.not_a_choice": ("must be one of: {choices}", "должно быть одним из: {choices}"),
     "field.not_a_cursor": (
         "is not the nextCursor of a page of this list",

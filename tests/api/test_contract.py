@@ -142,6 +142,9 @@ CALLS = [
     Call("POST", "/orders/old-1/receipt", "seller", 200, None, 2),
     Call("POST", "/orders/{order}/receipt", "rival", 404, "not_found", 2),
     Call("POST", "/orders/{order}/receipt", "buyer", 401, "unauthenticated", 0),
+    Call("GET", "/stats?interval=week", "seller", 200, None, 2),
+    Call("GET", "/stats?interval=hour", "seller", 400, "validation_failed", 1),
+    Call("GET", "/stats", "stranger", 401, "unauthenticated", 0),
 ]
 
 #: Errors that take calls before them, which test_idempotency.py and test_throttle.py make.

@@ -26,6 +26,7 @@ from nexus.schemas.orders import (
     ReceiptAnswer,
 )
 from nexus.schemas.service import Description, Health
+from nexus.schemas.stats import Stats
 
 CREATED, LATER = "2026-01-31T09:12:33.123Z", "2026-01-31T09:14:02.456Z"
 EMAIL, PASSWORD, NEXT_PASSWORD = "seller@example.com", "correct horse battery", "violet staple harbour"
@@ -64,6 +65,7 @@ SESSION = {
     "refreshedAt": CREATED,
     "current": True,
 }
+SOLD = [{"status": "paid", "currency": "USD", "orders": 2, "amount": 9998}]
 EVENT = {"at": LATER, "from": None, "to": "created", "actor": "buyer", "requestId": "checkout-7f3a"}
 
 #: By body and answer; one without an example cannot be described.
@@ -96,6 +98,19 @@ EXAMPLES: dict[Any, dict[str, Any]] = {
     OrderWithProduct: {"order": ORDER, "product": PRODUCT},
     OrderEvents: {"events": [EVENT]},
     OrderPage: {"orders": [{**ORDER, "product": PRODUCT}], "nextCursor": None},
+    Stats: {
+        "from": "2026-01-30",
+        "to": "2026-01-31",
+        "interval": "day",
+        "timeZone": "Europe/Moscow",
+        "totals": SOLD,
+        "intervals": [
+            {"from": "2026-01-30", "to": "2026-01-30", "sales": []},
+            {"from": "2026-01-31", "to": "2026-01-31", "sales": SOLD},
+        ],
+        "products": [{"productId": 1, "name": PRODUCT["name"], "sales": SOLD}],
+        "otherProducts": [],
+    },
     Health: {"status": "ok"},
     Description: {
         "openapi": "3.1.0",

@@ -1,0 +1,32 @@
+"""What a seller sold, over HTTP."""
+
+from itertools import islice
+
+from flask import Blueprint
+
+from nexus.api.endpoint import endpoint
+from nexus.errors import ValidationFailed
+from nexus.models.stats import Period, sales
+from nexus.models.users import User
+from nexus.schemas.stats import Stats, StatsQuery, stats_out
+
+stats = Blueprint("stats", __name__, url_prefix="/stats")
+
+#: More than a year of days.
+MAX_INTERVALS = 400
+
+
+@stats.get("")
+@endpoint(query=StatsQuery, sign_in="required", answer=Stats)
+def show_stats(query: StatsQuery, user: User) -> Stats:
+    """Orders and revenue of one's own products, by time, product and status."""
+    period = query.period()
+    _check(period)
+    return stats_out(period, sales(period, seller=user))
+
+
+def _check(period: Period) -> None:
+    if period.last < period.first:
+        raise ValidationFailed([{"field": "to", "code": "before_from"}])
+    if next(islice(period.starts(), MAX_INTERVALS, None), None):
+        raise ValidationFailed([{"field": "from", "code": "too_many_intervals", "limit": MAX_INTERVALS}])

@@ -1,0 +1,133 @@
+"""What was sold: orders and their sums by time, by product and by status."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import peewee
+from peewee import SQL, fn
+
+from nexus.models.catalog import Product
+from nexus.models.orders import Order
+from nexus.models.users import User
+
+#: By interval, status and currency; and by product, its name, status and currency. In one statement, so that
+#: both see the same orders.
+BOTH = SQL("GROUPING SETS ((1, 4, 5), (2, 3, 4, 5))")
+
+#: What a `Sale` has; a sum of 64 bits may need more than these.
+SALE = (Order.status, Order.currency, fn.count(SQL("*")), fn.sum(Order.amount).converter(int))
+
+
+@dataclass(frozen=True)
+class Period:
+    """Some days of a time zone, both included, in intervals of a day, a week from Monday on, or a month."""
+
+    first: date
+    last: date
+    interval: str
+    zone: ZoneInfo
+
+    def starts(self) -> Iterator[date]:
+        """The first day of each interval; the first interval begins with the period."""
+        day = self.first
+        while day <= self.last:
+            yield day
+            day = self._following(day)
+
+    def edges(self) -> list[datetime]:
+        """The moment at which each interval begins, and the one at which the last of them ends."""
+        return [self._midnight(day) for day in (*self.starts(), self.last + timedelta(days=1))]
+
+    def _following(self, day: date) -> date:
+        if self.interval == "day":
+            return day + timedelta(days=1)
+        if self.interval == "week":
+            return day + timedelta(days=7 - day.weekday())
+        return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time.min, self.zone)
+
+
+class Sale(NamedTuple):
+    """So many orders with one status, and the sum of their amounts in the smallest unit of one currency."""
+
+    status: str
+    currency: str
+    orders: int
+    amount: int
+
+
+class SoldProduct(NamedTuple):
+    """A product and its sales; one that is gone has no id, and the name that its orders have."""
+
+    id: int | None
+    name: str
+    sales: list[Sale]
+
+
+class Sales(NamedTuple):
+    """What was sold in a period: in each interval, in their order, and of each product, the best first."""
+
+    intervals: list[list[Sale]]
+    products: list[SoldProduct]
+
+
+def sales(period: Period, *, seller: User) -> Sales:
+    """What a seller sold in a period."""
+    edges = period.edges()
+    intervals: list[list[Sale]] = [[] for _ in edges[1:]]
+    products: dict[tuple[int | None, str], list[Sale]] = {}
+    columns = (
+        _interval(edges),
+        Order.product,
+        # A product that is there has one name; of one that is gone each order has its own.
+        fn.coalesce(Product.name, Order.product_name),
+        *SALE,
+    )
+    query = (
+        Order.select(*columns)
+        .join(Product, peewee.JOIN.LEFT_OUTER)
+        .where((Order.seller == seller.id) & (Order.created_at >= edges[0]) & (Order.created_at < edges[-1]))
+        .group_by(BOTH)
+        .order_by(SQL("1, 2, 3, 4, 5"))
+    )
+    rows: Any = query.tuples()
+    for interval, product_id, name, *sale in rows:
+        if interval is not None:
+            intervals[interval - 1].append(Sale(*sale))
+        else:
+            products.setdefault((product_id, name), []).append(Sale(*sale))
+    found = [SoldProduct(*product, sold) for product, sold in products.items()]
+    return Sales(intervals, sorted(found, key=_best))
+
+
+def shop_sales(period: Period) -> list[list[Sale]]:
+    """What all sellers sold, in each interval of a period; an index has all that this needs."""
+    edges = period.edges()
+    intervals: list[list[Sale]] = [[] for _ in edges[1:]]
+    for interval, *sale in shop_sums(edges).tuples():
+        intervals[interval - 1].append(Sale(*sale))
+    return intervals
+
+
+def shop_sums(edges: list[datetime]) -> Any:
+    """The number of each interval from 1 on, where anything was sold, and its sales."""
+    first, last = (edge.astimezone(UTC).replace(tzinfo=None) for edge in (edges[0], edges[-1]))
+    at = Order.moment()
+    query = Order.select(_interval(edges), *SALE).where((at >= first) & (at < last))
+    return query.group_by(SQL("1, 2, 3")).order_by(SQL("1, 2, 3"))
+
+
+def _interval(edges: list[datetime]) -> Any:
+    return fn.width_bucket(Order.created_at, peewee.Value(edges[:-1], unpack=False).cast("timestamptz[]"))
+
+
+def _best(product: SoldProduct) -> tuple[int, int, str, int]:
+    """What was paid for comes before what was only ordered."""
+    paid = sum(sale.amount for sale in product.sales if sale.status == "paid")
+    orders = sum(sale.orders for sale in product.sales)
+    return -paid, -orders, product.name, product.id or 0

@@ -1,0 +1,127 @@
+"""What was sold, on the wire."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
+
+from nexus.models.stats import Period, Sale, Sales
+from nexus.schemas.fields import Day, Input
+from nexus.schemas.orders import Status
+
+Interval = Literal["day", "week", "month"]
+#: An answer has no more products by name; the rest stands in one sum.
+NAMED = 100
+
+
+def _zone(value: object) -> ZoneInfo:
+    try:
+        return ZoneInfo(str(value))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        # The last is what the name of a folder of zones does.
+        raise PydanticCustomError("not_a_time_zone", "not a time zone") from None
+
+
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone), WithJsonSchema({"type": "string", "examples": ["UTC"]})]
+
+
+class StatsQuery(Input):
+    """Which days, both included, and how they are put together."""
+
+    #: 29 days before the other.
+    since: Annotated[Day | None, Field(alias="from")] = None
+    #: Today.
+    to: Day | None = None
+    interval: Interval = "day"
+    time_zone: Zone = ZoneInfo("UTC")
+
+    def period(self) -> Period:
+        """What was asked for."""
+        last = self.to or datetime.now(self.time_zone).date()
+        return Period(self.since or last - timedelta(days=29), last, self.interval, self.time_zone)
+
+
+class SaleOut(TypedDict):
+    """So many orders with this status, and the sum of their amounts in the currency's smallest unit."""
+
+    status: Status
+    currency: str
+    orders: int
+    amount: int
+
+
+#: `from` is a word of Python.
+IntervalOut = TypedDict("IntervalOut", {"from": str, "to": str, "sales": list[SaleOut]})
+
+
+class SoldProductOut(TypedDict):
+    """A product and its sales; one that is gone has no id, and the name that its orders have."""
+
+    productId: int | None
+    name: str
+    sales: list[SaleOut]
+
+
+Stats = TypedDict(
+    "Stats",
+    {
+        "from": str,
+        "to": str,
+        "interval": Interval,
+        "timeZone": str,
+        "totals": list[SaleOut],
+        "intervals": list[IntervalOut],
+        "products": list[SoldProductOut],
+        "otherProducts": list[SaleOut],
+    },
+)
+Stats.__doc__ = "What was sold in a period: in all, in each interval, and of each of the best products."
+
+
+def stats_out(period: Period, sold: Sales) -> Stats:
+    """Represent what was sold."""
+    starts = list(period.starts())
+    ends = [*(day - timedelta(days=1) for day in starts[1:]), period.last]
+    named, others = sold.products[:NAMED], sold.products[NAMED:]
+    return {
+        "from": period.first.isoformat(),
+        "to": period.last.isoformat(),
+        "interval": period.interval,  # type: ignore[typeddict-item]  # The query has no other.
+        "timeZone": period.zone.key,
+        "totals": _sum(sold.intervals),
+        "intervals": [
+            {"from": start.isoformat(), "to": end.isoformat(), "sales": [_sale(sale) for sale in sales]}
+            for start, end, sales in zip(starts, ends, sold.intervals, strict=True)
+        ],
+        "products": [
+            {"productId": each.id, "name": each.name, "sales": [_sale(sale) for sale in each.sales]}
+            for each in named
+        ],
+        "otherProducts": _sum(each.sales for each in others),
+    }
+
+
+def _sum(parts: Iterable[list[Sale]]) -> list[SaleOut]:
+    orders: Counter[tuple[str, str]] = Counter()
+    amounts: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        for sale in part:
+            orders[sale.status, sale.currency] += sale.orders
+            amounts[sale.status, sale.currency] += sale.amount
+    return [_sale(Sale(*key, orders[key], amounts[key])) for key in sorted(orders)]
+
+
+def _sale(sale: Sale) -> SaleOut:
+    return {
+        "status": sale.status,  # type: ignore[typeddict-item]  # A CHECK holds it to these.
+        "currency": sale.currency,
+        "orders": sale.orders,
+        # Many amounts of 64 bits have a sum that needs more, which orjson would not write.
+        "amount": orjson.Fragment(str(sale.amount)),  # type: ignore[typeddict-item]
+    }
