@@ -4,9 +4,9 @@ import math
 import os
 import select
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import psycopg2
@@ -60,7 +60,7 @@ class Served(psycopg2.extensions.connection):
     def late(self) -> bool:
         """Whether the statement that runs has taken too long."""
         since = self.busy_since
-        return since is not None and time.monotonic() - since > self.limit
+        return since is not None and monotonic() - since > self.limit
 
     def cut(self) -> None:
         """End what runs, from another thread: nothing more is read from the server or sent to it."""
@@ -85,6 +85,10 @@ class Served(psycopg2.extensions.connection):
             raise CommitUnconfirmed
 
 
+#: Found at each statement of each request, so without detours.
+plainly = psycopg2.extensions.cursor.execute
+
+
 class Cursor(psycopg2.extensions.cursor):
     """What Peewee does on such a connection, BEGIN and COMMIT included, goes through `execute`."""
 
@@ -93,9 +97,9 @@ class Cursor(psycopg2.extensions.cursor):
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - The driver's name.
         """Run a statement, with its end in sight."""
         connection = self.connection
-        connection.busy_since = time.monotonic()
+        connection.busy_since = monotonic()
         try:
-            super().execute(query, vars)
+            plainly(self, query, vars)
         except psycopg2.Error as error:
             explained = connection.explained(error)
             if explained is error:
