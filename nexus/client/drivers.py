@@ -5,7 +5,6 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -36,12 +35,7 @@ class Driver(ABC):
         is not repeated once `patience` seconds have passed since the first; with 0 none is.
         """
         self._exchange = Exchange(tokens=tokens, timeout=timeout, patience=patience)
-        self._connect(
-            base_url=url,
-            headers={"Accept-Language": language} if language else {},
-            # Tokens go in a header; from a cookie, one that was forgotten would still sign in.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        )
+        self._connect(base_url=url, headers={"Accept-Language": language} if language else {})
 
     @property
     def tokens(self) -> Tokens | None:

@@ -1,9 +1,14 @@
 """What both clients do against a running server: every call, pages, and every way to be refused."""
 
+import os
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +25,7 @@ from nexus.errors import (
     ValidationFailed,
 )
 from tests.client.conftest import Mortal
+from tests.client.page import examples
 from tests.factories import PASSWORD, Person
 
 Connect = Callable[..., Any]
@@ -144,3 +150,27 @@ def test_a_session_that_is_over_is_told_to_all_who_share_a_client(
     with ThreadPoolExecutor(8) as crowd:
         assert all(crowd.map(refused, range(8)))
     assert shop.tokens is None
+
+
+def test_the_examples_of_the_page_and_the_script_run(
+    app: Flask, root: Path, shop_server: Mortal, tmp_path: Path
+) -> None:
+    page = "\n".join(examples(root, "python")).replace("http://127.0.0.1:8000", shop_server.url(""))
+    (tmp_path / "page.py").write_text(page, "utf-8")
+
+    def printed(program: Path, *words: str) -> list[str]:
+        # As a program of somebody else, who has the package.
+        ran = subprocess.run(
+            [sys.executable, program, *words],
+            env={**os.environ, "PYTHONPATH": str(root)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout.splitlines()
+
+    *told, listed = printed(tmp_path / "page.py")
+    assert told == ["Course 4999 USD", "created", "It costs 4999 USD", "seller@shop.example"]
+    assert re.fullmatch(r"[0-9a-f-]{36} Course", listed)
+    assert printed(root / "tests/client/script.py", shop_server.url("")) == ["created 100"]

@@ -2,8 +2,6 @@
 
 import inspect
 import json
-import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from nexus.client import calls, shop
 from nexus.config import Settings
-from tests.client.conftest import Mortal
+from tests.client.page import examples
 from tests.environment import flask
 
 #: What is no method: what the client does by itself, what is for platforms, and the file.
@@ -85,41 +83,10 @@ def test_it_needs_no_service() -> None:
     assert not {"nexus.config", "nexus.db", "nexus.models"} & {*modules}
 
 
-def test_the_service_does_without_it() -> None:
-    code = "import nexus, sys; nexus.create_app; import nexus.api, nexus.cli; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+def test_the_service_does_without_it(root: Path) -> None:
+    service = [path for path in (root / "nexus").rglob("*.py") if path.parent.name != "client"]
 
-    assert not {"httpx", "nexus.client"} & {*loaded.stdout.split()}
-
-
-def blocks(root: Path, language: str) -> list[str]:
-    """The examples of the page in a language."""
-    page = (root / "docs" / "clients.md").read_text("utf-8")
-    return re.findall(rf"^```{language}\n(.+?)^```", page, re.M | re.S)
-
-
-def test_the_examples_of_the_page_and_the_script_run(
-    app: Flask, root: Path, shop_server: Mortal, tmp_path: Path
-) -> None:
-    page = "\n".join(blocks(root, "python")).replace("http://127.0.0.1:8000", shop_server.url(""))
-    (tmp_path / "page.py").write_text(page, "utf-8")
-
-    def printed(program: Path, *words: str) -> list[str]:
-        # As a program of somebody else, who has the package.
-        ran = subprocess.run(
-            [sys.executable, program, *words],
-            env={**os.environ, "PYTHONPATH": str(root)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout.splitlines()
-
-    *told, listed = printed(tmp_path / "page.py")
-    assert told == ["Course 4999 USD", "created", "It costs 4999 USD", "seller@shop.example"]
-    assert re.fullmatch(r"[0-9a-f-]{36} Course", listed)
-    assert printed(root / "tests/client/script.py", shop_server.url("")) == ["created 100"]
+    assert not [path for path in service if "httpx" in path.read_text("utf-8")]
 
 
 @pytest.mark.long
@@ -128,8 +95,8 @@ def test_the_types_of_the_page_compile(root: Path, settings: Settings, tmp_path:
     described = flask(root, settings, "openapi").stdout
     assert json.loads(described)["openapi"] == "3.1.0"
     (tmp_path / "openapi.json").write_text(described, "utf-8")
-    (example,) = blocks(root, "typescript")
-    (commands,) = [one for one in blocks(root, "console") if "npm install" in one]
+    (example,) = examples(root, "typescript")
+    (commands,) = [one for one in examples(root, "console") if "npm install" in one]
     (tmp_path / "package.json").write_text("{}", "utf-8")
 
     def run(program: str) -> str:

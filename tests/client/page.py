@@ -1,0 +1,10 @@
+"""The examples of docs/clients.md."""
+
+import re
+from pathlib import Path
+
+
+def examples(root: Path, language: str) -> list[str]:
+    """Those in a language, as they stand there."""
+    page = (root / "docs" / "clients.md").read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.+?)^```", page, re.M | re.S)
