@@ -4,8 +4,9 @@ What is None is not sent. What comes back is the JSON itself, in the types by wh
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -13,6 +14,10 @@ from nexus.client.call import Call, Page, get, given, listing, nothing
 from nexus.schemas.auth import SessionOut, UserOut
 from nexus.schemas.catalog import ProductOut, ProductSort, ProductStatus
 from nexus.schemas.orders import EventOut, ListedOrder, OrderOut, OrderWithProduct, PlacedOrder, Status
+
+if TYPE_CHECKING:
+    # The period that its query makes needs the models.
+    from nexus.schemas.stats import Interval, Stats
 
 
 def register(*, email: str, password: str) -> Call[UserOut]:
@@ -137,12 +142,19 @@ def place_order(
     """
     body = given({"productId": product_id, "email": email, "name": name, "amount": amount})
     headers = {"Idempotency-Key": key if key is not None else str(uuid4())}
-    return Call(method="POST", path="/api/orders", body=body, headers=headers, read=_placed, safe=True)
+    return Call(
+        method="POST",
+        path="/api/orders",
+        body=body,
+        headers=headers,
+        read=_with("order", "receiptToken"),
+        safe=True,
+    )
 
 
 def order(order_id: str, *, receipt: str | None = None) -> Call[OrderWithProduct]:
     """One order, for its seller, or for its buyer by receipt; NotFound."""
-    return get(_order(order_id), _with_product, headers=_shown(receipt))
+    return get(_order(order_id), _with("order", "product"), headers=_shown(receipt))
 
 
 def orders(
@@ -183,6 +195,23 @@ def issue_receipt(order_id: str) -> Call[str]:
     return Call(method="POST", path=f"{_order(order_id)}/receipt", read=_named("receiptToken"))
 
 
+def stats(
+    *,
+    since: date | None = None,
+    to: date | None = None,
+    interval: "Interval | None" = None,
+    time_zone: str | None = None,
+) -> "Call[Stats]":
+    """What was sold from a day to another, both included, by time, product and status; ValidationFailed."""
+    query = {
+        "from": since and since.isoformat(),
+        "to": to and to.isoformat(),
+        "interval": interval,
+        "timeZone": time_zone,
+    }
+    return get("/api/stats", _with("intervals", "products"), query=given(query))
+
+
 def _order(order_id: str) -> str:
     return f"/api/orders/{quote(order_id, safe='')}"
 
@@ -196,12 +225,10 @@ def _user(answer: Any) -> UserOut:
     return user
 
 
-def _placed(answer: Any) -> PlacedOrder:
-    return {**answer, "order": answer["order"], "receiptToken": answer["receiptToken"]}
-
-
-def _with_product(answer: Any) -> OrderWithProduct:
-    return {**answer, "order": answer["order"], "product": answer["product"]}
+def _with(*names: str) -> Any:
+    """Read the whole answer, which has these names."""
+    has = itemgetter(*names)
+    return lambda answer: has(answer) and answer
 
 
 def _named(name: str) -> Any:

@@ -14,7 +14,7 @@ import httpx
 
 from nexus.client.call import Call
 from nexus.client.failures import Garbled, Unreachable, refusal, retry_after, tells
-from nexus.errors import IdempotencyInProgress, Throttled, Unauthenticated
+from nexus.errors import DatabaseBusy, IdempotencyInProgress, Throttled, Unauthenticated
 
 Result = TypeVar("Result")
 
@@ -153,9 +153,10 @@ class Exchange:
 
 
 def _passes(call: Call[Any], answer: httpx.Response) -> bool:
-    """Whether the call may be sent again and answered otherwise; a throttled one has done nothing."""
+    """Whether the call may be sent again and answered otherwise."""
+    undone = tells(answer, Throttled) or tells(answer, DatabaseBusy)
     passing = answer.status_code in AWAY or tells(answer, IdempotencyInProgress)
-    return tells(answer, Throttled) or (call.safe and passing)
+    return undone or (call.safe and passing)
 
 
 def _read(answer: httpx.Response, read: Callable[[Any], Result]) -> Result:

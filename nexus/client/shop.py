@@ -79,6 +79,7 @@ class Shop:
     order_events = Method(calls.order_events)
     move_order = Method(calls.move_order)
     issue_receipt = Method(calls.issue_receipt)
+    stats = Method(calls.stats)
 
 
 class Client(Shop, Blocking):

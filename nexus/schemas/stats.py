@@ -34,12 +34,10 @@ Zone = Annotated[ZoneInfo, BeforeValidator(_zone), WithJsonSchema({"type": "stri
 class StatsQuery(Input):
     """Which days, both included, and how they are put together."""
 
-    #: 29 days before the other.
-    since: Annotated[Day | None, Field(alias="from")] = None
-    #: Today.
-    to: Day | None = None
-    interval: Interval = "day"
-    time_zone: Zone = ZoneInfo("UTC")
+    since: Day | None = Field(None, alias="from", description="The first day; 29 before the last if absent.")
+    to: Day | None = Field(None, description="The last day; today where it is absent.")
+    interval: Interval = Field("day", description="What each part of the answer sums up.")
+    time_zone: Zone = Field(ZoneInfo("UTC"), description="In which days begin, such as `Europe/Moscow`.")
 
     def period(self) -> Period:
         """What was asked for."""

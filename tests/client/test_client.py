@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ def test_a_shop_from_its_first_account_to_its_last_order(app: Flask, connect: Co
     since = datetime(2020, 1, 1, tzinfo=UTC)
     found = seller.orders(status="cancelled", product_id=course["id"], created_after=since)
     assert [order["id"] for order in found] == [order_id]
+    sold = seller.stats(since=date(2026, 1, 1), to=date(2026, 1, 2), time_zone="Europe/Moscow")
+    assert [part["from"] for part in sold["intervals"]] == ["2026-01-01", "2026-01-02"]
 
     other = connect()
     other.sign_in(email=SELLER, password=PASSWORD)
