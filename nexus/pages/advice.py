@@ -152,6 +152,29 @@ ADVICE: dict[str, tuple[str, str]] = {
         "All database connections stayed busy for too long. Try again after `Retry-After` seconds.",
         "Все соединения с базой слишком долго заняты. Попробуйте снова через `Retry-After` секунд.",
     ),
+    "database_busy": (
+        (
+            "The database gave the call up because it took too long or others were in its way. Nothing was "
+            "changed: repeat it after `Retry-After` seconds."
+        ),
+        (
+            "База прервала вызов: он шёл слишком долго, или ему мешали другие. Ничего не изменилось: "
+            "повторите его через `Retry-After` секунд."
+        ),
+    ),
+    "commit_unconfirmed": (
+        (
+            "What was asked for is done, but the standby did not confirm that it has it too, so a fail-over "
+            "may lose it. Repeat an order with the same `Idempotency-Key` after `Retry-After` seconds: it is "
+            "made once, and a 2xx means that it is safe. Look before you repeat anything else."
+        ),
+        (
+            "Всё выполнено, но резервный сервер не подтвердил, что это есть и у него, и при переключении "
+            "оно может пропасть. Повторите заказ с тем же `Idempotency-Key` через `Retry-After` секунд: он "
+            "будет один, а ответ 2xx значит, что он сохранён надёжно. Прежде чем повторять другое, "
+            "проверьте, выполнено ли оно."
+        ),
+    ),
     "database_unavailable": (
         (
             "The database cannot be reached, or the connection broke on the way. A read can be repeated "
@@ -226,6 +249,19 @@ FIELD_ADVICE: dict[str, tuple[str, str]] = {
     "not_a_time": (
         "it must be a time with a zone, such as `2026-01-31T09:12:33Z`",
         "это должно быть время с часовым поясом, например `2026-01-31T09:12:33Z`",
+    ),
+    "not_a_day": (
+        "it must be a day, such as `2026-01-31`",
+        "это должен быть день, например `2026-01-31`",
+    ),
+    "not_a_time_zone": (
+        "it must be the name of a time zone, such as `Europe/Moscow`",
+        "это должно быть название часового пояса, например `Europe/Moscow`",
+    ),
+    "before_from": ("`to` must not be before `from`", "`to` не может быть раньше `from`"),
+    "too_many_intervals": (
+        "the days make more intervals than the message says; ask for fewer, or for weeks or months",
+        "промежутков больше, чем сказано в сообщении; запросите меньше дней, либо недели или месяцы",
     ),
     "not_a_choice": (
         "it must be one of the values that the message lists",
