@@ -14,7 +14,7 @@ from typing import Any
 #: Debian's name for it, and what others call it.
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 #: Seconds after which something that does not come is a failure.
-PATIENCE = 30
+PATIENCE = 60
 FLAGS = [
     "--headless=new",
     "--remote-debugging-pipe",

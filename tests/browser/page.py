@@ -33,7 +33,7 @@ class Page:
         attached = chromium.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = attached["sessionId"]
         self._events: list[Event] = []
-        for domain in ("Page", "Runtime", "Network", "Log", "Audits"):
+        for domain in ("Page", "Runtime", "Network", "Log"):
             self.tell(f"{domain}.enable")
         self.look()
 
@@ -52,7 +52,7 @@ class Page:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.tell("Emulation.setEmulatedMedia", features=[scheme])
-        self.tell("Network.setExtraHTTPHeaders", headers={"Accept-Language": language})
+        self.tell("Emulation.setUserAgentOverride", userAgent="Chromium", acceptLanguage=language)
 
     def open(self, path: str) -> None:
         """Go to an address of the server, and wait until it is loaded."""
@@ -172,8 +172,6 @@ class Page:
             case "Log.entryAdded" if told["entry"]["level"] in ("error", "warning"):
                 status = re.search(r"status of (\d+)", told["entry"]["text"])
                 return None if status and int(status[1]) in self.expected else f"log: {told['entry']}"
-            case "Audits.issueAdded" if told["issue"]["code"] == "ContentSecurityPolicyIssue":
-                return f"policy: {told['issue']['details']}"
         return None
 
     def _until(self, true: Any, what: str) -> None:
