@@ -186,28 +186,6 @@ ADVICE: dict[str, tuple[str, str]] = {
             "секунд. О записи неизвестно, случилась ли она: проверьте, прежде чем повторять."
         ),
     ),
-    "database_busy": (
-        (
-            "The database gave the call up because it took too long or others were in its way. Nothing was "
-            "changed: repeat it after `Retry-After` seconds."
-        ),
-        (
-            "База прервала вызов: он шёл слишком долго или ему мешали другие. Ничего не изменено: повторите "
-            "через `Retry-After` секунд."
-        ),
-    ),
-    "commit_unconfirmed": (
-        (
-            "What was asked for is done, but the standby did not confirm that it has it too, so a fail-over "
-            "may lose it. Repeat an order with the same `Idempotency-Key` after `Retry-After` seconds: it is "
-            "made once, and a 2xx means that it is safe. Look before you repeat anything else."
-        ),
-        (
-            "Сделано, но резервный сервер не подтвердил, что это есть и у него: при переключении оно может "
-            "пропасть. Повторите заказ с тем же `Idempotency-Key` через `Retry-After` секунд: он будет "
-            "один, и 2xx значит, что он сохранён. Остальное проверьте, прежде чем повторять."
-        ),
-    ),
     "not_ready": (
         "From `/readyz` alone. `missing` names what the process waits for.",
         "Только от `/readyz`. `missing` называет, чего ждёт процесс.",
