@@ -213,7 +213,8 @@ class Order(Model):
         sources = [status for status, targets in by.steps.items() if to in targets]
         while True:
             moved = cls.written(cls.update(status=to).where(which & cls.status.in_(sources)), *by.told())
-            order: Order | None = moved[0] if moved else cls.select().where(which).first()
+            # Locked, which a standby must confirm as a step: the answer to a repetition promises as much.
+            order: Order | None = moved[0] if moved else cls.select().where(which).for_update().first()
             if order is None:
                 raise NotFound
             if order.status == to:
