@@ -15,7 +15,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     """
     from flask import Flask
 
-    from nexus import cli, db, observe, pages, problems
+    from nexus import cli, db, observe, pages, problems, sentry
     from nexus.api import api, links, ops
     from nexus.config import load_settings
     from nexus.security import address, headers, origins, receipts, throttle, tokens
@@ -30,6 +30,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     )
     observe.init_app(app, settings)
     problems.init_app(app)
+    sentry.init_app(app, settings)
     db.init_app(app, settings)
     tokens.init_app(app, settings)
     address.init_app(app, settings)

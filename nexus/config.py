@@ -14,6 +14,7 @@ from nexus.database_url import DatabaseURL
 from nexus.env_file import SettingsError, keep, refuse_broken
 from nexus.proxies import Proxies
 from nexus.rates import Rate
+from nexus.setting_problems import CollectorURL, SentryURL, Token, lines
 from nexus.signing_keys import split, weak_keys
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,6 +142,24 @@ class Settings(BaseSettings):
         le=3_600_000,
         description="Milliseconds from which a query of a request has a warning of its own.",
     )
+    metrics_token: Token | None = Field(
+        default=None,
+        repr=False,
+        description="What Prometheus must show to read /metrics, as a Bearer: 32 bytes or more. Without it "
+        "nobody can read them, and in development everybody.",
+        examples=["change-me-to-the-output-of:openssl-rand-base64-48"],
+    )
+    sentry_dsn: SentryURL | None = Field(
+        default=None,
+        repr=False,
+        description="Where Sentry hears of mistakes of ours; needs the extra `sentry`.",
+        examples=["https://key@sentry.example.com/1"],
+    )
+    otel_exporter_otlp_endpoint: CollectorURL | None = Field(
+        default=None,
+        description="Where an OpenTelemetry collector takes spans over HTTP; needs the extra `otel`.",
+        examples=["http://localhost:4318"],
+    )
     port: int = Field(default=8000, ge=1, le=65535, description="Port that gunicorn listens on.")
     web_concurrency: int = Field(default=2, ge=1, le=256, description="Processes that gunicorn runs.")
     seed_password: str | None = Field(
@@ -244,7 +263,7 @@ def load_settings(dotenv: Path = DOTENV) -> Settings:
         if made:
             settings = _read(dotenv)
     except ValidationError as error:
-        raise SettingsError("\n".join(_lines(error))) from None
+        raise SettingsError("\n".join(lines(error))) from None
     except OSError as error:
         raise SettingsError(f"{dotenv}: {error}") from None
     return settings
@@ -252,23 +271,6 @@ def load_settings(dotenv: Path = DOTENV) -> Settings:
 
 def _read(dotenv: Path) -> Settings:
     return Settings(_env_file=dotenv)  # type: ignore[call-arg]  # pydantic-settings documents it so.
-
-
-#: Where pydantic's own words are a programmer's.
-WORDS = {
-    "int_parsing": "must be a whole number",
-    "bool_parsing": "must be true or false",
-    "string_pattern_mismatch": "must be three capital letters, as in USD",
-}
-
-
-def _lines(error: ValidationError) -> list[str]:
-    lines = []
-    for problem in error.errors():
-        text = WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-        name = ".".join(str(part) for part in problem["loc"][:1]).upper()
-        lines.append(f"{name}: {text[:1].lower()}{text[1:]}" if name else text)
-    return lines
 
 
 def example() -> str:

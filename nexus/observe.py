@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ import peewee
 import structlog
 from flask import Flask, Response, g, request
 
-from nexus import lines
+from nexus import lines, metrics, tracing
 from nexus.config import Settings
 from nexus.db import database
 
@@ -64,6 +64,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     for hook in (count_query, *([log_query] if shown else [])):
         if hook not in database.query_hooks:
             database.query_hooks.append(hook)
+    trace = tracing.recorder(settings)
 
     @app.before_request
     def number() -> None:
@@ -93,10 +94,10 @@ def init_app(app: Flask, settings: Settings) -> None:
         if response.is_streamed:
             # What it takes and sends is known when all is sent, or the client has gone.
             response.response = Counted(response.response, tally)
-            response.call_on_close(lambda: tell(tally, facts, slow=settings.slow_request_ms))
+            response.call_on_close(lambda: tell(tally, facts, slow=settings.slow_request_ms, trace=trace))
         else:
             tally.sent = 0 if request.method == "HEAD" else response.calculate_content_length() or 0
-            tell(tally, facts, slow=settings.slow_request_ms)
+            tell(tally, facts, slow=settings.slow_request_ms, trace=trace)
         return response
 
 
@@ -119,10 +120,19 @@ class Counted:
             self._body.close()
 
 
-def tell(tally: Tally, facts: dict[str, Any], *, slow: int) -> None:
-    """Write the line of a request that has ended, a warning if it took `slow` milliseconds or more."""
+def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dict[str, Any]], None]) -> None:
+    """Count, trace and log a request that has ended: a warning if it took `slow` milliseconds or more."""
     current.set(None)
-    milliseconds = _milliseconds(time.perf_counter() - tally.started)
+    seconds = time.perf_counter() - tally.started
+    metrics.answered(
+        method=facts["method"],
+        route=facts["route"],
+        status=facts["status"],
+        seconds=seconds,
+        queries=tally.queries,
+        in_database=tally.in_database,
+    )
+    milliseconds = _milliseconds(seconds)
     facts |= {
         "ms": milliseconds,
         "queries": tally.queries,
@@ -132,6 +142,7 @@ def tell(tally: Tally, facts: dict[str, Any], *, slow: int) -> None:
     }
     if tally.traceparent:
         facts["traceparent"] = tally.traceparent
+    trace(facts)
     if milliseconds >= slow:
         log.warning("slow request", **facts)
     else:

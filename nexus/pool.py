@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from playhouse.pool import MaxConnectionsExceeded, PoolConnection, PooledPostgresqlDatabase
 
+from nexus import metrics
 from nexus.circuit import Circuit
 from nexus.connection import LostServer, WrongServer, connect, connect_to_serve, hung_up
 from nexus.database_url import DatabaseURL
@@ -62,19 +63,25 @@ class Pool(PooledPostgresqlDatabase):
     def _connect(self) -> Any:
         place = object()
         deadline = time.monotonic() + self._wait
+        waited = False
         with self._pool_available:
             while True:
                 while self._connections:
                     since, _, connection = self._connections.pop()
                     if not hung_up(connection):
                         self._in_use[id(connection)] = PoolConnection(since, connection, time.time())
+                        self._count()
                         return connection
                     self._close_raw(connection)
                 if len(self._in_use) < self._max_connections:
                     # The place is taken before the connection exists, so that the limit holds.
                     self._in_use[id(place)] = place
                     break
+                if not waited:
+                    waited = True
+                    metrics.counted().pool_waits.inc()
                 if not self._pool_available.wait(deadline - time.monotonic()):
+                    metrics.counted().pool_refusals.inc()
                     raise MaxConnectionsExceeded
         began, connection = time.time(), None
         try:
@@ -87,6 +94,8 @@ class Pool(PooledPostgresqlDatabase):
                     self._pool_available.notify()
                 else:
                     self._in_use[id(connection)] = PoolConnection(began, connection, time.time())
+                    metrics.counted().pool_size.set(self._max_connections)
+                self._count()
         return connection
 
     def connect_directly(self) -> None:
@@ -98,6 +107,17 @@ class Pool(PooledPostgresqlDatabase):
     def _close(self, conn: Any, close_conn: bool = False) -> None:  # noqa: FBT001, FBT002 - Peewee's own.
         ours = self._in_use.get(id(conn))
         super()._close(conn, close_conn or ours is None or ours.timestamp < self._good_since)
+        if ours:
+            self._count()
+
+    def has_room(self) -> bool:
+        """Whether a connection can be had at this moment without a wait for another's."""
+        return bool(len(self._in_use) < self._max_connections)
+
+    def _count(self) -> None:
+        # Under the lock, so that the last to count is the last to have changed something.
+        with self._pool_available:
+            metrics.counted().pool_in_use.set(len(self._in_use))
 
     def renew(self) -> None:
         """Use none of the present connections again: what they lead to is not what it was."""

@@ -7,6 +7,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from nexus import sentry
 from nexus.errors import (
     BadRequest,
     BodyTooLarge,
@@ -78,4 +79,5 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(Exception)
     def unforeseen(error: Exception) -> Response:
         log.error("unforeseen error", request=g.request_id, exc_info=error)
+        sentry.report(error)
         return problem(InternalError())

@@ -5,10 +5,12 @@ processes together take WEB_CONCURRENCY times DATABASE_POOL_SIZE of the server's
 """
 
 import sys
+from typing import Any
 
 from nexus import lines
 from nexus.config import load_settings
 from nexus.env_file import SettingsError
+from nexus.metric_files import metric_files
 
 try:
     _settings = load_settings()
@@ -39,3 +41,21 @@ accesslog = None
 loglevel = _settings.log_level.lower()
 # Its own lines belong to the same stream.
 logconfig_dict = lines.of_server(development=_settings.development, level=_settings.log_level)
+
+# The processes count together, which has to be known before the first of them loads the application.
+metric_files.share()
+
+
+def on_starting(_: Any) -> None:
+    """Let the master begin with no counts."""
+    metric_files.wipe()
+
+
+def child_exit(_: Any, worker: Any) -> None:
+    """Keep what a process had counted when it ended, however that came."""
+    metric_files.end(worker.pid)
+
+
+def on_exit(_: Any) -> None:
+    """Leave no counts behind."""
+    metric_files.remove()

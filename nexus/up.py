@@ -17,6 +17,7 @@ from nexus.config import DOTENV, ROOT, Settings, load_settings
 from nexus.embedded import EmbeddedError
 from nexus.env_file import SettingsError, keep, kept
 from nexus.errors import DatabaseUnavailable
+from nexus.metric_files import metric_files
 from nexus.migrate import History, MigrationError
 from nexus.seed import plant, sign_in
 
@@ -33,6 +34,8 @@ def main() -> int:
     """Open the shop until it is told to stop, and return the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        # Before the application is loaded here, which the processes will inherit.
+        metric_files.share()
         # The bootstrap held them back while our imports could not answer them.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         os.chdir(ROOT)

@@ -13,11 +13,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: What each layer may import of ours; a module's layer is its longest prefix here. Leaves import nothing.
 LAYERS: dict[str, set[str]] = {
-    "nexus": {"api", "cli", "config", "db", "observe", "pages", "problems", "security"},
+    "nexus": {"api", "cli", "config", "db", "observe", "pages", "problems", "security", "sentry"},
     "nexus.__main__": {"bootstrap"},
     "nexus.bootstrap": set(),
-    "nexus.up": {"config", "create_app", "embedded", "env_file", "errors", "migrate", "seed", "server"},
-    "nexus.api": {"api", "db", "errors", "migrate", "models", "paging", "schemas", "security"},
+    "nexus.up": {"config", "create_app", "embedded", "env_file", "errors", "metric_files"}
+    | {"migrate", "seed", "server"},
+    "nexus.api": {"api", "db", "errors", "metrics", "models", "paging", "readiness", "schemas", "security"},
     "nexus.client": {"client", "errors", "schemas"},
     "nexus.cli": {
         "bench",
@@ -44,11 +45,15 @@ LAYERS: dict[str, set[str]] = {
     "nexus.sample": {"config"},
     "nexus.scale": {"config", "db", "sample", "security.passwords", "seed"},
     "nexus.bench": {"config", "db", "models", "paging"},
-    "nexus.server": {"config", "env_file", "lines"},
-    "nexus.observe": {"config", "db", "lines"},
+    "nexus.server": {"config", "env_file", "lines", "metric_files"},
+    "nexus.observe": {"config", "db", "lines", "metrics", "tracing"},
+    "nexus.sentry": {"config"},
+    "nexus.tracing": {"config"},
+    "nexus.metrics": {"metric_files"},
+    "nexus.readiness": {"db", "migrate"},
     "nexus.schemas": {"models", "schemas", "security.passwords"},
     "nexus.security.strength": {"schemas.fields", "security.passwords", "security.russian"},
-    "nexus.security": {"config", "errors", "models", "proxies", "security"},
+    "nexus.security": {"config", "errors", "metrics", "models", "proxies", "security"},
     "nexus.paging": {"errors"},
     "nexus.transfer": {"config", "db", "errors", "models", "transfer"},
     "nexus.transfer.backup": {"config", "database_url", "db", "embedded", "errors", "migrate"}
@@ -57,16 +62,17 @@ LAYERS: dict[str, set[str]] = {
     "nexus.migrate.check": {"db", "errors", "migrate"},
     "nexus.migrate.scratch": {"database_url", "db", "embedded", "errors", "migrate", "postgres_programs"},
     "nexus.migrate.declared": {"migrate", "models"},
-    "nexus.models": {"db", "errors", "models", "rates", "security.passwords"},
+    "nexus.models": {"db", "errors", "metrics", "models", "rates", "security.passwords"},
     "nexus.db": {"circuit", "config", "connection", "errors", "outages", "pool", "problems"},
-    "nexus.pool": {"circuit", "connection", "database_url", "outages", "retrying", "watchdog"},
+    "nexus.pool": {"circuit", "connection", "database_url", "metrics", "outages", "retrying", "watchdog"},
     "nexus.circuit": {"outages"},
     "nexus.retrying": {"outages"},
     "nexus.watchdog": {"connection"},
     "nexus.connection": {"database_url", "embedded", "errors", "outages"},
     "nexus.outages": {"embedded", "errors"},
-    "nexus.problems": {"errors", "i18n"},
-    "nexus.config": {"database_url", "env_file", "proxies", "rates", "signing_keys"},
+    "nexus.problems": {"errors", "i18n", "sentry"},
+    "nexus.config": {"database_url", "env_file", "proxies", "rates", "setting_problems", "signing_keys"},
+    "nexus.setting_problems": {"signing_keys"},
     "nexus.embedded": {"embedded_home"},
     "nexus.postgres_programs": {"embedded_home"},
 }
@@ -76,6 +82,7 @@ LEAVES = {
     "nexus.database_url",
     "nexus.embedded_home",
     "nexus.lines",
+    "nexus.metric_files",
     "nexus.security.passwords",
 }
 LEAVES |= {"nexus.env_file", "nexus.security.russian", "nexus.proxies", "nexus.rates", "nexus.signing_keys"}

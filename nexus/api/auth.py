@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from flask import Blueprint, Response, current_app, request
 
+from nexus import metrics
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.passwords import refuse_weak
 from nexus.errors import CrossOrigin, EmailTaken, InvalidCredentials, Throttled, Unauthenticated
@@ -44,8 +45,10 @@ def login(body: SignIn) -> Response:
         session, refresh_token = _sign_in(emails, body.password)
     except InvalidCredentials:
         journal.record("sign_in_failed", email=body.email)
+        metrics.counted().sign_ins.labels(outcome="refused").inc()
         raise
     journal.record("sign_in", user=session.user_id, session=session.id)
+    metrics.counted().sign_ins.labels(outcome="signed_in").inc()
     return _signed_in(session, refresh_token, status=200)
 
 

@@ -1,15 +1,17 @@
-"""What platforms ask: whether the process serves, and whether it can be sent requests."""
+"""What platforms ask: whether the process serves, whether it can be sent requests, and what it counted."""
 
-from flask import Blueprint, Response
+from hmac import compare_digest
 
+from flask import Blueprint, Response, current_app, request
+
+from nexus import metrics
 from nexus.api.endpoint import described, reply
-from nexus.db import OUTAGES, database, give_back
-from nexus.errors import NotReady
-from nexus.migrate import MigrationError, pending
+from nexus.errors import NotFound, NotReady, Unauthenticated
+from nexus.readiness import Readiness
 from nexus.schemas.service import Health
 
 ops = Blueprint("ops", __name__)
-ops.teardown_request(give_back)
+ops.record(lambda state: state.app.extensions.update(readiness=Readiness()))
 
 
 @ops.get("/healthz")
@@ -23,12 +25,34 @@ def healthz() -> Response:
 @described(answer=Health, errors=(NotReady,))
 def readyz() -> Response:
     """Answer 200 when the database has every migration of this code, else 503 with what is missing."""
-    try:
-        missing = pending(database)
-    except OUTAGES:
-        raise NotReady(missing=["database"]) from None
-    except MigrationError:
-        raise NotReady(missing=["migrations"]) from None
+    missing = _readiness().missing()
     if missing:
         raise NotReady(missing=missing)
     return reply({"status": "ready"})
+
+
+@ops.get("/metrics")
+@described(media="text/plain", errors=(NotFound, Unauthenticated))
+def read_metrics() -> Response:
+    """What the service counted, for Prometheus, and for nobody without the token of METRICS_TOKEN."""
+    _refuse_strangers()
+    missing = _readiness().missing()
+    at_head = None if missing == ["database"] else not missing
+    response = Response(metrics.page(at_head=at_head), content_type=metrics.CONTENT_TYPE)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _refuse_strangers() -> None:
+    settings = current_app.config["SETTINGS"]
+    if settings.metrics_token:
+        given = request.headers.get("Authorization", "")
+        if not compare_digest(given.encode(), f"Bearer {settings.metrics_token}".encode()):
+            raise Unauthenticated
+    elif not settings.development:
+        raise NotFound
+
+
+def _readiness() -> Readiness:
+    readiness: Readiness = current_app.extensions["readiness"]
+    return readiness

@@ -8,6 +8,7 @@ import peewee
 from peewee import SQL, Select, Value, fn
 from psycopg2.errors import LockNotAvailable
 
+from nexus import metrics
 from nexus.db import database
 from nexus.errors import IdempotencyInProgress, IdempotencyMismatch
 from nexus.models.base import Model
@@ -87,6 +88,7 @@ class IdempotencyKey(Model):
             with patience():
                 placed = Order.written(place, *by.told())
             if placed:
+                metrics.counted().order_steps.labels(status=placed[0].status).inc()
                 return placed[0], False
             # What is not on offer claims no key. It was, perhaps, for whoever claims this one at this moment.
             made = cls._made_by(key) or (cls._taken(key) and cls._made_by(key))

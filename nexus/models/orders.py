@@ -9,6 +9,7 @@ from uuid import UUID
 import peewee
 from peewee import SQL, Value, fn
 
+from nexus import metrics
 from nexus.errors import InvalidTransition, NotForSale, NotFound, PriceChanged
 from nexus.models.base import TOUCH, Model
 from nexus.models.catalog import DRAFT, LIVE, Product
@@ -69,6 +70,7 @@ class Order(Model):
         offer = cls.offer(product_id=product_id, email=email, name=name, amount=amount)
         while not (placed := cls.written(cls.insert_from(offer, cls.offered()), *by.told())):
             cls.refuse(product_id, amount=amount, buyer=buyer)
+        metrics.counted().order_steps.labels(status=placed[0].status).inc()
         return placed[0]
 
     @classmethod
@@ -213,8 +215,11 @@ class Order(Model):
         sources = [status for status, targets in by.steps.items() if to in targets]
         while True:
             moved = cls.written(cls.update(status=to).where(which & cls.status.in_(sources)), *by.told())
+            if moved:
+                metrics.counted().order_steps.labels(status=to).inc()
+                return moved[0]
             # Locked, which a standby must confirm as a step: the answer to a repetition promises as much.
-            order: Order | None = moved[0] if moved else cls.select().where(which).for_update().first()
+            order: Order | None = cls.select().where(which).for_update().first()
             if order is None:
                 raise NotFound
             if order.status == to:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from flask import Flask, current_app
 
+from nexus import metrics
 from nexus.config import Settings
 from nexus.errors import Throttled
 from nexus.models.buckets import Account, Bucket
@@ -56,6 +57,7 @@ def _take(kind: str, *, own: str, emails: Sequence[str] = (), **facts: object) -
     wait = Bucket.take(own, rate, kind=kind, account=account)
     if wait is not None:
         journal.record("throttled", kind=kind, wait=wait, **facts)
+        metrics.counted().throttled.labels(rate=kind).inc()
         raise Throttled(wait=wait)
 
 

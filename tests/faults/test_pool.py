@@ -13,6 +13,7 @@ from flask import Flask
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
 from nexus.db import OUTAGES, database, hung_up
+from nexus.readiness import Readiness
 from tests.factories import Person
 from tests.sql import TERMINATE, query
 
@@ -153,6 +154,7 @@ def test_a_server_that_is_down_answers_503_and_probes_tell_it(
     database.configure(DatabaseURL.parse("postgresql://nobody@127.0.0.1:1/nothing"), size=2, wait=2)
 
     answer = stranger.get("/api/products?userId=1", headers={"Accept-Language": "ru"})
+    app.extensions["readiness"] = Readiness()
     ready = stranger.get("/readyz")
 
     assert answer.status_code == 503
@@ -211,8 +213,10 @@ def test_a_place_that_a_failed_connect_leaves_goes_to_who_waits_for_it(
 def test_readiness_names_the_migrations_that_are_missing(
     app: Flask, root: Path, settings: Settings, scratch: Settings, stranger: Person
 ) -> None:
+    app.extensions["readiness"] = Readiness()
     assert stranger.get("/readyz").get_json() == {"status": "ready"}
     database.configure(scratch.direct, size=1, wait=2)
+    app.extensions["readiness"] = Readiness()
     try:
         answer = stranger.get("/readyz")
     finally:

@@ -1,0 +1,94 @@
+"""What the service counts about itself, and the page on which Prometheus reads it."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+from nexus.metric_files import metric_files
+
+if TYPE_CHECKING:
+    from prometheus_client import Histogram
+    from prometheus_client.core import Metric
+
+#: A client may send any word as its method, and each value of a label is kept for ever.
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+#: Seconds at which requests are told apart.
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+#: The page's format.
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """Every metric that is counted as things happen."""
+
+    def __init__(self) -> None:
+        # It looks at its import whether to count in files, and most commands count nothing at all.
+        from prometheus_client import (
+            CollectorRegistry,
+            Counter,
+            Gauge,
+            Histogram,
+            disable_created_metrics,
+        )
+
+        # Files hold no times of creation, and memory is to show the same page.
+        disable_created_metrics()
+        ours = self.registry = CollectorRegistry()
+        self.requests = Histogram(
+            "nexus_request_seconds",
+            "Requests by method, route and status, and the seconds that they took.",
+            ["method", "route", "status"],
+            buckets=BUCKETS,
+            registry=ours,
+        )
+        self.queries = Counter("nexus_queries", "Queries that requests made.", registry=ours)
+        self.query_seconds = Counter("nexus_query_seconds", "Seconds that they took.", registry=ours)
+        # What an ended process held, it holds no more.
+        self.pool_size = Gauge(
+            "nexus_pool_size", "Connections that may be held.", registry=ours, multiprocess_mode="livesum"
+        )
+        self.pool_in_use = Gauge(
+            "nexus_pool_in_use", "Connections in use.", registry=ours, multiprocess_mode="livesum"
+        )
+        self.pool_waits = Counter("nexus_pool_waits", "Waits for a connection.", registry=ours)
+        self.pool_refusals = Counter("nexus_pool_refusals", "Waits that were in vain.", registry=ours)
+        self.sign_ins = Counter("nexus_sign_ins", "Tries to sign in.", ["outcome"], registry=ours)
+        self.order_steps = Counter("nexus_order_steps", "Orders by new status.", ["status"], registry=ours)
+        self.throttled = Counter("nexus_throttled", "Calls that a rate refused.", ["rate"], registry=ours)
+
+
+@cache
+def counted() -> Metrics:
+    """The metrics of this process."""
+    return Metrics()
+
+
+def answered(
+    *, method: str, route: str, status: int, seconds: float, queries: int, in_database: float
+) -> None:
+    """Count a request that has ended, and its queries with the seconds that they took."""
+    _timer(method if method in METHODS else "other", route, status).observe(seconds)
+    if queries:
+        counted().queries.inc(queries)
+        counted().query_seconds.inc(in_database)
+
+
+@cache
+def _timer(method: str, route: str, status: int) -> "Histogram":
+    return counted().requests.labels(method=method, route=route, status=status)
+
+
+def page(*, at_head: bool | None) -> bytes:
+    """All metrics, of all processes of this gunicorn; `at_head` is None where the database does not say."""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.core import GaugeMetricFamily
+
+    class Page(CollectorRegistry):
+        def collect(self) -> "Iterator[Metric]":
+            yield from metric_files.merged() if metric_files.shared else counted().registry.collect()
+            head = GaugeMetricFamily("nexus_migrations_at_head", "Whether every migration was applied.")
+            if at_head is not None:
+                head.add_metric([], float(at_head))
+            yield head
+
+    return generate_latest(Page())
