@@ -24,6 +24,7 @@ NO_METHOD = {
     ("GET", "/api/openapi.json"),
     ("GET", "/api/orders.csv"),
     ("GET", "/healthz"),
+    ("GET", "/metrics"),
     ("GET", "/readyz"),
 }
 #: Arguments for whatever a call needs.

@@ -11,6 +11,7 @@ from flask import Flask
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
 from nexus.db import database, session
+from nexus.readiness import Readiness
 from tests.events import events
 from tests.factories import Person
 
@@ -70,12 +71,14 @@ def test_the_first_request_after_the_outage_succeeds(
     here = DatabaseURL({**there, "host": str(tmp_path)})
     database.configure(here, size=4, wait=5)
     assert [stranger.get(READ).status_code for _ in range(3)] == [503] * 3
+    app.extensions["readiness"] = Readiness()
     assert stranger.get("/readyz").get_json()["missing"] == ["database"]
 
     name = f".s.PGSQL.{there.get('port', 5432)}"
     (tmp_path / name).symlink_to(Path(there["host"]) / name)
 
     assert [stranger.get(READ).status_code for _ in range(3)] == [404] * 3
+    app.extensions["readiness"] = Readiness()
     assert stranger.get("/readyz").status_code == 200
     assert told(caplog) == ["database unreachable", "database reachable again"]
 
