@@ -37,7 +37,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     throttle.init_app(app, settings)
     receipts.init_app(app, settings)
     origins.init_app(app)
-    headers.init_app(app)
+    headers.init_app(app, settings)
     links.init_app(app)
     app.register_blueprint(api)
     app.register_blueprint(ops.ops)

@@ -2,15 +2,39 @@
 
 from flask import Flask, Response, request
 
+from nexus.config import Settings
 
-def init_app(app: Flask) -> None:
+#: What a view may say otherwise; a page needs a policy of its own.
+USUAL = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+}
+#: A year, as browsers' lists of such sites ask for.
+HTTPS_ONLY = "max-age=31536000"
+
+
+def init_app(app: Flask, settings: Settings) -> None:
     """Let nobody keep what belongs to one caller, and no browser take an answer for something else."""
 
     @app.after_request
     def tell(response: Response) -> Response:
         response.headers["X-Content-Type-Options"] = "nosniff"
+        for name, value in USUAL.items():
+            response.headers.setdefault(name, value)
+        if request.is_secure and not settings.development:
+            response.headers["Strict-Transport-Security"] = HTTPS_ONLY
         if request.path.startswith("/api/"):
-            # Who asks decides what is seen, by cookie too, which caches between us would not look at.
-            ours = "no-store" if request.path.startswith("/api/auth/") else "private, no-cache"
-            response.headers.setdefault("Cache-Control", ours)
+            response.headers.setdefault("Cache-Control", _keeping(response))
+            if request.path.startswith("/api/products"):
+                response.vary.update(("Authorization", "Cookie"))
         return response
+
+
+def _keeping(response: Response) -> str:
+    """Who may keep an answer: the catalogue who asked, or anybody where a stranger did; nobody the rest."""
+    if not request.path.startswith("/api/products") or response.status_code not in (200, 304):
+        return "no-store"
+    # Kept, and asked for again each time: a product may be withdrawn at any moment.
+    known = "Authorization" in request.headers or "token" in request.cookies
+    return "private, no-cache" if known else "public, no-cache"

@@ -2,24 +2,67 @@
 
 import pytest
 
+from nexus import create_app
+from nexus.config import Settings
 from tests.factories import Person
 
 
 @pytest.mark.parametrize(
-    ("path", "cached"),
+    ("path", "known", "unknown"),
     [
-        ("/api/auth/me", "no-store"),
-        ("/api/auth/nothing", "no-store"),
-        ("/api/products?userId=1", "private, no-cache"),
-        ("/api/orders/nothing", "private, no-cache"),
-        ("/healthz", None),
+        ("/api/auth/me", "no-store", "no-store"),
+        ("/api/auth/nothing", "no-store", "no-store"),
+        ("/api/orders", "no-store", "no-store"),
+        ("/api/orders/nothing", "no-store", "no-store"),
+        ("/api/products?userId=1", "private, no-cache", "public, no-cache"),
+        ("/api/products?userId=none", "no-store", "no-store"),
+        ("/healthz", None, None),
     ],
 )
-def test_no_cache_gives_one_callers_answer_to_another(seller: Person, path: str, cached: str | None) -> None:
-    answer = seller.get(path)
+def test_no_cache_gives_one_callers_answer_to_another(
+    seller: Person, stranger: Person, path: str, known: str | None, unknown: str | None
+) -> None:
+    assert seller.get(path).headers.get("Cache-Control") == known
+    assert stranger.get(path).headers.get("Cache-Control") == unknown
 
-    assert answer.headers.get("Cache-Control") == cached
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+def test_caches_tell_those_who_are_signed_in_from_others(stranger: Person) -> None:
+    assert {"authorization", "cookie"} <= stranger.get("/api/products?userId=1").vary.as_set()
+
+
+@pytest.mark.parametrize("path", ["/api/products?userId=1", "/api/nothing", "/healthz"])
+def test_no_browser_takes_an_answer_for_a_page(stranger: Person, path: str) -> None:
+    headers = stranger.get(path).headers
+
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
+def test_a_page_has_a_policy_of_its_own(settings: Settings) -> None:
+    app = create_app(settings)
+    own = {"Content-Security-Policy": "default-src 'self'"}
+    app.add_url_rule("/page", view_func=lambda: ("", own))
+
+    assert app.test_client().get("/page").headers.getlist("Content-Security-Policy") == ["default-src 'self'"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "url", "told"),
+    [
+        ("production", "https://nexus.sales", "max-age=31536000"),
+        ("production", "http://nexus.sales", None),
+        ("development", "https://localhost", None),
+    ],
+)
+def test_browsers_keep_to_https_outside_development(
+    settings: Settings, environment: str, url: str, told: str | None
+) -> None:
+    app = create_app(settings.model_copy(update={"app_env": environment}))
+    answer = app.test_client().get("/healthz", base_url=url)
+
+    assert answer.headers.get("Strict-Transport-Security") == told
 
 
 def test_a_draft_is_asked_for_again_each_time(seller: Person) -> None:
