@@ -4,12 +4,15 @@ A request holds at most one database connection, so a process needs as many as i
 processes together take WEB_CONCURRENCY times DATABASE_POOL_SIZE of the server's `max_connections`.
 """
 
+import resource
 import sys
+from threading import Thread
 from typing import Any
 
 from nexus import lines
 from nexus.config import load_settings
 from nexus.env_file import SettingsError
+from nexus.limits import MAX_FIELD, MAX_FIELDS, MAX_LINE
 from nexus.metric_files import metric_files
 
 try:
@@ -20,15 +23,25 @@ except SettingsError as error:
 
 bind = f"{'127.0.0.1' if _settings.development else '0.0.0.0'}:{_settings.port}"  # noqa: S104
 workers = _settings.web_concurrency
-worker_class = "gthread"
+# gunicorn's threads wait for clients, so that forty slow ones stop the service; in ours the loop waits.
+worker_class = "nexus.worker.Worker"
 # Requests mostly wait for the database, and argon2id runs outside the interpreter lock.
 threads = 4
-# A worker that has not answered its master for this long is replaced.
+# Clients of a process, those between two requests included. They are files to the system, which often allows
+# 1,024; the database and the log need some too.
+worker_connections = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
+# A worker that has not answered its master for this long is replaced; no request keeps it from that.
 timeout = 30
 # Requests in flight finish when the server is asked to stop; platforms kill after 30 seconds or less.
 graceful_timeout = 20
 # Longer than the idle time of the proxies in front, which must be the ones to close a connection.
 keepalive = 75
+# What leaks, or is held in pieces, goes with its process now and then; not with all of them at once.
+max_requests = 50_000
+max_requests_jitter = 10_000
+limit_request_line = MAX_LINE
+limit_request_field_size = MAX_FIELD
+limit_request_fields = MAX_FIELDS
 # gunicorn 27 opens a socket for commands unless told otherwise, and nothing here uses one.
 control_socket_disable = True
 # By default two headers of a trusted peer could move the application below another path.
@@ -59,3 +72,17 @@ def child_exit(_: Any, worker: Any) -> None:
 def on_exit(_: Any) -> None:
     """Leave no counts behind."""
     metric_files.remove()
+
+
+def on_reload(master: Any) -> None:
+    """Tell the workers that serve, before they are asked to stop, that others will have their place."""
+    for worker in master.WORKERS.values():
+        worker.replace(master.worker_age)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Have the first worker see whether the database has room for all; nothing waits for that."""
+    if worker.age == 1:
+        from nexus.doctor.start import warn_of_room
+
+        Thread(target=warn_of_room, args=(_settings,), daemon=True).start()

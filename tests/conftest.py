@@ -159,7 +159,7 @@ def stranger(app: Flask) -> Person:
     return Person(app)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""
     return Path(__file__).parent.parent

@@ -18,7 +18,8 @@ LAYERS: dict[str, set[str]] = {
     "nexus.bootstrap": set(),
     "nexus.up": {"config", "create_app", "embedded", "env_file", "errors", "metric_files"}
     | {"migrate", "seed", "server"},
-    "nexus.api": {"api", "db", "errors", "metrics", "models", "paging", "readiness", "schemas", "security"},
+    "nexus.api": {"api", "db", "errors", "limits", "metrics", "models", "paging", "readiness", "schemas"}
+    | {"security"},
     "nexus.client": {"client", "errors", "schemas"},
     "nexus.cli": {
         "bench",
@@ -45,7 +46,10 @@ LAYERS: dict[str, set[str]] = {
     "nexus.sample": {"config"},
     "nexus.scale": {"config", "db", "sample", "security.passwords", "seed"},
     "nexus.bench": {"config", "db", "models", "paging"},
-    "nexus.server": {"config", "env_file", "lines", "metric_files"},
+    "nexus.server": {"config", "doctor.start", "env_file", "limits", "lines", "metric_files"},
+    "nexus.worker": {"peer"},
+    "nexus.peer": {"arrival"},
+    "nexus.arrival": {"limits"},
     "nexus.observe": {"config", "db", "lines", "metrics", "tracing"},
     "nexus.sentry": {"config"},
     "nexus.tracing": {"config"},
@@ -81,6 +85,7 @@ LEAVES = {
     "nexus.i18n",
     "nexus.database_url",
     "nexus.embedded_home",
+    "nexus.limits",
     "nexus.lines",
     "nexus.metric_files",
     "nexus.security.passwords",

@@ -20,11 +20,10 @@ from nexus.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from nexus.limits import MAX_BODY
 from nexus.schemas.fields import Input, problems
 from nexus.security import receipts
 from nexus.security.tokens import current_session
-
-MAX_BODY = 262_144
 
 View = TypeVar("View", bound=Callable[..., Any])
 

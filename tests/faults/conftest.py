@@ -64,6 +64,11 @@ class Server:
         for pid in found.split():
             os.kill(int(pid), signal.SIGKILL)
 
+    def workers(self) -> set[int]:
+        """The processes that serve."""
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True)
+        return {int(pid) for pid in found.stdout.split()}
+
     def wait(self) -> None:
         """Wait until it serves."""
         while True:
@@ -96,6 +101,18 @@ def server(root: Path, settings: Settings, cluster: Cluster) -> Iterator[Server]
     own = settings.model_copy(update={"database_url": cluster.url("nexus")})
     History.of(own).migrate()
     server = Server(root, own)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def shop(root: Path, settings: Settings) -> Iterator[Server]:
+    """The server over the tests' database, with its two processes of four threads."""
+    History.of(settings).migrate()
+    server = Server(root, settings)
     try:
         server.wait()
         yield server

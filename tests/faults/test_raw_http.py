@@ -1,8 +1,14 @@
 """Bytes that no well-meaning client sends: each is answered, none with a 500, and the server goes on."""
 
+import re
 import socket
+import sys
+from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trials
+from hypothesis import strategies as st
 
 from tests.faults.conftest import Server
 
@@ -10,6 +16,9 @@ HEAD = b"POST /api/auth/register HTTP/1.1\r\nHost: x\r\nContent-Type: applicatio
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 BODY = b'{"email": "half@test.com", "password": "password123"}'
 CHUNK = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+
+GET = b"GET /api/products?userId=1 HTTP/1.1\r\nHost: x\r\n"
+DEEP = b'{"a":' + b"[" * 200_000
 
 REQUESTS = {
     "a body that ends before its length": (HEAD + b"Content-Length: 100\r\n\r\n" + BODY, 400),
@@ -27,6 +36,28 @@ REQUESTS = {
         b"GET /healthz HTTP/1.1\r\nHost: x\r\nSCRIPT_NAME: /foo\r\n\r\n",
         200,
     ),
+    "ten megabytes": (HEAD + b"Content-Length: 10000000\r\n\r\n" + b" " * 10_000_000, 413),
+    "JSON that is 200,000 deep": (HEAD + b"Content-Length: %d\r\n\r\n" % len(DEEP) + DEEP, 400),
+    "a hundred thousand headers": (GET + b"X: y\r\n" * 100_000 + b"\r\n", 431),
+    "a head without an end": (GET + b"X: " + b"y" * 70_000, 431),
+    "too many headers": (GET + b"X: y\r\n" * 64 + b"\r\n", 431),
+    "a header that is too long": (GET + b"X: " + b"y" * 9000 + b"\r\n\r\n", 431),
+    "a URL that is too long": (b"GET /" + b"y" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+    "two hosts": (GET + b"Host: y\r\n\r\n", 400),
+    "two types": (HEAD + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 400),
+    "a length with a sign": (HEAD + b"Content-Length: +2\r\n\r\n{}", 400),
+    "chunks twice over": (HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400),
+    "a space before the colon": (HEAD + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
+    "another encoding": (HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
+    "chunks in an old version": (CHUNKED.replace(b"1.1", b"1.0") + b"0\r\n\r\n", 400),
+    "an extension that is none": (CHUNKED + b"2;\x00\r\n{}\r\n0\r\n\r\n", 400),
+    "a chunk without its end": (CHUNKED + b"2\r\n{}0\r\n\r\n", 400),
+    "a folded header": (GET + b"X: y\r\n z\r\n\r\n", 400),
+    "lines that end otherwise": (b"GET / HTTP/1.1\nHost: x\n\n", 400),
+    "a zero in a header": (GET + b"X: \x00\r\n\r\n", 400),
+    "an old version": (b"GET /healthz HTTP/1.0\r\n\r\n", 200),
+    "a version of the future": (b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n", 400),
+    "a word to go on": (HEAD + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}", 400),
     "a host that is none": (b"GET /api/nothing HTTP/1.1\r\nHost: [:::\r\n\r\n", 404),
 }
 
@@ -41,9 +72,108 @@ def talk(server: Server, sent: bytes) -> bytes:
     return answer
 
 
-def test_garbled_requests_are_refused_one_by_one(server: Server, subtests: pytest.Subtests) -> None:
+def test_garbled_requests_are_refused_one_by_one(shop: Server, subtests: pytest.Subtests) -> None:
+    workers = shop.workers()
     for what, (sent, status) in REQUESTS.items():
         with subtests.test(what):
-            assert talk(server, sent).split(b" ")[1:2] == [str(status).encode()]
+            assert talk(shop, sent).split(b" ")[1:2] == [str(status).encode()]
 
-    assert server.get("/api/products?userId=1")[0] == 200
+    assert shop.get("/api/products?userId=1")[0] == 200
+    assert shop.workers() == workers
+
+
+def test_requests_that_come_together_are_answered_in_their_order(shop: Server) -> None:
+    body = HEAD + b"Content-Length: 2\r\n\r\n{}"
+    chunks = CHUNKED + b"1\r\n{\r\n1;a=b\r\n}\r\n0\r\nX: y\r\n\r\n"
+    other = b"GET /api/nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    answer = talk(shop, (GET + b"\r\n" + body + other + chunks) * 5)
+
+    assert statuses(answer) == [b"200", b"400", b"404", b"400"] * 5
+
+
+def statuses(answer: bytes) -> list[bytes]:
+    return re.findall(rb"HTTP/1\.[01] (\d{3}) ", answer)
+
+
+def test_the_server_does_not_tell_its_version(shop: Server) -> None:
+    assert re.findall(rb"\r\nServer: (.*?)\r\n", talk(shop, GET + b"\r\n")) == [b"gunicorn"]
+
+
+#: What requests are made of, put together as no client would.
+PARTS = [
+    *(
+        b"GET",
+        b"POST",
+        b"OPTIONS",
+        b" ",
+        b"/",
+        b"/api/products?userId=1",
+        b"/api/auth/login",
+        b"*",
+        b"%00",
+        b"?q=%ff",
+    ),
+    *(
+        b" HTTP/1.1",
+        b" HTTP/1.0",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n",
+        b"\r",
+        b"Host: x",
+        b"Host: [::",
+        b"Content-Length: ",
+    ),
+    *(
+        b"Transfer-Encoding: chunked",
+        b"Content-Type: application/json",
+        b"Expect: 100-continue",
+        b"Connection: close",
+    ),
+    *(
+        b"Authorization: Bearer x.y.z",
+        b"Cookie: token=x",
+        b"Idempotency-Key: ",
+        b"Upgrade: h2c",
+        b"If-None-Match: *",
+    ),
+    *(
+        b"0",
+        b"1",
+        b"2",
+        b"5",
+        b"ffffffffffffffff",
+        b";a=b",
+        b"{}",
+        b'{"email": "a@b.c"}',
+        b"[",
+        b"\x00",
+        b"\xff",
+        b": ",
+    ),
+]
+BEGINNINGS = [b"", GET, HEAD, CHUNKED, HEAD + b"Content-Length: 5\r\n\r\n"]
+
+
+@pytest.mark.parametrize("examples", [30, pytest.param(3000, marks=pytest.mark.long)])
+def test_no_bytes_bring_a_500_or_cost_a_worker(
+    shop: Server, examples: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workers, counts = shop.workers(), Counter[bytes]()
+
+    @trials(max_examples=examples, suppress_health_check=list(HealthCheck))
+    @given(
+        st.sampled_from(BEGINNINGS), st.lists(st.sampled_from(PARTS) | st.binary(max_size=20), max_size=12)
+    )
+    def send(beginning: bytes, parts: list[bytes]) -> None:
+        found = statuses(talk(shop, beginning + b"".join(parts)))
+        counts.update(found or [b"none"])
+        assert b"500" not in found
+
+    send()
+
+    if examples > 1000:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{examples} examples: {dict(counts)}\n")
+    assert shop.workers() == workers

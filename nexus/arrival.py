@@ -1,0 +1,126 @@
+"""Whether all of a request has arrived, told from its bytes as they come, without waiting for any."""
+
+import re
+from typing import Any
+
+from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped]
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+from gunicorn.http.message import Request  # type: ignore[import-untyped]
+from gunicorn.http.unreader import IterUnreader  # type: ignore[import-untyped]
+
+from nexus.limits import MAX_BODY, MAX_ENCODED, MAX_HEAD, MAX_LINE
+
+HEX = re.compile(rb"[0-9a-fA-F]{1,16}")
+#: Without one of these a request ends with its head.
+FRAMES = (b"content-length", b"transfer-encoding")
+
+
+class Arrival:
+    """The bytes of a connection that no request has used yet.
+
+    What is here is judged by gunicorn's own parser, so that the two cannot disagree about where a request
+    ends. A request that it refuses is complete for us: it is answered by whoever serves it.
+    """
+
+    def __init__(self, cfg: Any, client: Any, data: bytes = b"") -> None:
+        """Take gunicorn's settings, the client's address, and what was read of the next request already."""
+        self._cfg = cfg
+        self._client = client
+        self.data = bytearray(data)
+        #: Whether the request can be served, and whether the rest of its body is still under way then.
+        self.complete = False
+        self.partial = False
+        #: Whether the client waits for a word before it sends the body.
+        self.expects = False
+        #: Why it cannot go on: the status of an answer, 413 or 431.
+        self.refused: int | None = None
+        #: Where the body begins; its length, or None where it comes in chunks.
+        self._body: int | None = None
+        self._length: int | None = None
+        #: Where the next chunk begins, what the chunks before it hold, and up to where no end was found.
+        self._chunk = 0
+        self._decoded = 0
+        self._searched = 0
+        self._judge()
+
+    def add(self, piece: bytes) -> None:
+        """Take what has arrived."""
+        self.data += piece
+        self._judge()
+
+    def end(self) -> None:
+        """Take it that nothing more will come: half a request is answered as such."""
+        self.complete = self.partial = True
+
+    @property
+    def in_body(self) -> bool:
+        """Whether the head is here."""
+        return self._body is not None
+
+    def _judge(self) -> None:
+        if self._body is None and not self._read_head():
+            return
+        if self.complete or self._body is None:
+            return
+        if self._length is None:
+            self.complete = self._read_chunks()
+            if not self.complete and len(self.data) - self._body > MAX_ENCODED:
+                self.refused = 413
+        else:
+            self.partial = self._length > MAX_BODY
+            self.complete = self.partial or len(self.data) >= self._body + self._length
+
+    def _read_head(self) -> bool:
+        """Learn from the head, once it is here, how long the body is."""
+        # A line break that is none of the head's is what the one before it left behind.
+        start = 2 if self.data.startswith(b"\r\n") else 0
+        end = self.data.find(b"\r\n\r\n", max(start, self._searched - 3))
+        if end < 0:
+            self._searched = len(self.data)
+            if self.data.count(b"\n") != self.data.count(b"\r\n"):
+                # Its lines end otherwise, so that the head will not.
+                self.complete = self.partial = True
+            elif len(self.data) > MAX_HEAD:
+                self.refused = 431
+            return False
+        head = bytes(self.data[: end + 4])
+        self._body = self._chunk = end + 4
+        lowered = head.lower()
+        if not any(name in lowered for name in FRAMES):
+            self.complete = True
+            return True
+        try:
+            request = Request(self._cfg, IterUnreader([head]), self._client, 1)
+        except (ParseException, OSError):
+            self.complete = self.partial = True
+            return True
+        self.expects = request._expected_100_continue
+        reader = request.body.reader
+        self._length = None if isinstance(reader, ChunkedReader) else reader.length
+        return True
+
+    def _read_chunks(self) -> bool:
+        """Whether the last chunk is here, or one that is none, or more than an endpoint would read."""
+        while True:
+            end = self.data.find(b"\r\n", self._chunk)
+            if end < 0:
+                self.partial = len(self.data) - self._chunk > MAX_LINE
+                return self.partial
+            size = self.data[self._chunk : end].partition(b";")[0].rstrip(b" \t")
+            if not HEX.fullmatch(size):
+                self.partial = True
+                return True
+            length = int(size, 16)
+            if length == 0:
+                # The end of the trailers, of which there may be none.
+                last = self.data.find(b"\r\n\r\n", max(end, self._searched - 3))
+                self._searched = len(self.data)
+                return last >= 0
+            here = len(self.data) - end - 2
+            if self._decoded + min(length, here) > MAX_BODY:
+                self.partial = True
+                return True
+            if here < length + 2:
+                return False
+            self._decoded += length
+            self._chunk = end + 2 + length + 2

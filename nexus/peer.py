@@ -1,0 +1,143 @@
+"""A client of the worker: what it has sent, what it is to get, and why the connection is held."""
+
+import errno
+import select
+import socket
+import time
+from threading import Semaphore
+from typing import Any, NoReturn
+
+from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
+
+from nexus.arrival import Arrival
+
+#: Bytes of a streamed answer that are made ahead of its reader.
+AHEAD = 4_194_304
+#: Seconds in which a reader that is so far behind must take something.
+PATIENCE = 30.0
+#: What is given to the system in one go, and taken from it.
+PIECE = 262_144
+RECEIVED = 65_536
+
+#: Why the loop holds a connection.
+LINGERING, IDLE, IN_HEAD, IN_BODY, SENDING = range(5)
+
+
+class Outbox(socket.socket):
+    """A socket that never waits for input, and keeps what the client does not take yet.
+
+    An answer in one piece is kept whole, so its thread is free at once. Whoever streams waits when AHEAD is
+    kept, but only as many as `waiting` lets: the next one is cut off.
+    """
+
+    def __init__(self, accepted: socket.socket, waiting: Semaphore) -> None:
+        """Take over an accepted connection."""
+        super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+        super().setblocking(False)  # noqa: FBT003 - it takes no keyword.
+        self.unsent = bytearray()
+        self._waiting = waiting
+
+    def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - it is the socket's.
+        """Stay as it is: gunicorn's threads would wait."""
+
+    def sendall(self, data: bytes) -> None:  # type: ignore[override]
+        """Send, or keep, all of it; BrokenPipeError when a stream is too far ahead of its reader."""
+        if len(self.unsent) > AHEAD:
+            self._wait()
+        self.unsent += data
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the client takes at this moment."""
+        while self.unsent:
+            try:
+                sent = self.send(bytes(self.unsent[:PIECE]))
+            except BlockingIOError:
+                return
+            del self.unsent[:sent]
+
+    def _wait(self) -> None:
+        if not self._waiting.acquire(blocking=False):
+            self._cut("too many answers wait for their readers")
+        try:
+            deadline = time.monotonic() + PATIENCE
+            poll = select.poll()
+            poll.register(self, select.POLLOUT)
+            while len(self.unsent) > AHEAD:
+                left = deadline - time.monotonic()
+                if left <= 0 or not poll.poll(left * 1000):
+                    self._cut("the client does not read its answer")
+                self.flush()
+        finally:
+            self._waiting.release()
+
+    def _cut(self, why: str) -> NoReturn:
+        self.unsent.clear()
+        # gunicorn knows this one as a client that has gone, of which it makes no fuss.
+        raise BrokenPipeError(errno.EPIPE, why)
+
+
+class Connection(TConn):  # type: ignore[misc]
+    """A client, with what it sent and has not been answered yet."""
+
+    def __init__(self, cfg: Any, accepted: socket.socket, client: Any, waiting: Semaphore) -> None:
+        """Take over an accepted connection; where it led to is asked of itself."""
+        outbox = Outbox(accepted, waiting)
+        super().__init__(cfg, outbox, client, outbox.getsockname())
+        # It makes the parser, which reads nothing yet.
+        self.init()
+        self.arrival = Arrival(cfg, client)
+        #: Why the loop holds it, and until when; None while a thread has it.
+        self.held: int | None = None
+        self.deadline = 0.0
+        self._since = 0.0
+        #: Whether it has had an answer after which it may go on.
+        self._known = False
+        #: Whether another request may follow the present one.
+        self.goes_on = False
+
+    def receive(self) -> None:
+        """Read once unless a request is here already; OSError when the client has gone."""
+        if self.arrival.complete:
+            return
+        try:
+            piece = self.sock.recv(RECEIVED)
+        except BlockingIOError:
+            return
+        if piece:
+            self.arrival.add(piece)
+        elif self.arrival.data:
+            self.arrival.end()
+        else:
+            raise ConnectionAbortedError
+
+    def stage(self) -> int:
+        """How much of a request is here."""
+        if not self.arrival.data:
+            return IDLE
+        return IN_BODY if self.arrival.in_body else IN_HEAD
+
+    def hold(self, reason: int, patience: float) -> None:
+        """Note why, and for how many seconds at most."""
+        now = time.monotonic()
+        if self.held is None:
+            self._since = now
+        self.held, self.deadline = reason, now + patience
+
+    @property
+    def worth(self) -> tuple[bool, bool, bool, float]:
+        """What makes it go later than others when there is no room for all.
+
+        First go those that are answered, then those that were never heard out, the longest silent before.
+        """
+        return self.held != LINGERING, self.held == SENDING, self._known, self._since
+
+    def expect_another(self) -> None:
+        """Begin the next request, of which some may have been read."""
+        self._known = True
+        self.arrival = Arrival(self.cfg, self.client, self.parser.unreader.take_buffered())
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds."""
+        return len(self.arrival.data) + len(self.sock.unsent)

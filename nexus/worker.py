@@ -1,0 +1,288 @@
+"""gunicorn's threaded worker, in which no thread waits for a client.
+
+Its loop reads each request without waiting, hands it to a thread when all of it is here, and sends what the
+client did not take at once. Clients that are slow therefore cost memory, of which there is a limit.
+"""
+
+import errno
+import mmap
+import selectors
+import signal
+import socket
+import sys
+import time
+from functools import partial
+from threading import Semaphore
+from typing import Any
+
+from gunicorn import util  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from nexus.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, RECEIVED, SENDING, Connection
+
+#: Seconds for an answer to be taken, and bytes that extend them by one.
+ANSWER = 30.0
+SLOWEST = 16_384
+#: Seconds in which a client may read the end of an answer, and send what is not wanted any more.
+LINGER = 5.0
+#: Seconds that a stopping worker leaves to clients without a request: when others have taken its place, and
+#: when the service ends.
+IDLE_REPLACED = 10.0
+IDLE_STOPPED = 2.0
+#: Bytes that all connections of a worker may hold together, in both directions.
+HELD = 67_108_864
+#: Seconds for a head to arrive whole, for a body behind it, and for the first byte of a new connection.
+PATIENCE = {IN_HEAD: 10.0, IN_BODY: 30.0}
+FIRST = 10.0
+
+#: The age of the newest worker that serves, as the master numbers them; shared by all.
+AGE = 8
+NEWEST = mmap.mmap(-1, AGE)
+
+REASONS = {408: "Request Timeout", 413: "Content Too Large", 431: "Request Header Fields Too Large"}
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """Waits for clients in its loop, and works in its threads."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Be made by the master, before the process is."""
+        super().__init__(*args, **kwargs)
+        self.alive: bool
+        self._connections: set[Connection] = set()
+        self._waiting = Semaphore(max(1, self.cfg.threads // 2))
+        self._sweep_at = 0.0
+        #: The age of the newest worker of its generation once another one is to replace that, else 0; shared
+        #: with the master.
+        self._replaced = mmap.mmap(-1, AGE)
+
+    def replace(self, newest: int) -> None:
+        """Tell this worker, from the master, that those after `newest` will have its place."""
+        self._replaced[:] = newest.to_bytes(AGE)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stop, when others serve; at once when asked again, since then the service ends."""
+        if not self.alive:
+            self._replaced[:] = bytes(AGE)
+            self.method_queue.defer(lambda: None)
+        super().handle_exit(sig, frame)
+
+    def load_wsgi(self) -> None:
+        """Load the code as it is now; what the master has imported is as it was when that was started."""
+        for name in [name for name in sys.modules if name.partition(".")[0] == "nexus"]:
+            del sys.modules[name]
+        super().load_wsgi()
+
+    def run(self) -> None:
+        """Serve until asked to stop or left alone by the master, then finish what was begun."""
+        self.poller.register(
+            self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
+        )
+        NEWEST[:] = self.age.to_bytes(AGE)
+        while (self.alive or self._needed()) and self.is_parent_alive():
+            self.set_accept_enabled(self._has_room())
+            self._turn()
+        self.alive = False
+        self._leave()
+        patience = time.monotonic() + self.cfg.graceful_timeout
+        while self.nr_conns and time.monotonic() < patience:
+            self._turn()
+        for conn in list(self._connections):
+            self._close(conn)
+        self.tpool.shutdown(wait=False)
+        # Python waits at its end for threads, and a master that has gone kills none.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(5)
+
+    def _needed(self) -> bool:
+        """Whether those who are to take its place do not serve yet."""
+        return any(self._replaced[:]) and NEWEST[:] <= self._replaced[:]
+
+    def _turn(self) -> None:
+        self.notify()
+        self.wait_for_and_dispatch_events(timeout=1.0)
+        now = time.monotonic()
+        if now >= self._sweep_at:
+            self._sweep_at = now + 1.0
+            self._sweep(now)
+
+    def _leave(self) -> None:
+        """Take in who is at the door, and close it, so that others are not kept waiting."""
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            while self._has_room() and self._accept(listener):
+                pass
+            listener.close()
+        until = time.monotonic() + self._idle_at_the_end()
+        for conn in self._connections:
+            if conn.held == IDLE:
+                conn.deadline = min(conn.deadline, until)
+
+    def _idle_at_the_end(self) -> float:
+        return IDLE_REPLACED if any(self._replaced[:]) else IDLE_STOPPED
+
+    def _has_room(self) -> bool:
+        return bool(self.nr_conns < self.worker_connections or self._connections)
+
+    def accept(self, listener: Any) -> None:
+        """Take in a new connection, for which another one may have to go."""
+        self._accept(listener)
+
+    def _accept(self, listener: Any) -> bool:
+        try:
+            accepted, client = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._make_room()
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                raise
+            return False
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
+        self.nr_conns += 1
+        try:
+            conn = Connection(self.cfg, accepted, client, self._waiting)
+        except OSError:
+            # It has gone already.
+            self.nr_conns -= 1
+            return True
+        self._await_request(conn, FIRST)
+        return True
+
+    def _make_room(self) -> None:
+        """Close the connection that is worth the least."""
+        if self._connections:
+            self._close(min(self._connections, key=lambda conn: conn.worth))
+
+    def _await_request(self, conn: Connection, patience: float) -> None:
+        """Read what is there, and hold the connection unless that is a request."""
+        if self._use(conn):
+            return
+        if not self.alive:
+            patience = min(patience, self._idle_at_the_end())
+        stage = conn.stage()
+        self._hold(conn, stage, PATIENCE.get(stage, patience))
+
+    def _read(self, conn: Connection, _: Any) -> None:
+        """Take in what has arrived on a connection that is held for it."""
+        if not self._use(conn) and (stage := conn.stage()) != conn.held:
+            conn.hold(stage, PATIENCE[stage])
+
+    def _use(self, conn: Connection) -> bool:
+        """Read once, and do what that asks for; False while there is nothing to be done."""
+        arrival = conn.arrival
+        try:
+            conn.receive()
+            if arrival.expects and not arrival.complete:
+                arrival.expects = False
+                conn.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        except OSError:
+            self._close(conn)
+            return True
+        if arrival.refused:
+            self._refuse(conn, arrival.refused)
+        elif arrival.complete:
+            self._release(conn)
+            conn.parser.unreader.unread(bytes(arrival.data))
+            arrival.data.clear()
+            conn.goes_on = not arrival.partial
+            self.enqueue_req(conn)
+        return bool(arrival.refused or arrival.complete)
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        """Work, in a thread, on a request that has arrived."""
+        # The loop has told the client to go on.
+        req._expected_100_continue = False
+        return bool(super().handle_request(req, conn))
+
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:  # noqa: FBT001 - gunicorn's.
+        # What is left of its body is here, and nothing is waited for.
+        return bool(keepalive and conn.goes_on and conn.parser.finish_body())
+
+    def finish_request(self, conn: Connection, fs: Any) -> None:
+        """Send, on the loop, what the client did not take, and then go on with it or part."""
+        conn.goes_on = not fs.cancelled() and fs.exception() is None and bool(fs.result())
+        if conn.sock.fileno() < 0:
+            self.nr_conns -= 1
+        elif conn.sock.unsent:
+            self._hold(conn, SENDING, ANSWER + len(conn.sock.unsent) / SLOWEST)
+        else:
+            self._answered(conn)
+
+    def _send(self, conn: Connection, _: Any) -> None:
+        try:
+            conn.sock.flush()
+        except OSError:
+            self._close(conn)
+            return
+        if not conn.sock.unsent:
+            self._release(conn)
+            self._answered(conn)
+
+    def _answered(self, conn: Connection) -> None:
+        if conn.goes_on:
+            conn.expect_another()
+            self._await_request(conn, self.cfg.keepalive)
+            return
+        # Closing at once would reset the connection, and the client might lose the answer with it.
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._hold(conn, LINGERING, 0.0)
+            self._close(conn)
+        else:
+            self._hold(conn, LINGERING, LINGER)
+
+    def _ignore(self, conn: Connection, _: Any) -> None:
+        """Read what is not wanted any more, up to its end."""
+        try:
+            if not conn.sock.recv(RECEIVED):
+                self._close(conn)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._close(conn)
+
+    def _refuse(self, conn: Connection, status: int) -> None:
+        self.log.info("A request that has not arrived is refused with %s", status)
+        self._release(conn)
+        conn.goes_on = False
+        conn.arrival.data.clear()
+        try:
+            util.write_error(conn.sock, status, REASONS[status], "")
+        except OSError:
+            conn.sock.unsent.clear()
+        self._answered(conn)
+
+    def _hold(self, conn: Connection, reason: int, patience: float) -> None:
+        wanted, then = {
+            SENDING: (selectors.EVENT_WRITE, self._send),
+            LINGERING: (selectors.EVENT_READ, self._ignore),
+        }.get(reason, (selectors.EVENT_READ, self._read))
+        self.poller.register(conn.sock, wanted, partial(then, conn))
+        self._connections.add(conn)
+        conn.hold(reason, patience)
+
+    def _release(self, conn: Connection) -> None:
+        if conn.held is not None:
+            self.poller.unregister(conn.sock)
+            self._connections.discard(conn)
+            conn.held = None
+
+    def _close(self, conn: Connection) -> None:
+        self._release(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+    def _sweep(self, now: float) -> None:
+        """Part with those whose time is over, and with the largest while all hold too much."""
+        for conn in [conn for conn in self._connections if conn.deadline <= now]:
+            if conn.held in PATIENCE:
+                self._refuse(conn, 408)
+            else:
+                self._close(conn)
+        held = sum(conn.size for conn in self._connections)
+        while held > HELD:
+            largest = max(self._connections, key=lambda conn: conn.size)
+            held -= largest.size
+            self._close(largest)
