@@ -20,6 +20,30 @@ from nexus.migrate import History
 from tests.environment import environment
 from tests.ports import free_port
 
+#: Where the rows of the table of docs/reliability.md wait for the end of the run.
+ROWS = "rows of reliability"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --write-reliability."""
+    parser.addoption(
+        "--write-reliability",
+        action="store_true",
+        help="rewrite the table of docs/reliability.md by this run",
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Show the table, and write it where that was asked for."""
+    from tests.faults import report
+
+    tests = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    rows = [row for test in tests for name, found in test.user_properties if name == ROWS for row in found]
+    if rows:
+        terminalreporter.write(f"\n{report.rendered(rows)}")
+        if config.getoption("--write-reliability"):
+            report.rewrite(rows)
+
 
 class Server:
     """gunicorn with two processes of four threads on a free port, unless told otherwise."""

@@ -14,7 +14,7 @@ import pytest
 
 from nexus.config import Settings
 from tests.faults.conftest import Server
-from tests.faults.load import Load
+from tests.faults.good_clients import Load
 
 #: Clients that are always busy on one connection, and some that take one for each request.
 BUSY: list[float | None] = [0.005, 0.005, 0.005, None, None, None]

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.faults.conftest import Server
-from tests.faults.load import Load
+from tests.faults.good_clients import Load
 from tests.faults.test_raw_http import statuses
 
 GET = b"GET /api/products?userId=1 HTTP/1.1\r\nHost: x\r\n"

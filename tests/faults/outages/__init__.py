@@ -1,0 +1,1 @@
+"""PostgreSQL fails under load, in every way that a test can arrange."""

@@ -1,0 +1,97 @@
+"""A TCP proxy before PostgreSQL: a network that can be made slow, silent or broken."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Coroutine
+from typing import Any
+
+from tests.ports import free_port
+
+
+class Proxy:
+    """Passes every connection on to a port of this machine, in a thread of its own."""
+
+    def __init__(self, target: int) -> None:
+        """Take the port that connections are passed on to; the proxy serves when this returns."""
+        self.target = target
+        self.port = free_port()
+        #: Seconds that each piece of data takes longer, in either direction.
+        self.delay = 0.0
+        self._loop = asyncio.new_event_loop()
+        self._passing = asyncio.Event()
+        self._passing.set()
+        self._connections: set[asyncio.StreamWriter] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server: asyncio.Server = self._do(asyncio.start_server(self._serve, "127.0.0.1", self.port))
+
+    def swallow(self) -> None:
+        """From now on take all and pass nothing on, new connections included."""
+        self._loop.call_soon_threadsafe(self._passing.clear)
+
+    def pass_on(self) -> None:
+        """Pass data on again, beginning with what was held back."""
+        self._loop.call_soon_threadsafe(self._passing.set)
+
+    def reset(self) -> None:
+        """Break every connection at once, as a router that forgot them all."""
+        self._do(self._break())
+
+    def stop(self) -> None:
+        """Break every connection and take no more."""
+        self._server.close()
+        self.reset()
+        self._do(self._finish())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
+
+    async def _break(self) -> None:
+        for writer in list(self._connections):
+            # Closed with nothing to linger for, a socket sends a reset.
+            writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
+            )
+            writer.transport.abort()
+
+    async def _finish(self) -> None:
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.transport.abort()
+            return
+        ends = {writer, back}
+        self._connections |= ends
+        try:
+            pumps = {
+                asyncio.ensure_future(self._pump(reader, back)),
+                asyncio.ensure_future(self._pump(there, writer)),
+            }
+            # Whichever end hangs up first ends both.
+            _, others = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            for pump in others:
+                pump.cancel()
+        finally:
+            self._connections -= ends
+            for end in ends:
+                end.close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(1 << 16):
+                await asyncio.sleep(self.delay)
+                await self._passing.wait()
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            return

@@ -1,0 +1,45 @@
+"""What the long tests of this folder found, as the table of docs/reliability.md."""
+
+import os
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reliability.md"
+BEGIN, END = "<!-- results -->\n", "<!-- end of results -->\n"
+HEAD = (
+    "| fault | PostgreSQL | it lasted, s | answers | without an order, s | without a page, s "
+    "| first order after it, s | slowest answer, s | acknowledged | missing | twice |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+)
+COLUMNS = (
+    "fault",
+    "server",
+    "lasted",
+    "answers",
+    "no order",
+    "no page",
+    "back",
+    "slowest",
+    "acknowledged",
+    "missing",
+    "twice",
+)
+
+
+def rendered(rows: Iterable[dict[str, Any]]) -> str:
+    """The rows as a table, below what they were found on."""
+    lines = "".join(
+        "| " + " | ".join(str(row.get(column, "")) for column in COLUMNS) + " |\n" for row in rows
+    )
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+    return f"Run on {machine}, Python {platform.python_version()}.\n\n{HEAD}{lines}"
+
+
+def rewrite(rows: Iterable[dict[str, Any]], page: Path = PAGE) -> None:
+    """Put the rows in the place of those of the last run."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{rendered(rows)}\n{END}{after}", encoding="utf-8")
