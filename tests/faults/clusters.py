@@ -98,24 +98,34 @@ class Postgres:
         file = self.home.path / "log"
         return file.read_text(errors="replace")[-2000:] if file.exists() else ""
 
-    def postmaster(self) -> int:
-        """The number of its first process."""
-        return int((self.data / "postmaster.pid").read_text().split()[0])
+    def postmaster(self) -> int | None:
+        """The number of its first process; None when it does not run."""
+        try:
+            process = int((self.data / "postmaster.pid").read_text().split()[0])
+            # The number of one that was killed may be another's by now.
+            return process if Path(f"/proc/{process}/cwd").samefile(self.data) else None
+        except FileNotFoundError:
+            return None
+
+    def family(self) -> list[int]:
+        """Its processes, the first one last; none when it does not run."""
+        first = self.postmaster()
+        return [*children(first), first] if first else []
 
     def kill(self) -> None:
         """End the first process by -9; the others notice, and are gone when this returns."""
-        family = [*children(self.postmaster()), self.postmaster()]
+        family = self.family()
         os.kill(family[-1], signal.SIGKILL)
         while any(alive(process) for process in family):
             time.sleep(0.02)
 
     def remove(self) -> None:
         """Stop it, whatever state it is in, and delete the data."""
-        with suppress(FileNotFoundError, ProcessLookupError):
-            for process in [*children(self.postmaster()), self.postmaster()]:
-                # One that a test has stopped obeys no other signal.
+        for process in self.family():
+            # One that a test has stopped obeys no other signal.
+            with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGCONT)
-            self.home.run(self.programs / "pg_ctl", "stop", "-D", str(self.data), "-m", "immediate")
+        self.home.run(self.programs / "pg_ctl", "stop", "-D", str(self.data), "-m", "immediate")
         shutil.rmtree(self.data, ignore_errors=True)
         self.home.remove()
 

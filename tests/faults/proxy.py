@@ -6,16 +6,19 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
+from tests.faults.clusters import Postgres
 from tests.ports import free_port
 
 
 class Proxy:
     """Passes every connection on to a port of this machine, in a thread of its own."""
 
-    def __init__(self, target: int) -> None:
-        """Take the port that connections are passed on to; the proxy serves when this returns."""
-        self.target = target
+    def __init__(self, postgres: Postgres) -> None:
+        """Take the server that connections are passed on to; the proxy serves when this returns."""
+        self.target = postgres.port
         self.port = free_port()
+        #: The application's URL of that server, by way of this proxy.
+        self.url = postgres.url().replace(f":{self.target}/", f":{self.port}/")
         #: Seconds that each piece of data takes longer, in either direction.
         self.delay = 0.0
         self._loop = asyncio.new_event_loop()

@@ -10,11 +10,17 @@ from nexus.config import Settings
 from tests.conftest import GIVEN_URL
 from tests.faults.clusters import Postgres, system_programs
 from tests.faults.conftest import ROWS
+from tests.faults.proxy import Proxy
 from tests.faults.shop import Shop
 from tests.faults.trials import Trial
 
 #: Begins a trial by the fault's name and the kinds of answers that it may lead to.
 Endure = Callable[..., AbstractContextManager[Trial]]
+
+UNAVAILABLE = "503 database_unavailable"
+IN_PROGRESS = "409 idempotency_in_progress"
+#: Settings of a server with few places for connections and little room for its log of transactions.
+FEW = {"max_connections": "30", "min_wal_size": "2MB", "max_wal_size": "16MB"}
 
 
 @pytest.fixture
@@ -32,14 +38,21 @@ def place() -> Path | None:
 
 @pytest.fixture
 def postgres(tmp_path: Path, programs: Path | None, place: Path | None) -> Iterator[Postgres]:
-    """A server with few places for connections and little room for its log, which the test may break."""
-    few = {"max_connections": "30", "min_wal_size": "2MB", "max_wal_size": "16MB"}
-    postgres = Postgres(tmp_path / "postgres", few, programs=programs, data=place and place / "data")
+    """A server that the test may break."""
+    postgres = Postgres(tmp_path / "postgres", FEW, programs=programs, data=place and place / "data")
     try:
         postgres.make()
         yield postgres
     finally:
         postgres.remove()
+
+
+@pytest.fixture
+def proxy(postgres: Postgres) -> Iterator[Proxy]:
+    """A network before the server, for those who take this way."""
+    proxy = Proxy(postgres)
+    yield proxy
+    proxy.stop()
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
 """The short form of the faults: one after another, on one shop, under a load that does not pause."""
 
 import time
+from functools import partial
 
+from tests.faults.breaking import kill_backend, lock_orders, restart
 from tests.faults.clusters import Postgres
 from tests.faults.load import GOOD, Load
-from tests.faults.outages.test_restarts import UNAVAILABLE, backend, restart
+from tests.faults.outages.conftest import UNAVAILABLE
 from tests.faults.shop import Shop, balance
 
-
-def locked(postgres: Postgres) -> None:
-    """A second in which nobody else may touch the orders."""
-    with postgres.session() as cursor:
-        cursor.execute("BEGIN; LOCK TABLE orders")
-        time.sleep(1)
+FAULTS = (partial(restart, mode="immediate"), kill_backend, partial(lock_orders, seconds=1))
 
 
 def test_faults_in_a_row_lose_no_order_and_end_with_a_shop_that_serves(
@@ -21,7 +18,7 @@ def test_faults_in_a_row_lose_no_order_and_end_with_a_shop_that_serves(
     load = Load(shop.stall, clients=8)
     load.start()
     try:
-        for fault in (restart("immediate"), backend, locked):
+        for fault in FAULTS:
             fault(postgres)
             load.until_all_succeed(time.monotonic(), times=5)
     finally:

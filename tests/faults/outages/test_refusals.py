@@ -1,56 +1,76 @@
-"""A PostgreSQL that answers and refuses: nothing may be written, no connection is left."""
+"""A PostgreSQL that answers and refuses: nothing may be written, no connection is left, the disk is full."""
 
+import os
+import subprocess
+import tempfile
 import time
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from pathlib import Path
 
-import psycopg2
 import pytest
 
-from tests.faults.clusters import Postgres
-from tests.faults.outages.conftest import Endure
-from tests.faults.trials import LOOKING, Trial
+from tests.faults.breaking import refuse_writes, take_connections
+from tests.faults.outages.conftest import UNAVAILABLE, Endure
+from tests.faults.trials import LOOKING
 
-UNAVAILABLE = "503 database_unavailable"
 #: Seconds for which a refusal lasts.
 LONG = 10
-#: Ends the connections of the service.
-THROW_OUT = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-    " WHERE usename = 'nexus' AND application_name <> 'greedy'"
-)
 
 
 @pytest.mark.long
 def test_what_is_read_only_can_be_read(endure: Endure) -> None:
     with endure("read-only", UNAVAILABLE) as trial:
-        read_only(trial.postgres, "on")
-        time.sleep(LONG)
-        read_only(trial.postgres, "off")
+        refuse_writes(trial.postgres, LONG)
 
-    assert browsed(trial) == {"200"}
-
-
-def read_only(postgres: Postgres, value: str) -> None:
-    """Refuse every write from the next statement on, or no longer."""
-    postgres.ask(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
-    postgres.ask("SELECT pg_reload_conf()")
-
-
-def browsed(trial: Trial) -> set[str]:
-    """How those who only looked were answered."""
-    return {answer.kind for answer in trial.load.answers() if answer.verb in LOOKING}
+    looked = [answer for answer in trial.load.answers() if answer.verb in LOOKING]
+    assert {answer.kind for answer in looked} == {"200"}
 
 
 @pytest.mark.long
 def test_others_have_all_connections(endure: Endure) -> None:
-    with endure("out of connections", UNAVAILABLE) as trial, ExitStack() as held:
-        greedy = trial.postgres.url(more="?application_name=greedy")
-        with trial.postgres.session() as superuser:
+    with endure("out of connections", UNAVAILABLE) as trial:
+        take_connections(trial.postgres, LONG)
+
+
+class TestDisk:
+    """The server's data are on a small file system of their own."""
+
+    @pytest.fixture
+    def place(self) -> Iterator[Path]:
+        """A file system into which everybody may write."""
+        if os.geteuid() != 0:
+            pytest.skip("a small disk must be mounted, and only root may")
+        with tempfile.TemporaryDirectory() as disk:
+            command = ["mount", "-t", "tmpfs", "-o", "size=128m,mode=1777", "tmpfs", disk]
+            mounted = subprocess.run(command, capture_output=True, text=True)
+            if mounted.returncode:
+                pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+            try:
+                yield Path(disk)
+            finally:
+                subprocess.run(["umount", disk], check=True)
+
+    @pytest.mark.long
+    def test_full(self, endure: Endure, place: Path) -> None:
+        filling = place / "filling"
+        with endure("disk full", UNAVAILABLE) as trial:
             ended = time.monotonic() + LONG
             while time.monotonic() < ended:
-                with suppress(psycopg2.OperationalError):
-                    while True:
-                        held.enter_context(closing(psycopg2.connect(greedy)))
-                # What the service has left goes to whoever connects first, and so to us in the end.
-                superuser.execute(THROW_OUT)
-                time.sleep(0.05)
+                fill(filling)
+                time.sleep(0.2)
+            filling.unlink()
+            # It gives up for want of room for its log of transactions, and its operator starts it again.
+            if trial.postgres.postmaster() is None:
+                trial.postgres.start()
+
+        assert UNAVAILABLE in trial.load.kinds()
+
+
+def fill(file: Path) -> None:
+    """Take what room there is."""
+    with file.open("ab", buffering=0) as rest:
+        try:
+            while True:
+                rest.write(bytes(4096))
+        except OSError:
+            return
