@@ -118,6 +118,8 @@ class Postgres:
         os.kill(family[-1], signal.SIGKILL)
         while any(alive(process) for process in family):
             time.sleep(0.02)
+        # While the corpse is listed, PostgreSQL would take it for a server that runs.
+        (self.data / "postmaster.pid").unlink()
 
     def remove(self) -> None:
         """Stop it, whatever state it is in, and delete the data."""

@@ -46,19 +46,29 @@ class Stall(NamedTuple):
     token: str
 
 
+class Closing:
+    """What tells clients to go."""
+
+    def __init__(self) -> None:
+        #: They begin nothing new.
+        self.begun = threading.Event()
+        #: They do not even wait for the answer that they still need.
+        self.now = threading.Event()
+
+
 class Client:
     """One who does what they like, in a thread of their own, and keeps what was acknowledged to them."""
 
-    def __init__(self, stall: Stall, mix: dict[str, float], seed: str, stopped: threading.Event) -> None:
+    def __init__(self, stall: Stall, mix: dict[str, float], seed: str, closing: "Closing") -> None:
         self.stall = stall
         self.answers: list[Answer] = []
         #: The e-mail address under which each acknowledged order was placed, by the order's id.
         self.placed: dict[str, str] = {}
         #: The acknowledged orders that were acknowledged to have moved as well.
         self.paid: list[str] = []
-        self.mix = mix
+        self._mix = mix
         self._chance = random.Random(seed)
-        self._stopped = stopped
+        self._closing = closing
         self._http = HTTPConnection("127.0.0.1", stall.port, timeout=PATIENCE)
         self.thread = threading.Thread(target=self._live, daemon=True)
 
@@ -71,8 +81,8 @@ class Client:
             "move": self._move,
             "sign in": self._sign_in,
         }
-        while not self._stopped.is_set():
-            verbs[self._chance.choices(list(self.mix), list(self.mix.values()))[0]]()
+        while not self._closing.begun.is_set():
+            verbs[self._chance.choices(list(self._mix), list(self._mix.values()))[0]]()
         self._http.close()
 
     def _browse(self) -> None:
@@ -137,31 +147,37 @@ class Client:
             if kind in GOOD:
                 return told
             time.sleep(PAUSE)
-            if not (until_answered and kind.startswith(AGAIN)):
+            if self._closing.now.is_set() or not (until_answered and kind.startswith(AGAIN)):
                 return None
 
 
-#: What clients do while something breaks, by how often.
-SHOPPING = {"browse": 5.0, "search": 2.0, "order": 4.0, "order once": 2.0, "move": 1.0}
+#: What people do while something breaks, by how often: most buy, and some only look.
+BUYERS = {"browse": 5.0, "search": 2.0, "order": 4.0, "order once": 2.0, "move": 1.0}
+LOOKERS = {"browse": 3.0, "search": 1.0}
 
 
 class Load:
-    """Several clients at once."""
+    """Several clients at once; every fourth only looks, so that somebody does while orders fail."""
 
     def __init__(
-        self, stall: Stall, *, clients: int = 16, mix: dict[str, float] = SHOPPING, seed: int = 0
+        self, stall: Stall, *, clients: int = 16, buyers: dict[str, float] = BUYERS, seed: int = 0
     ) -> None:
-        self._stopped = threading.Event()
-        self.clients = [Client(stall, mix, f"{seed} {number}", self._stopped) for number in range(clients)]
+        self._closing = Closing()
+        self.clients = [
+            Client(stall, buyers if number % 4 else LOOKERS, f"{seed} {number}", self._closing)
+            for number in range(clients)
+        ]
 
     def start(self) -> None:
         """Let all of them begin."""
         for client in self.clients:
             client.thread.start()
 
-    def stop(self) -> None:
-        """Let each of them finish what they wait for."""
-        self._stopped.set()
+    def stop(self, *, at_once: bool = False) -> None:
+        """Let each of them finish what they wait for, unless there is no time."""
+        self._closing.begun.set()
+        if at_once:
+            self._closing.now.set()
         for client in self.clients:
             client.thread.join(timeout=3 * PATIENCE)
             assert not client.thread.is_alive(), "a client still waits for an answer to its order"

@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ def rendered(rows: Iterable[dict[str, Any]]) -> str:
     lines = "".join(
         "| " + " | ".join(str(row.get(column, "")) for column in COLUMNS) + " |\n" for row in rows
     )
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
-    return f"Run on {machine}, Python {platform.python_version()}.\n\n{HEAD}{lines}"
+    machine = f"{platform.system()} {platform.machine()} with {os.cpu_count()} processors"
+    packages = ", ".join(f"{name} {version(name)}" for name in ("gunicorn", "peewee", "psycopg2-binary"))
+    return f"Run on {machine}, Python {platform.python_version()}, {packages}.\n\n{HEAD}{lines}"
 
 
 def rewrite(rows: Iterable[dict[str, Any]], page: Path = PAGE) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from tests.faults.clusters import Postgres
 from tests.faults.load import GOOD, Load
-from tests.faults.shop import Balance, Shop, balance
+from tests.faults.shop import Balance, balance
 
 #: Successes in a row of each client that show that all is well, before a fault and after it.
 STEADY = 20
@@ -21,12 +21,13 @@ LOOKING = ("browse", "search")
 class Trial:
     """A block in which a fault lasts, while clients browse and order before, during and after it."""
 
-    def __init__(self, shop: Shop, postgres: Postgres, fault: str, *allowed: str, clients: int = 16) -> None:
-        """Take the fault's name, and the kinds of answers, beside successes, that it may lead to."""
-        self.load = Load(shop.stall, clients=clients)
-        #: Where the orders are looked for at the end.
+    def __init__(self, load: Load, postgres: Postgres, fault: str, *allowed: str) -> None:
+        """Take where the orders must be at the end, and what answers beside successes there may be."""
+        self.load = load
         self.postgres = postgres
         self.fault = fault
+        #: What is told of it in the table of docs/reliability.md, once it is over.
+        self.row: dict[str, Any] = {}
         self.allowed = allowed
 
     def __enter__(self) -> Self:
@@ -38,25 +39,29 @@ class Trial:
 
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         self.ended = time.monotonic()
+        if kind is not None:
+            self.load.stop(at_once=True)
+            return
         try:
-            if kind is None:
-                self.load.until_all_succeed(self.ended, times=STEADY)
-        finally:
-            self.load.stop()
+            self.load.until_all_succeed(self.ended, times=STEADY)
+        except AssertionError:
+            self.load.stop(at_once=True)
+            raise
+        self.load.stop()
 
     def waited(self) -> int:
         """How many requests of before the fault or of its first seconds were answered only after it."""
         early = self.began + HASTE
         return sum(answer.began < early and answer.ended > self.ended for answer in self.load.answers())
 
-    def row(self) -> dict[str, Any]:
-        """What is told of it in the table of docs/reliability.md."""
+    def sum_up(self) -> None:
+        """Fill the row, whatever it tells."""
         self.balance: Balance = balance(self.load, self.postgres)
         answers = self.load.answers()
         orders = [answer.ended for answer in answers if answer.good and answer.verb in ORDERING]
         pages = [answer.ended for answer in answers if answer.good and answer.verb in LOOKING]
         back = next(ended for ended in orders if ended > self.ended)
-        return {
+        self.row |= {
             "fault": self.fault,
             "server": self.postgres.version(),
             "lasted": round(self.ended - self.began, 1),

@@ -10,6 +10,7 @@ from nexus.config import Settings
 from tests.conftest import GIVEN_URL
 from tests.faults.clusters import Postgres, system_programs
 from tests.faults.conftest import ROWS
+from tests.faults.load import Load
 from tests.faults.proxy import Proxy
 from tests.faults.shop import Shop
 from tests.faults.trials import Trial
@@ -18,6 +19,8 @@ from tests.faults.trials import Trial
 Endure = Callable[..., AbstractContextManager[Trial]]
 
 UNAVAILABLE = "503 database_unavailable"
+BUSY = "503 database_busy"
+UNCONFIRMED = "503 commit_unconfirmed"
 IN_PROGRESS = "409 idempotency_in_progress"
 #: Settings of a server with few places for connections and little room for its log of transactions.
 FEW = {"max_connections": "30", "min_wal_size": "2MB", "max_wal_size": "16MB"}
@@ -78,10 +81,13 @@ def endure(shop: Shop, postgres: Postgres, record_property: Callable[[str, objec
     record_property(ROWS, rows)
 
     @contextmanager
-    def begin(fault: str, *allowed: str, kept_by: Postgres = postgres) -> Iterator[Trial]:
-        with Trial(shop, kept_by, fault, *allowed) as trial:
+    def begin(
+        fault: str, *allowed: str, kept_by: Postgres = postgres, load: Load | None = None
+    ) -> Iterator[Trial]:
+        with Trial(load or Load(shop.stall), kept_by, fault, *allowed) as trial:
             yield trial
-        rows.append(trial.row())
+        trial.sum_up()
+        rows.append(trial.row)
         trial.check()
 
     return begin

@@ -3,13 +3,18 @@
 import time
 from functools import partial
 
-from tests.faults.breaking import kill_backend, lock_orders, restart
+from tests.faults.breaking import kill_backend, lock_orders, refuse_writes, restart
 from tests.faults.clusters import Postgres
 from tests.faults.load import GOOD, Load
 from tests.faults.outages.conftest import UNAVAILABLE
 from tests.faults.shop import Shop, balance
 
-FAULTS = (partial(restart, mode="immediate"), kill_backend, partial(lock_orders, seconds=1))
+FAULTS = (
+    partial(restart, mode="immediate"),
+    kill_backend,
+    partial(lock_orders, seconds=1),
+    partial(refuse_writes, seconds=1),
+)
 
 
 def test_faults_in_a_row_lose_no_order_and_end_with_a_shop_that_serves(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.clusters import Postgres, system_programs
-from tests.faults.outages.conftest import FEW, IN_PROGRESS, UNAVAILABLE, Endure
+from tests.faults.outages.conftest import FEW, UNAVAILABLE, UNCONFIRMED, Endure
 
 #: Seconds until somebody notices that the primary is gone, and promotes the standby.
 NOTICED = 5
@@ -60,7 +60,7 @@ def test_what_the_standby_did_not_confirm_is_not_reported_as_safe(
     endure: Endure, postgres: Postgres, standby: Postgres
 ) -> None:
     fault = "fail-over, after COMMITs that the standby did not confirm"
-    with endure(fault, UNAVAILABLE, IN_PROGRESS, kept_by=standby):
+    with endure(fault, UNAVAILABLE, UNCONFIRMED, kept_by=standby):
         standby.kill()
         cancelled = 0
         for _ in range(NOTICED * 10):

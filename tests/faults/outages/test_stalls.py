@@ -3,8 +3,8 @@
 import pytest
 
 from tests.faults.breaking import freeze_backend, lock_orders, reset, slow_down, swallow
-from tests.faults.load import SHOPPING
-from tests.faults.outages.conftest import IN_PROGRESS, UNAVAILABLE, Endure
+from tests.faults.load import BUYERS
+from tests.faults.outages.conftest import BUSY, IN_PROGRESS, UNAVAILABLE, Endure
 from tests.faults.proxy import Proxy
 
 #: Seconds for which nothing moves: longer than any limit of the service.
@@ -13,7 +13,7 @@ LONG = 25
 
 @pytest.mark.long
 def test_a_lock_on_the_orders(endure: Endure) -> None:
-    with endure("orders locked", UNAVAILABLE, IN_PROGRESS) as trial:
+    with endure("orders locked", BUSY, IN_PROGRESS) as trial:
         lock_orders(trial.postgres, LONG)
 
     assert not trial.waited()
@@ -27,7 +27,7 @@ def test_a_frozen_backend(endure: Endure) -> None:
     # One request waits, though not to the end; all others are as ever.
     assert sum(not answer.good for answer in trial.load.answers()) <= 1
     meanwhile = [answer for answer in trial.load.answers() if trial.began < answer.began]
-    assert {answer.verb for answer in meanwhile if answer.ended < trial.ended} == SHOPPING.keys()
+    assert {answer.verb for answer in meanwhile if answer.ended < trial.ended} == BUYERS.keys()
     assert not trial.waited()
 
 
