@@ -12,6 +12,8 @@ from tests.faults.proxy import Proxy
 
 #: The connection of the service that has asked the server something last.
 BUSY = "SELECT pid FROM pg_stat_activity WHERE usename = 'nexus' ORDER BY query_start DESC LIMIT 1"
+#: The same, where it has been answered: one in the midst of its work could hold a latch that all others need.
+IDLE = BUSY.replace("ORDER", "AND state = 'idle' ORDER")
 #: Ends the connections of the service.
 THROW_OUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -69,7 +71,7 @@ def lock_orders(postgres: Postgres, seconds: float) -> None:
 
 def freeze_backend(postgres: Postgres, seconds: float) -> None:
     """Stop a process of the server that works for the service, and let it go on."""
-    for (process,) in postgres.ask(BUSY):
+    for (process,) in postgres.ask(IDLE):
         os.kill(process, signal.SIGSTOP)
         time.sleep(seconds)
         os.kill(process, signal.SIGCONT)

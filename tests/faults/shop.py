@@ -44,7 +44,6 @@ class Shop:
         with log.open("ab") as stderr:
             self.server = Server(root, own, stderr, **changes)
         self.server.wait()
-        self.log = log
         email = "seller@example.com"
         token = self._told("/api/auth/register", {"email": email, "password": PASSWORD})["token"]
         offer = {"name": "Course", "description": "A course of ten lessons", "price": 1000}
