@@ -218,8 +218,9 @@ class Order(Model):
             if moved:
                 metrics.counted().order_steps.labels(status=to).inc()
                 return moved[0]
-            # Locked, which a standby must confirm as a step: the answer to a repetition promises as much.
-            order: Order | None = cls.select().where(which).for_update().first()
+            # Locked, so that whoever is told of a step that was taken before waits for the standby as well.
+            found = cls.select().where(which).for_update("FOR KEY SHARE")  # type: ignore[arg-type]
+            order: Order | None = found.first()
             if order is None:
                 raise NotFound
             if order.status == to:
