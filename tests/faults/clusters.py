@@ -12,12 +12,12 @@ from typing import Any
 
 import psycopg2
 
-from nexus.doctor.way import LIMITS
+from nexus.connection import LIMITS
 from nexus.embedded_home import Home
 from tests.ports import free_port
 
 DATABASE = "nexus"
-#: An ordinary role with the limits that `flask db doctor` advises: no place reserved for the mighty is its.
+#: An ordinary role with the limits that the service sets where a role has none: no place reserved for the mighty is its.
 ROLE = (
     f"CREATE ROLE {DATABASE} LOGIN",
     f"CREATE DATABASE {DATABASE} OWNER {DATABASE}",

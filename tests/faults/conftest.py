@@ -38,6 +38,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     from tests.faults import report
 
     tests = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    tests.sort(key=lambda test: test.nodeid)
     rows = [row for test in tests for name, found in test.user_properties if name == ROWS for row in found]
     if rows:
         terminalreporter.write(f"\n{report.rendered(rows)}")
