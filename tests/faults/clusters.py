@@ -12,20 +12,12 @@ from typing import Any
 
 import psycopg2
 
-from nexus.connection import LIMITS
 from nexus.embedded_home import Home
 from tests.ports import free_port
 
 DATABASE = "nexus"
-#: An ordinary role with the limits that the service sets where a role has none: no place reserved for the mighty is its.
-ROLE = (
-    f"CREATE ROLE {DATABASE} LOGIN",
-    f"CREATE DATABASE {DATABASE} OWNER {DATABASE}",
-    *(
-        f"ALTER ROLE {DATABASE} IN DATABASE {DATABASE} SET {name} = '{limit}'"
-        for name, limit in LIMITS.items()
-    ),
-)
+#: An ordinary role: no place reserved for the mighty is its, and its limits are what the service sets.
+ROLE = (f"CREATE ROLE {DATABASE} LOGIN", f"CREATE DATABASE {DATABASE} OWNER {DATABASE}")
 
 
 def system_programs() -> Path | None:
