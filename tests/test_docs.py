@@ -16,7 +16,7 @@ from nexus.pages.advice import ADVICE, FIELD_ADVICE
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("migrations/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-OURS = ("db", "migrate", "openapi", "orders", "products", "seed", "users")
+OURS = ("db", "migrate", "openapi", "orders", "products", "seed", "studio", "users")
 
 
 def read(name: str) -> str:

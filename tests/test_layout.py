@@ -37,9 +37,13 @@ LAYERS: dict[str, set[str]] = {
         "transfer",
     },
     "nexus.cli.openapi": {"api.openapi"},
+    "nexus.cli.studio": {"cli", "config", "database_url", "db", "embedded", "studio"},
     "nexus.cli.passwords": {"config", "i18n", "security"},
     "nexus.cli.sweep": {"cli", "db", "models"},
     "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
+    "nexus.listing": {"db", "errors", "listing", "models", "paging"},
+    "nexus.studio": {"config", "db", "errors", "i18n", "listing", "models", "pages", "schemas", "security"}
+    | {"studio"},
     "nexus.pages": {"errors", "i18n", "models", "pages", "schemas", "security"},
     "nexus.doctor": {"config", "connection", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
     "nexus.seed": {"config", "db", "models"},

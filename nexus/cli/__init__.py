@@ -15,6 +15,7 @@ from nexus.cli.products import products
 from nexus.cli.rehearse import rehearse
 from nexus.cli.reset import reset
 from nexus.cli.seed import seed
+from nexus.cli.studio import studio
 from nexus.cli.sweep import sweep
 from nexus.cli.transfer import import_file, verify_file
 from nexus.cli.users import users
@@ -29,5 +30,5 @@ def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
     for command in OF_DB:
         db.add_command(command)
-    for command in (db, migrate, openapi, orders, products, seed, users):
+    for command in (db, migrate, openapi, orders, products, seed, studio, users):
         app.cli.add_command(command)

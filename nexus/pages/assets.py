@@ -16,6 +16,7 @@ OURS = files("nexus") / "pages" / "static"
 SWAGGER_UI = files("flask_swagger_ui") / "dist"
 SOURCES: dict[str, Traversable] = {
     "base.css": OURS / "base.css",
+    "data.css": OURS / "data.css",
     "docs.css": OURS / "docs.css",
     "docs.js": OURS / "docs.js",
     "icon.svg": OURS / "icon.svg",

@@ -1,6 +1,7 @@
 """The words of the pages, in English and Russian."""
 
 from nexus.i18n import Locale
+from nexus.pages.data_texts import DATA_TEXTS
 
 TEXTS: dict[str, tuple[str, str]] = {
     # Every page.
@@ -55,6 +56,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "errors.code": ("Code", "Код"),
     "errors.meaning": ("Meaning", "Значение"),
+    # Rows of the database.
+    **DATA_TEXTS,
 }
 
 

@@ -1,0 +1,61 @@
+"""`flask studio`: the data in a browser."""
+
+import os
+import socket
+from dataclasses import replace
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from nexus import embedded
+from nexus.cli.failing import plainly, refuse_pending
+from nexus.config import Settings
+from nexus.database_url import DatabaseURL
+from nexus.db import database, session
+from nexus.studio import create_studio
+from nexus.studio.door import Door
+from nexus.studio.server import open_browser, serve
+
+#: As many as a browser asks for at a time.
+CONNECTIONS = 6
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5555,
+    show_default=True,
+    help="Listen on this port of 127.0.0.1; 0 takes a free one.",
+)
+@click.option("--no-browser", is_flag=True, help="Only print the link.")
+@with_appcontext
+@plainly
+def studio(*, port: int, no_browser: bool) -> None:
+    """Open a window on the data in the browser; it is read-only."""
+    settings: Settings = current_app.config["SETTINGS"]
+    refuse_pending()
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise click.ClickException(
+            f"port {port} cannot be had ({reason}): choose another by --port"
+        ) from None
+    url = settings.direct or DatabaseURL.parse(embedded.url())
+    database.configure(read_only(url), size=CONNECTIONS, wait=settings.pool_wait)
+    door = Door(listener.getsockname()[1])
+    with session():
+        app = create_studio(settings, door)
+    click.echo("the studio is read-only; Ctrl-C ends it; once, this opens it:")
+    click.echo(door.link)
+    if not no_browser:
+        open_browser(door.link)
+    serve(app, listener)
+
+
+def read_only(url: DatabaseURL) -> DatabaseURL:
+    """The same database, in sessions whose every transaction PostgreSQL itself keeps from writing."""
+    options = f"{url.parameters.get('options', '')} -c default_transaction_read_only=on".strip()
+    return replace(url, parameters={**url.parameters, "options": options})

@@ -1,0 +1,44 @@
+"""Which columns people may see, decided one by one: what is not listed is hidden."""
+
+from nexus.models.catalog import DRAFT, LIVE
+from nexus.models.steps import STEPS
+from nexus.models.users import ADMIN, SELLER
+
+TIMES = ("created_at", "updated_at")
+
+#: By table, in the order in which they are shown.
+SHOWN: dict[str, tuple[str, ...]] = {
+    "users": ("id", "email", "role", *TIMES),
+    "products": ("id", "user_id", "name", "description", "price", "currency", "status", *TIMES),
+    "orders": (
+        *("id", "old_id", "seller_id", "product_id", "product_name", "email", "name"),
+        *("status", "amount", "currency", *TIMES),
+    ),
+    "order_events": ("id", "order_id", "at", "from", "to", "actor", "request_id"),
+    "sessions": ("id", "user_id", "user_agent", "address", "refreshed_at", "ended_at", *TIMES),
+    "refresh_tokens": ("session_id", "spent_at", *TIMES),
+    "resets": ("user_id", "expires_at", *TIMES),
+    "idempotency_keys": ("order_id", "product_id", "status", "created_at"),
+    "buckets": ("full_at",),
+    "migratehistory": ("id", "name", "digest", "migrated_at"),
+}
+
+#: What nobody may see: passwords, tokens and keys as hashes, and what says nothing to a person.
+HIDDEN: dict[str, tuple[str, ...]] = {
+    "users": ("password",),
+    "products": ("search",),
+    "refresh_tokens": ("hash",),
+    "resets": ("hash",),
+    "idempotency_keys": ("hash", "body"),
+    "buckets": ("key",),
+}
+
+#: The only values that a column can have.
+CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("users", "role"): (SELLER, ADMIN),
+    ("products", "status"): (LIVE, DRAFT),
+    ("orders", "status"): tuple(STEPS),
+}
+
+#: Conditions of indexes that hold for every row of a table, as PostgreSQL writes them.
+ALWAYS = {"products": "(search IS NOT NULL)"}

@@ -1,0 +1,46 @@
+"""The words of the pages that show rows of the database."""
+
+DATA_TEXTS: dict[str, tuple[str, str]] = {
+    "data.title": ("Data", "Данные"),
+    "data.tables": ("Tables", "Таблицы"),
+    "data.read_only": ("Read-only", "Только чтение"),
+    "data.about": ("about", "примерно"),
+    "data.rows": ("Rows", "Строк"),
+    "data.table": ("Table", "Таблица"),
+    "data.find": ("Find", "Найти"),
+    "data.find.label": (
+        "An id, an e-mail address, or words of a product",
+        "Id, адрес e-mail или слова из товара",
+    ),
+    "data.found_none": ("Nothing was found.", "Ничего не найдено."),
+    "data.filter": ("Filter", "Отобрать"),
+    "data.any": ("any", "любое"),
+    "data.clear": ("Clear filters", "Сбросить отбор"),
+    "data.sort": ("Sort by", "Сортировать по"),
+    "data.down": ("descending", "по убыванию"),
+    "data.up": ("ascending", "по возрастанию"),
+    "data.next": ("Next page", "Следующая страница"),
+    "data.first": ("First page", "Первая страница"),
+    "data.csv": ("Download CSV", "Скачать CSV"),
+    "data.none": ("There are no rows.", "Строк нет."),
+    "data.end": ("These are the last rows.", "Это последние строки."),
+    "data.few": (
+        "The first rows only: what tells the rows of this table apart is secret, so it has no pages.",
+        "Только первые строки: то, чем строки этой таблицы различаются, секретно, и страниц у неё нет.",
+    ),
+    "data.no_list": (
+        "No index finds rows by this, or there can be no such value. Rows of this table are found by:",
+        "По этому нет индекса, или такого значения быть не может. Строки этой таблицы находят по:",
+    ),
+    "data.referring": ("What refers to it", "Что на неё ссылается"),
+    "data.events": ("What happened to it", "Что с ним происходило"),
+    "data.problem": ("That did not work", "Не получилось"),
+    "data.closed": ("The studio is closed to you", "Студия закрыта"),
+    "data.closed.lead": (
+        "The link that `flask studio` prints opens it, once. Start the command again for another link.",
+        (
+            "Её открывает, и только раз, ссылка, которую печатает `flask studio`. За другой ссылкой "
+            "запустите команду снова."
+        ),
+    ),
+}

@@ -1,0 +1,61 @@
+"""Who gets into the studio: whoever has the link, once, by its one address."""
+
+import pytest
+from flask import Flask
+
+from nexus.config import Settings
+from nexus.studio.door import Door
+from tests.studio.conftest import PORT, studio
+
+
+def test_the_link_opens_once_and_the_cookie_from_then_on(app: Flask, settings: Settings) -> None:
+    door = Door(PORT)
+    first, second = studio(settings, door), studio(settings, door)
+    link = door.link
+
+    assert first.get("/").status_code == 403
+    assert first.get("/open?key=é").status_code == 403
+    entered = first.get(link)
+    assert (entered.status_code, entered.location) == (303, "/")
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} < set(entered.headers["Set-Cookie"].split("; "))
+    assert first.get("/").status_code == 200
+    refused = second.get(link)
+    assert refused.status_code == 403
+    assert "Set-Cookie" not in refused.headers
+    assert second.get("/").status_code == 403
+
+
+def test_a_cookie_of_another_run_opens_nothing(app: Flask, settings: Settings) -> None:
+    earlier, later = Door(PORT), Door(PORT)
+    client = studio(settings, earlier)
+    client.get(earlier.link)
+    cookie = client.get_cookie(earlier.cookie, "127.0.0.1")
+    assert cookie is not None
+
+    other = studio(settings, later)
+    other.set_cookie(later.cookie, cookie.value, domain="127.0.0.1")
+
+    assert other.get("/").status_code == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:5555", "localhost:5555", "127.0.0.1", ""])
+def test_no_other_name_of_the_machine_is_answered(app: Flask, settings: Settings, host: str) -> None:
+    door = Door(PORT)
+    client = studio(settings, door)
+    client.get(door.link)
+
+    assert client.get("/", headers={"Host": host}).status_code == 421
+    assert client.get(Door(PORT).link, headers={"Host": host}).status_code == 421
+    assert client.get("/").status_code == 200
+
+
+def test_every_page_is_kept_by_nobody_and_loads_nothing_of_others(app: Flask, settings: Settings) -> None:
+    door = Door(PORT)
+    client = studio(settings, door)
+    client.get(door.link)
+
+    for path, status in (("/", 200), ("/tables/orders", 200), ("/tables/nothing", 404), ("/nothing", 404)):
+        answer = client.get(path)
+        assert answer.status_code == status
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")

@@ -1,0 +1,157 @@
+"""What the studio shows: all tables, lists and rows, with few queries and no secret."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import unescape
+
+from flask.testing import FlaskClient
+
+from nexus.db import database
+from nexus.listing.columns import SHOWN
+from nexus.models.accounts import Reset
+from nexus.models.users import User
+from tests.factories import Person
+
+#: More than this no page may ask of the database.
+QUERIES = 5
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The statements that are run meanwhile."""
+    seen: list[str] = []
+
+    def note(event: object) -> None:
+        seen.append(str(event.sql))  # type: ignore[attr-defined]
+
+    database.query_hooks.append(note)
+    try:
+        yield seen
+    finally:
+        database.query_hooks.remove(note)
+
+
+def text(client: FlaskClient, path: str, status: int = 200) -> str:
+    """A page's source."""
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+def keys(page: str, table: str) -> list[str]:
+    """The keys of the rows that a page lists, in its order."""
+    return re.findall(rf'<tr><td[^>]*><a href="/tables/{table}/([^"]+)"', page)
+
+
+def link(page: str, label: str) -> str:
+    """Where the last link with a label leads."""
+    *_, found = re.findall(rf'<a [^>]*?href="([^"]+)"[^>]*>{label}</a>', page)
+    return unescape(found)
+
+
+def test_every_page_asks_little_and_shows_no_secret(reader: FlaskClient, seller: Person) -> None:
+    order = seller.order(seller.product()["id"])
+    with database.connection_context():
+        Reset.make(User.by_id(seller.id).get())
+        secrets = [
+            value
+            for statement in (
+                "SELECT password FROM users",
+                "SELECT hash FROM refresh_tokens",
+                "SELECT hash FROM resets",
+                "SELECT hash FROM idempotency_keys",
+            )
+            for (value,) in database.execute_sql(statement).fetchall()
+        ]
+    rows = [f"/tables/orders/{order['id']}", f"/tables/users/{seller.id}"]
+    rows += [f"/tables/products/{order['productId']}", "/find?q=course", f"/find?q={order['email']}"]
+
+    for path in ["/", *(f"/tables/{name}" for name in SHOWN), *(f"/csv/{name}" for name in SHOWN), *rows]:
+        with counted() as queries:
+            page = text(reader, path)
+        assert len(queries) <= QUERIES, path
+        assert "count(*)" not in " ".join(queries).lower().replace("(select count(*) from (select", "")
+        assert len(secrets) >= 3
+        assert not [secret for secret in secrets if secret in page], path
+
+
+def test_an_order_leads_to_all_that_belongs_to_it_and_back(reader: FlaskClient, seller: Person) -> None:
+    product = seller.product(name="A course")
+    order = seller.order(product["id"])
+    seller.patch(f"/api/orders/{order['id']}", {"status": "paid"})
+
+    page = text(reader, f"/tables/orders/{order['id']}")
+    there = text(reader, f"/tables/products/{product['id']}")
+
+    assert f'href="/tables/products/{product["id"]}"' in page
+    assert f'href="/tables/users/{seller.id}"' in page
+    assert re.findall(r"<td>(created|paid)</td>", page.partition("What happened to it")[2])[-1:] == ["paid"]
+    assert keys(text(reader, link(there, "orders")), "orders") == [order["id"]]
+    assert text(reader, link(text(reader, f"/tables/users/{seller.id}"), "products")).count("A course") == 1
+
+
+def test_rows_are_found_by_id_address_and_words(reader: FlaskClient, seller: Person) -> None:
+    product = seller.product(name="Watercolours", status="draft")
+    order = seller.order(seller.product()["id"], email="Buyer@example.com")
+
+    for q in (order["id"], "buyer@EXAMPLE.com"):
+        assert keys(text(reader, f"/find?q={q}"), "orders") == [order["id"]]
+    for q in ("watercolour", str(product["id"])):
+        assert str(product["id"]) in keys(text(reader, f"/find?q={q}"), "products")
+    assert str(seller.id) in keys(text(reader, "/find?q=seller@example.com"), "users")
+    assert "Nothing was found" in text(reader, "/find?q=%00")
+
+
+def test_a_list_is_paged_sorted_and_filtered_to_its_end(reader: FlaskClient, seller: Person) -> None:
+    for price in [*range(60), *range(55)]:
+        seller.product(price=price)
+    ids = {"up": [], "down": []}  # type: dict[str, list[str]]
+
+    for order, found in ids.items():
+        page = text(reader, f"/tables/products?is.user_id={seller.id}&sort=price&order={order}")
+        found += keys(page, "products")
+        while "Next page" in page:
+            page = text(reader, link(page, "Next page"))
+            found += keys(page, "products")
+        assert "These are the last rows" in page
+
+    assert len(set(ids["up"])) == 115
+    assert ids["up"] == ids["down"][::-1]
+    first = text(reader, "/tables/products?sort=price&order=up")
+    assert link(first, "price <span.*?</span>").endswith("sort=price&order=down")
+
+
+def test_what_no_index_carries_is_refused_with_what_one_does(reader: FlaskClient) -> None:
+    for query in ("is.status=paid&is.product_id=1", "is.name=x", "is.product_id=x", "sort=amount"):
+        page = text(reader, f"/tables/orders?{query}", 404)
+        assert "<code>seller_id</code> + <code>status</code>" in page
+    for path in (
+        "/tables/users?is.password=x",
+        "/tables/products?sort=search",
+        "/tables/refresh_tokens?sort=hash",
+    ):
+        text(reader, path, 404)
+    for path in ("/tables/buckets/x", "/tables/orders/x", "/tables/pg_class", "/csv/pg_class"):
+        text(reader, path, 404)
+
+
+def test_csv_holds_the_whole_list_and_no_formula(reader: FlaskClient, seller: Person) -> None:
+    seller.product(name="=1+1", price=5)
+    seller.product(name="plain", price=6)
+
+    answer = reader.get("/csv/products?sort=price&order=up")
+    header, *rows = csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"), newline=""))
+
+    assert tuple(header) == SHOWN["products"]
+    assert [row[2] for row in rows] == ["'=1+1", "plain"]
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="products.csv"'
+
+
+def test_the_pages_speak_russian_too(reader: FlaskClient) -> None:
+    page = reader.get("/tables/orders", headers={"Accept-Language": "ru"})
+
+    assert page.headers["Content-Language"] == "ru"
+    assert "Отобрать" in page.text
