@@ -22,6 +22,7 @@ CONNECTIONS = 6
 
 
 @click.command()
+@click.option("--write", is_flag=True, help="Let rows be changed, within the rules of the shop.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -32,8 +33,8 @@ CONNECTIONS = 6
 @click.option("--no-browser", is_flag=True, help="Only print the link.")
 @with_appcontext
 @plainly
-def studio(*, port: int, no_browser: bool) -> None:
-    """Open a window on the data in the browser; it is read-only."""
+def studio(*, write: bool, port: int, no_browser: bool) -> None:
+    """Open a window on the data in the browser; it is read-only unless --write is given."""
     settings: Settings = current_app.config["SETTINGS"]
     refuse_pending()
     try:
@@ -44,11 +45,12 @@ def studio(*, port: int, no_browser: bool) -> None:
             f"port {port} cannot be had ({reason}): choose another by --port"
         ) from None
     url = settings.direct or DatabaseURL.parse(embedded.url())
-    database.configure(read_only(url), size=CONNECTIONS, wait=settings.pool_wait)
+    database.configure(url if write else read_only(url), size=CONNECTIONS, wait=settings.pool_wait)
     door = Door(listener.getsockname()[1])
     with session():
-        app = create_studio(settings, door)
-    click.echo("the studio is read-only; Ctrl-C ends it; once, this opens it:")
+        app = create_studio(settings, door, write=write)
+    mode = "open for changes" if write else "read-only"
+    click.echo(f"the studio is {mode}; Ctrl-C ends it; once, this opens it:")
     click.echo(door.link)
     if not no_browser:
         open_browser(door.link)

@@ -4,6 +4,7 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
     "data.title": ("Data", "Данные"),
     "data.tables": ("Tables", "Таблицы"),
     "data.read_only": ("Read-only", "Только чтение"),
+    "data.writing": ("Changes are possible", "Можно менять"),
     "data.about": ("about", "примерно"),
     "data.rows": ("Rows", "Строк"),
     "data.table": ("Table", "Таблица"),
@@ -43,4 +44,10 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
             "запустите команду снова."
         ),
     ),
+    "data.not_done": ("Nothing was changed.", "Ничего не изменено."),
+    "data.move": ("Move the order to", "Перевести заказ в"),
+    "data.no_steps": ("This order has no steps left.", "Шагов у этого заказа не осталось."),
+    "data.change": ("Change", "Изменить"),
+    "data.save": ("Save", "Сохранить"),
+    "data.end_sessions": ("End all sessions", "Завершить все сеансы"),
 }

@@ -1,7 +1,9 @@
 """The studio: a window on the data in a browser, for whoever sits at this machine and runs `flask studio`."""
 
+from uuid import uuid4
+
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from nexus.config import Settings
@@ -11,25 +13,37 @@ from nexus.i18n import locale, message
 from nexus.listing.tables import read_tables
 from nexus.pages import assets
 from nexus.pages.page import show
+from nexus.studio.changes import changes
 from nexus.studio.door import Door
 from nexus.studio.views import studio
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-def create_studio(settings: Settings, door: Door) -> Flask:
-    """The application behind a door, over the tables that the database has at this moment."""
+def create_studio(settings: Settings, door: Door, *, write: bool = False) -> Flask:
+    """The application behind a door, over the tables that the database has at this moment.
+
+    `write` lets rows be changed by the verbs of the models.
+    """
     app = Flask("nexus.studio", static_folder=None)
     app.config.update(
         DEFAULT_LOCALE=settings.default_locale,
         CORS_ORIGINS=(),
         TABLES=read_tables(),
+        WRITE=write,
     )
-    # A template whose condition is false leaves no empty line, and one that asks for nothing is a mistake.
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    # The pages of rows may be served by others too, and link to those of who serves them.
+    app.jinja_env.globals.update(here=studio.name, form_token=door.form_token)
+
+    @app.before_request
+    def number() -> None:
+        g.request_id = uuid4().hex
+
     door.init_app(app)
     assets.init_app(app)
     app.register_blueprint(studio)
+    if write:
+        app.register_blueprint(changes)
 
     @app.after_request
     def tell(response: Response) -> Response:

@@ -5,7 +5,7 @@ from threading import Lock
 
 from flask import Blueprint, Flask, Response, current_app, redirect, request, url_for
 
-from nexus.errors import Forbidden
+from nexus.errors import CrossOrigin
 from nexus.pages.page import show
 from nexus.security.origins import CHANGING, refuse_cross_origin
 
@@ -33,7 +33,6 @@ class Door:
     def init_app(self, app: Flask) -> None:
         """Stand before everything but the assets, which are no secret."""
         app.extensions["door"] = self
-        app.jinja_env.globals["form_token"] = self.form_token
         app.before_request(self._admit)
         app.register_blueprint(door)
 
@@ -60,7 +59,7 @@ class Door:
         if request.method in CHANGING:
             refuse_cross_origin()
             if not _same(request.form.get("form_token", ""), self.form_token):
-                raise Forbidden
+                raise CrossOrigin
         return None
 
 

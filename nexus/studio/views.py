@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -16,6 +16,7 @@ from nexus.listing.finding import find
 from nexus.listing.rows import COUNTED, Listing, Row, estimates, listing, referring
 from nexus.listing.rows import row as read_row
 from nexus.listing.tables import Table
+from nexus.models.steps import STEPS
 from nexus.pages.page import show
 from nexus.schemas.fields import rfc3339
 from nexus.schemas.orders_csv import MARK, guarded
@@ -90,11 +91,15 @@ def download(name: str) -> Response:
 @studio.get("/tables/<name>/<key>")
 def row(name: str, key: str) -> Response:
     """One row: all of it that may be seen, what it refers to, what refers to it, and an order's events."""
-    table = _table(name)
-    values = read_row(table, key)
+    return row_page(_table(name), key)
+
+
+def row_page(table: Table, key: str, *, problems: Sequence[str] = (), status: int = 200) -> Response:
+    """The page of a row, with what is wrong about a change to it."""
     tables = _tables()
+    values = read_row(table, key)
     events = _events(tables["order_events"], key) if table.name == "orders" else None
-    return show(
+    response = show(
         "data_row.html",
         tables=tables,
         table=table,
@@ -103,8 +108,12 @@ def row(name: str, key: str) -> Response:
         referring=referring(tables, table, values[table.key.name]),
         counted=COUNTED,
         events=events,
+        problems=problems,
+        steps=STEPS,
         cell=cell,
     )
+    response.status_code = status
+    return response
 
 
 def cell(value: Any, *, short: bool = False) -> str:

@@ -25,10 +25,10 @@ class Browser(FlaskClient):
         return super().open(*arguments, base_url=f"http://{HOST}", **options)
 
 
-def studio(settings: Settings, door: Door) -> FlaskClient:
+def studio(settings: Settings, door: Door, *, write: bool = False) -> FlaskClient:
     """A browser before a studio, that nobody has let in yet."""
     with database.connection_context():
-        made = create_studio(settings, door)
+        made = create_studio(settings, door, write=write)
     made.test_client_class = Browser
     return made.test_client()
 

@@ -1,0 +1,147 @@
+"""What can be changed with `--write`, and what nobody can."""
+
+import re
+from html import unescape
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from nexus.config import Settings
+from nexus.studio.door import Door
+from tests.factories import Person
+from tests.sql import query
+from tests.studio.conftest import HOST, PORT, studio
+
+
+@pytest.fixture
+def writer(app: Flask, settings: Settings) -> FlaskClient:
+    """Somebody who came by the link of a studio that is open for changes."""
+    door = Door(PORT)
+    client = studio(settings, door, write=True)
+    assert client.get(door.link).status_code == 303
+    return client
+
+
+def form(client: FlaskClient, path: str) -> dict[str, str]:
+    """The hidden fields of the first form for changes on a page, and what stands in the others."""
+    page = client.get(path).text.partition('method="post"')[2].partition("</form>")[0]
+    fields = dict(re.findall(r'<input (?:type="hidden" )?name="(\w+)" value="([^"]*)"', page))
+    fields |= dict(re.findall(r'<textarea name="(\w+)"[^>]*>\n(.*?)</textarea>', page, re.S))
+    for name, options in re.findall(r'<select name="(\w+)">(.*?)</select>', page, re.S):
+        (fields[name],) = re.findall(r"<option selected>(\w+)", options)
+    return {name: unescape(value) for name, value in fields.items()}
+
+
+def send(client: FlaskClient, path: str, **fields: str) -> TestResponse:
+    """Send a form as a browser does from the studio's own page."""
+    return client.post(path, data=fields, headers={"Origin": f"http://{HOST}"})
+
+
+def problem(answer: TestResponse) -> str:
+    """What the page says of why nothing was changed."""
+    assert "Nothing was changed" in answer.text
+    (found,) = re.findall(r"<ul><li>(.*?)</li></ul>", answer.text.partition('role="alert"')[2], re.S)
+    return unescape(found)
+
+
+def test_an_order_moves_by_its_steps_alone(writer: FlaskClient, seller: Person, settings: Settings) -> None:
+    order = seller.order(seller.product()["id"])["id"]
+    page, path = f"/tables/orders/{order}", f"/change/orders/{order}"
+    token = form(writer, page)["form_token"]
+
+    assert re.findall(r'name="status" value="(\w+)"', writer.get(page).text) == [
+        "processing",
+        "paid",
+        "cancelled",
+    ]
+    illegal = send(writer, path, form_token=token, status="refunded")
+    legal = send(writer, path, form_token=token, status="paid")
+
+    assert (illegal.status_code, problem(illegal)) == (409, "The order cannot move to this status.")
+    assert (legal.status_code, legal.location) == (303, page)
+    assert send(writer, path, form_token=token, status="created").status_code == 409
+    (event,) = query(settings, "SELECT actor, request_id FROM order_events WHERE \"to\" = 'paid'")
+    assert event[0] == "operator"
+    assert re.fullmatch("[0-9a-f]{32}", event[1])
+
+
+def test_a_product_changes_in_what_was_written_and_in_nothing_else(
+    writer: FlaskClient, seller: Person, settings: Settings
+) -> None:
+    product = seller.product(price=700)["id"]
+    # As imported text may be: longer than a form takes, with line breaks that a browser would make its own.
+    query(settings, "UPDATE products SET name = repeat('x', 300), description = E'\\na\\nb\\r\\nc'")
+    page, path = f"/tables/products/{product}", f"/change/products/{product}"
+    given = form(writer, page)
+    given["description"] = given["description"].replace("\r\n", "\n").replace("\n", "\r\n")
+
+    assert send(writer, path, **{**given, "price": "800"}).status_code == 303
+
+    assert query(settings, "SELECT length(name), description, price, status FROM products") == [
+        (300, "\na\nb\r\nc", 800, "live")
+    ]
+    late = send(writer, path, **{**given, "price": "900"})
+    assert (late.status_code, query(settings, "SELECT price FROM products")) == (412, [(800,)])
+
+
+def test_a_product_keeps_what_the_api_would_refuse(
+    writer: FlaskClient, seller: Person, settings: Settings
+) -> None:
+    product = seller.product(price=700)["id"]
+    given = form(writer, f"/tables/products/{product}")
+
+    for wrong, says in (
+        ({"price": "-1"}, "price must be 0 or more"),
+        ({"price": "cheap"}, "price must be a whole number"),
+        ({"name": ""}, "name needs at least 1 characters"),
+        ({"status": "sold"}, "status must be one of: live, draft"),
+    ):
+        answer = send(writer, f"/change/products/{product}", **{**given, **wrong})
+        assert answer.status_code == 400
+        assert problem(answer) == says
+    assert query(settings, "SELECT name, price, status FROM products") == [("Course", 700, "live")]
+
+
+def test_a_role_is_preselected_and_changed(writer: FlaskClient, seller: Person, settings: Settings) -> None:
+    query(settings, "UPDATE users SET role = 'admin'")
+    page, path = f"/tables/users/{seller.id}", f"/change/users/{seller.id}"
+    given = form(writer, page)
+
+    assert send(writer, f"{path}/role", **given).status_code == 303
+    assert query(settings, "SELECT role FROM users") == [("admin",)]
+    assert send(writer, f"{path}/role", **{**given, "role": "owner"}).status_code == 400
+    assert send(writer, f"{path}/role", **{**given, "role": "seller"}).status_code == 303
+    assert query(settings, "SELECT role FROM users") == [("seller",)]
+    assert send(writer, f"{path}/sessions", form_token=given["form_token"]).status_code == 303
+    assert seller.get("/api/auth/me").status_code == 401
+
+
+def test_a_form_of_another_page_changes_nothing(
+    writer: FlaskClient, seller: Person, settings: Settings
+) -> None:
+    order = seller.order(seller.product()["id"])["id"]
+    path = f"/change/orders/{order}"
+    token = form(writer, f"/tables/orders/{order}")["form_token"]
+
+    for fields, origin in (
+        ({"status": "paid"}, f"http://{HOST}"),
+        ({"status": "paid", "form_token": "é"}, f"http://{HOST}"),
+        ({"status": "paid", "form_token": token}, "http://127.0.0.1:8000"),
+    ):
+        answer = writer.post(path, data=fields, headers={"Origin": origin})
+        assert answer.status_code == 403
+    assert query(settings, "SELECT status FROM orders") == [("created",)]
+
+
+def test_a_read_only_studio_has_no_forms_and_takes_none(
+    reader: FlaskClient, seller: Person, settings: Settings
+) -> None:
+    order = seller.order(seller.product()["id"])["id"]
+    token = reader.application.extensions["door"].form_token
+
+    for path in (f"/tables/orders/{order}", f"/tables/users/{seller.id}"):
+        assert 'method="post"' not in reader.get(path).text
+    assert send(reader, f"/change/orders/{order}", form_token=token, status="paid").status_code == 404
+    assert query(settings, "SELECT status FROM orders") == [("created",)]
