@@ -1,6 +1,6 @@
 """Rows of a table, found, sorted and paged as far as its indexes carry; every statement is bounded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -53,10 +53,10 @@ class Listing:
     def page(self, cursor: str | None, *, limit: int = ROWS) -> Page[Row]:
         """One page, equally fast at any depth, in one statement."""
         if not self.table.pageable:
-            return Page(self._read(None, ROWS_WITHOUT_KEY), None)
+            return Page(self.rows(None, ROWS_WITHOUT_KEY), None)
         terms = self.table.sorts(frozenset(self.filters))[self.sort].terms
         return pages(
-            self._read,
+            self.rows,
             place=lambda row: row.place,
             kinds=[KINDS.get(term.column.type, str) for term in terms],
             limit=limit,
@@ -75,10 +75,11 @@ class Listing:
             if cursor is None:
                 return
 
-    def _read(self, place: tuple[Any, ...] | None, count: int) -> list[Row]:
+    def rows(self, place: Sequence[Any] | None, count: int) -> list[Row]:
+        """The first rows after a place (None: of all), at most so many."""
         table, names = self.table, frozenset(self.filters)
-        terms = table.sorts(names)[self.sort].terms
-        conditions, values = [], []
+        terms, condition = table.sorts(names)[self.sort]
+        conditions, values = [condition] if condition else [], []
         for term in table.compared(names) if names else ():
             conditions.append(f"{term.sql} = {term.of(f'%s::{term.column.type}')}")
             values.append(self.filters[term.column.name])

@@ -91,12 +91,16 @@ class Index(NamedTuple):
 
     terms: tuple[Term, ...]
     unique: bool
+    #: What holds for every row, and must be said for PostgreSQL to take the index; None: nothing.
+    condition: str | None
 
 
 class Sort(NamedTuple):
     """An order of rows that an index carries: by what, ending with the table's key, all one way."""
 
     terms: tuple[Term, ...]
+    #: The index's.
+    condition: str | None = None
 
     @property
     def name(self) -> str:
@@ -173,8 +177,8 @@ class Table:
                 or any(term.column == self.key or term.column.is_time for term in rest)
             )
             if one_way and told_apart and not any(term.column.nullable for term in rest):
-                terms = (*takewhile(lambda term: term.sql != key.sql, rest), key)
-                found.setdefault(terms[0].column.name, Sort(terms))
+                terms = (*takewhile(lambda term: term.column != self.key, rest), key)
+                found.setdefault(terms[0].column.name, Sort(terms, index.condition))
         first = ("created_at", "at", key.column.name)
         names_in_order = sorted(found, key=lambda name: first.index(name) if name in first else len(first))
         return {name: found[name] for name in names_in_order} or {key.column.name: Sort((key,))}
@@ -210,7 +214,7 @@ def read_tables() -> dict[str, Table]:
             keys[table] = terms[0].column
         is_whole = condition is None or condition == ALWAYS.get(table)
         if is_whole and all(term.column.name in SHOWN.get(table, ()) for term in terms):
-            indexes.setdefault(table, []).append(Index(tuple(terms), unique))
+            indexes.setdefault(table, []).append(Index(tuple(terms), unique, condition))
     return {
         table: Table(
             name=table,
