@@ -43,7 +43,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
     "nexus.listing": {"db", "errors", "listing", "models", "paging"},
     "nexus.studio": {"config", "db", "errors", "i18n", "listing", "models", "pages", "schemas", "security"}
-    | {"studio"},
+    | {"outages", "studio"},
     "nexus.pages": {"errors", "i18n", "models", "pages", "schemas", "security"},
     "nexus.doctor": {"config", "connection", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
     "nexus.seed": {"config", "db", "models"},

@@ -17,8 +17,8 @@ from nexus.studio import create_studio
 from nexus.studio.door import Door
 from nexus.studio.server import open_browser, serve
 
-#: As many as a browser asks for at a time.
-CONNECTIONS = 6
+#: More than a browser asks for at a time, which is six.
+CONNECTIONS = 10
 
 
 @click.command()

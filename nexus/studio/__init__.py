@@ -7,10 +7,11 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from nexus.config import Settings
-from nexus.db import OUTAGES
-from nexus.errors import DatabaseUnavailable, InternalError, NexusError, NotFound
+from nexus.db import OUTAGES, reason
+from nexus.errors import InternalError, NexusError, NotFound
 from nexus.i18n import locale, message
 from nexus.listing.tables import read_tables
+from nexus.outages import meaning
 from nexus.pages import assets
 from nexus.pages.page import show
 from nexus.studio.changes import changes
@@ -58,7 +59,8 @@ def create_studio(settings: Settings, door: Door, *, write: bool = False) -> Fla
         if isinstance(error, HTTPException):
             error = NotFound() if error.code in (404, 405) else InternalError()
         if isinstance(error, OUTAGES):
-            error = DatabaseUnavailable("")
+            log.error("database unavailable", reason=reason(error))
+            error = meaning(error)
         if not isinstance(error, NexusError):
             log.error("unforeseen error", exc_info=error)
             error = InternalError()
