@@ -11,8 +11,8 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "users": ("id", "email", "role", *TIMES),
     "products": ("id", "user_id", "name", "description", "price", "currency", "status", *TIMES),
     "orders": (
-        *("id", "old_id", "seller_id", "product_id", "product_name", "email", "name"),
-        *("status", "amount", "currency", *TIMES),
+        *("id", "status", "amount", "currency", "product_id", "product_name"),
+        *("email", "name", "seller_id", *TIMES, "old_id"),
     ),
     "order_events": ("id", "order_id", "at", "from", "to", "actor", "request_id"),
     "sessions": ("id", "user_id", "user_agent", "address", "refreshed_at", "ended_at", *TIMES),
