@@ -24,7 +24,7 @@ except SettingsError as error:
 bind = f"{'127.0.0.1' if _settings.development else '0.0.0.0'}:{_settings.port}"  # noqa: S104
 workers = _settings.web_concurrency
 # gunicorn's threads wait for clients, so that forty slow ones stop the service; in ours the loop waits.
-worker_class = "nexus.worker.Worker"
+worker_class = "nexus.serving.worker.Worker"
 # Requests mostly wait for the database, and argon2id runs outside the interpreter lock.
 threads = 4
 # Clients of a process, those between two requests included. They are files to the system, which often allows

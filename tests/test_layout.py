@@ -43,17 +43,15 @@ LAYERS: dict[str, set[str]] = {
     "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
     "nexus.listing": {"db", "errors", "listing", "models", "paging"},
     "nexus.studio": {"config", "db", "errors", "i18n", "listing", "models", "pages", "schemas", "security"}
-    | {"outages", "studio"},
+    | {"studio"},
     "nexus.pages": {"errors", "i18n", "models", "pages", "schemas", "security"},
-    "nexus.doctor": {"config", "connection", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
+    "nexus.doctor": {"config", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
     "nexus.seed": {"config", "db", "models"},
     "nexus.sample": {"config"},
     "nexus.scale": {"config", "db", "sample", "security.passwords", "seed"},
     "nexus.bench": {"config", "db", "models", "paging"},
     "nexus.server": {"config", "doctor.start", "env_file", "limits", "lines", "metric_files"},
-    "nexus.worker": {"peer"},
-    "nexus.peer": {"arrival"},
-    "nexus.arrival": {"limits"},
+    "nexus.serving": {"limits", "serving"},
     "nexus.observe": {"config", "db", "lines", "metrics", "tracing"},
     "nexus.sentry": {"config"},
     "nexus.tracing": {"config"},
@@ -71,13 +69,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.migrate.scratch": {"database_url", "db", "embedded", "errors", "migrate", "postgres_programs"},
     "nexus.migrate.declared": {"migrate", "models"},
     "nexus.models": {"db", "errors", "metrics", "models", "rates", "security.passwords"},
-    "nexus.db": {"circuit", "config", "connection", "errors", "outages", "pool", "problems"},
-    "nexus.pool": {"circuit", "connection", "database_url", "metrics", "outages", "retrying", "watchdog"},
-    "nexus.circuit": {"outages"},
-    "nexus.retrying": {"outages"},
-    "nexus.watchdog": {"connection"},
-    "nexus.connection": {"database_url", "embedded", "errors", "outages"},
-    "nexus.outages": {"embedded", "errors"},
+    "nexus.db": {"config", "database_url", "db", "embedded", "errors", "metrics", "problems"},
     "nexus.problems": {"errors", "i18n", "sentry"},
     "nexus.config": {"database_url", "env_file", "proxies", "rates", "setting_problems", "signing_keys"},
     "nexus.setting_problems": {"signing_keys"},
@@ -95,7 +87,7 @@ LEAVES = {
     "nexus.security.passwords",
 }
 LEAVES |= {"nexus.env_file", "nexus.security.russian", "nexus.proxies", "nexus.rates", "nexus.signing_keys"}
-PEEWEE = {"nexus.db", "nexus.migrate", "nexus.models", "nexus.observe", "nexus.outages", "nexus.pool"}
+PEEWEE = {"nexus.db", "nexus.migrate", "nexus.models", "nexus.observe"}
 TOP = {"pyproject.toml", "requirements.txt", "wsgi.py", "nexus", "migrations", "seed", "tests", "docs"} | {
     "Procfile",
     "README.md",

@@ -5,7 +5,7 @@ import statistics
 import time
 from contextlib import suppress
 
-from nexus.connection import LIMITS
+from nexus.db.connection import LIMITS
 from nexus.doctor.finding import Verdict, fail, ok, warn
 from nexus.doctor.visit import Visit
 

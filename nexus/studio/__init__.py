@@ -8,10 +8,10 @@ from werkzeug.exceptions import HTTPException
 
 from nexus.config import Settings
 from nexus.db import OUTAGES, reason
+from nexus.db.outages import meaning
 from nexus.errors import InternalError, NexusError, NotFound
 from nexus.i18n import locale, message
 from nexus.listing.tables import read_tables
-from nexus.outages import meaning
 from nexus.pages import assets
 from nexus.pages.page import show
 from nexus.studio.changes import changes

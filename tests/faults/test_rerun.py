@@ -10,7 +10,7 @@ from flask import Flask
 
 from nexus.config import Settings
 from nexus.db import connect, database
-from nexus.retrying import only_reads
+from nexus.db.retrying import only_reads
 from tests.factories import Person
 from tests.locks import until_someone_waits
 from tests.sql import query

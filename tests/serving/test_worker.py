@@ -42,7 +42,7 @@ LEANED_ON: dict[Any, str] = {
     ChunkedReader.parse_chunk_size: "997c6693",
     Arbiter.reload: "fec344d2",
 }
-ADVICE = "read the change, see that nexus/worker.py still fits, and write down the new hash"
+ADVICE = "read the change, see that nexus/serving/worker.py still fits, and write down the new hash"
 
 
 @pytest.mark.parametrize("part", LEANED_ON, ids=lambda part: part.__qualname__)

@@ -9,12 +9,12 @@ from typing import Any, ParamSpec, TypeVar
 from playhouse.pool import MaxConnectionsExceeded, PoolConnection, PooledPostgresqlDatabase
 
 from nexus import metrics
-from nexus.circuit import Circuit
-from nexus.connection import LostServer, WrongServer, connect, connect_to_serve, hung_up
 from nexus.database_url import DatabaseURL
-from nexus.outages import OUTAGES, cause
-from nexus.retrying import only_reads, until_through
-from nexus.watchdog import Watchdog
+from nexus.db.circuit import Circuit
+from nexus.db.connection import LostServer, WrongServer, connect, connect_to_serve, hung_up
+from nexus.db.outages import OUTAGES, cause
+from nexus.db.retrying import only_reads, until_through
+from nexus.db.watchdog import Watchdog
 
 #: Limits are for the web process; a command takes the time that it needs. Behind a pooler the setting could
 #: outlive the command in another's hands, so there, where process numbers differ, it is left alone.

@@ -6,8 +6,8 @@ from threading import Semaphore
 
 import pytest
 
-from nexus import peer
-from nexus.peer import AHEAD, Outbox
+from nexus.serving import peer
+from nexus.serving.peer import AHEAD, Outbox
 
 #: More than what the system keeps, and what we do.
 MUCH = b"x" * (2 * AHEAD)

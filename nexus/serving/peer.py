@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
-from nexus.arrival import Arrival
+from nexus.serving.arrival import Arrival
 
 #: Bytes of a streamed answer that are made ahead of its reader.
 AHEAD = 4_194_304

@@ -14,8 +14,8 @@ import psycopg2.extensions
 
 from nexus import embedded
 from nexus.database_url import DatabaseURL
+from nexus.db.outages import ENDED, READ_ONLY
 from nexus.errors import CommitUnconfirmed
-from nexus.outages import ENDED, READ_ONLY
 
 #: What a request can need at most, and what gunicorn would give up on.
 LIMITS = {

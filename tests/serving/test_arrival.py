@@ -7,8 +7,8 @@ from gunicorn.config import Config  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.arrival import Arrival
 from nexus.limits import MAX_BODY, MAX_ENCODED, MAX_HEAD
+from nexus.serving.arrival import Arrival
 
 CLIENT = ("127.0.0.1", 1)
 LINE = b"POST /api/orders HTTP/1.1\r\nHost: x\r\n"

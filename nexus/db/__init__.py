@@ -8,12 +8,12 @@ import structlog
 from flask import Flask, Response, g
 from playhouse.pool import MaxConnectionsExceeded
 
-from nexus.circuit import Unreachable
 from nexus.config import Settings
-from nexus.connection import connect, hung_up
+from nexus.db.circuit import Unreachable
+from nexus.db.connection import connect, hung_up
+from nexus.db.outages import FAILURES, OUTAGES, cause, meaning, reason, sqlstate
+from nexus.db.pool import Pool
 from nexus.errors import DatabaseUnavailable, PoolExhausted
-from nexus.outages import FAILURES, OUTAGES, cause, meaning, reason, sqlstate
-from nexus.pool import Pool
 from nexus.problems import problem
 
 __all__ = [

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg2
 import structlog
 
-from nexus.outages import OUTAGES, reason
+from nexus.db.outages import OUTAGES, reason
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -4,7 +4,7 @@ import threading
 import time
 import weakref
 
-from nexus.connection import Served
+from nexus.db.connection import Served
 
 #: Seconds between two looks.
 PACE = 0.5

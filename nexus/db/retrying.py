@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from nexus.outages import GIVEN_UP, OUTAGES, sqlstate
+from nexus.db.outages import GIVEN_UP, OUTAGES, sqlstate
 
 log = structlog.stdlib.get_logger(__name__)
 

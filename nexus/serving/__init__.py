@@ -1,0 +1,1 @@
+"""How gunicorn serves: clients are read and answered without a thread waiting for them."""
