@@ -42,8 +42,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     rows = [row for test in tests for name, found in test.user_properties if name == ROWS for row in found]
     if rows:
         terminalreporter.write(f"\n{report.rendered(rows)}")
-        # A run that was not begun with this folder does not know the option.
-        if config.getoption("--write-reliability", default=False):
+        # A run that was not begun with this folder does not know the option; one process of several knows
+        # a part of the rows.
+        if config.getoption("--write-reliability", default=False) and not hasattr(config, "workerinput"):
             report.rewrite(rows)
 
 
