@@ -23,10 +23,10 @@ def held(settings: Settings, sql: str) -> Iterator[None]:
         yield
 
 
-def until_someone_waits(settings: Settings) -> None:
-    """Return as soon as any session of the database waits for a lock."""
+def until_someone_waits(settings: Settings, *, at_least: int = 1) -> None:
+    """Return as soon as so many sessions of the database wait for a lock."""
     for _ in range(600):
-        if query(settings, WAITERS) != [(0,)]:
+        if query(settings, WAITERS)[0][0] >= at_least:
             return
         time.sleep(0.05)
     raise AssertionError("nobody came to the lock")

@@ -4,6 +4,7 @@ import errno
 import select
 import socket
 import time
+from collections import deque
 from threading import Semaphore
 from typing import Any, NoReturn
 
@@ -93,6 +94,8 @@ class Connection(TConn):  # type: ignore[misc]
         self._since = 0.0
         #: Whether it has had an answer after which it may go on.
         self._known = False
+        #: Whether its present request may change something.
+        self.changes = False
         #: Whether another request may follow the present one.
         self.goes_on = False
 
@@ -141,3 +144,27 @@ class Connection(TConn):  # type: ignore[misc]
     def size(self) -> int:
         """Bytes that it holds."""
         return len(self.arrival.data) + len(self.sock.unsent)
+
+
+class Lane:
+    """Where so many may be at once, and the others come in their turn."""
+
+    def __init__(self, wide: int) -> None:
+        """Take how many."""
+        self._free = wide
+        self._queue: deque[Connection] = deque()
+
+    def admits(self, conn: Connection) -> bool:
+        """Let a connection in, or have it wait for `next` to return it."""
+        if not self._free:
+            self._queue.append(conn)
+            return False
+        self._free -= 1
+        return True
+
+    def next(self) -> Connection | None:
+        """Let one out, and in its place the one that waits longest."""
+        if self._queue:
+            return self._queue.popleft()
+        self._free += 1
+        return None

@@ -18,7 +18,7 @@ from typing import Any
 from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, RECEIVED, SENDING, Connection
+from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, RECEIVED, SENDING, Connection, Lane
 
 #: Seconds for an answer to be taken, and bytes that extend them by one.
 ANSWER = 30.0
@@ -39,6 +39,9 @@ FIRST = 10.0
 AGE = 8
 NEWEST = mmap.mmap(-1, AGE)
 
+#: How a request begins that only reads.
+READS = (b"GET ", b"HEAD ", b"OPTIONS ")
+
 REASONS = {408: "Request Timeout", 413: "Content Too Large", 431: "Request Header Fields Too Large"}
 
 
@@ -51,6 +54,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.alive: bool
         self._connections: set[Connection] = set()
         self._waiting = Semaphore(max(1, self.cfg.threads // 2))
+        # One thread is kept for those who read, since they never wait for another's lock.
+        self._changing = Lane(max(1, self.cfg.threads - 1))
         self._sweep_at = 0.0
         #: The age of the newest worker of its generation once another one is to replace that, else 0; shared
         #: with the master.
@@ -184,9 +189,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         elif arrival.complete:
             self._release(conn)
             conn.parser.unreader.unread(bytes(arrival.data))
+            conn.changes = not arrival.data.startswith(READS)
             arrival.data.clear()
             conn.goes_on = not arrival.partial
-            self.enqueue_req(conn)
+            if not conn.changes or self._changing.admits(conn):
+                self.enqueue_req(conn)
         return bool(arrival.refused or arrival.complete)
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
@@ -201,6 +208,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """Send, on the loop, what the client did not take, and then go on with it or part."""
+        if conn.changes and (following := self._changing.next()):
+            self.enqueue_req(following)
         conn.goes_on = not fs.cancelled() and fs.exception() is None and bool(fs.result())
         if conn.sock.fileno() < 0:
             self.nr_conns -= 1
