@@ -279,6 +279,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.held = None
 
     def _close(self, conn: Connection) -> None:
+        # One that had to go may have an event of the same moment, which finds it closed.
+        if conn.sock.fileno() < 0:
+            return
         self._release(conn)
         self.nr_conns -= 1
         conn.close()

@@ -1,12 +1,19 @@
-"""What the worker leans on in gunicorn: another version may have changed it."""
+"""What the worker leans on in gunicorn, which another version may have changed, and how it counts clients."""
 
 import hashlib
 import inspect
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from selectors import DefaultSelector
 from typing import Any
 
 import gunicorn  # type: ignore[import-untyped]
 import pytest
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+from gunicorn.config import Config  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped]
 from gunicorn.http.message import Message  # type: ignore[import-untyped]
 from gunicorn.http.parser import Parser  # type: ignore[import-untyped]
@@ -16,6 +23,8 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     TConn,
     ThreadWorker,
 )
+
+from nexus.worker import Worker
 
 #: The parts that it calls, overrides or is called by, and the beginning of a hash of each one's source.
 LEANED_ON: dict[Any, str] = {
@@ -49,3 +58,33 @@ ADVICE = "read the change, see that nexus/serving/worker.py still fits, and writ
 def test_gunicorn_is_as_the_worker_knows_it(part: Any) -> None:
     found = hashlib.sha256(inspect.getsource(part).encode()).hexdigest()[:8]
     assert found == LEANED_ON[part], f"gunicorn {gunicorn.__version__}: {ADVICE}"
+
+
+@contextmanager
+def worker(listener: socket.socket, *, connections: int) -> Iterator[Worker]:
+    """One of so many connections at most, whose loop a test turns."""
+    config = Config()
+    config.set("worker_connections", connections)
+    ours = Worker(1, os.getppid(), [listener], None, 30, config, Logger(config))
+    ours.tpool = ours.get_thread_pool()
+    with DefaultSelector() as ours.poller:
+        ours.set_accept_enabled(True)
+        yield ours
+    for conn in ours._connections:
+        conn.close()
+    ours.tpool.shutdown()
+    ours.tmp.close()
+
+
+def test_a_client_that_has_to_go_is_counted_once_though_it_speaks_at_that_moment() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        worker(listener, connections=1) as ours,
+        socket.create_connection(listener.getsockname()) as first,
+    ):
+        ours.wait_for_and_dispatch_events(timeout=10)
+        with socket.create_connection(listener.getsockname()):
+            first.sendall(b"G")
+            ours.wait_for_and_dispatch_events(timeout=10)
+
+            assert ours.nr_conns == len(ours._connections) == 1
