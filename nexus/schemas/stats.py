@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -42,7 +42,9 @@ class StatsQuery(Input):
     def period(self) -> Period:
         """What was asked for."""
         last = self.to or datetime.now(self.time_zone).date()
-        return Period(self.since or last - timedelta(days=29), last, self.interval, self.time_zone)
+        # There is no day before the first of all.
+        month = date.fromordinal(max(1, last.toordinal() - 29))
+        return Period(self.since or month, last, self.interval, self.time_zone)
 
 
 class SaleOut(TypedDict):

@@ -159,6 +159,15 @@ def test_without_days_it_is_the_last_thirty(seller: Person) -> None:
     assert found["intervals"][-1]["sales"] == found["totals"]
 
 
+def test_no_day_is_before_the_first_of_all(seller: Person) -> None:
+    found = stats(seller, to="0001-01-02")
+
+    assert [(one["from"], one["to"]) for one in found["intervals"]] == [
+        ("0001-01-01", "0001-01-01"),
+        ("0001-01-02", "0001-01-02"),
+    ]
+
+
 def test_only_the_best_hundred_products_have_names(seller: Person) -> None:
     for number in range(102):
         sell(seller, "2026-01-31T10:00Z", name=f"Course {number}", amount=number)
