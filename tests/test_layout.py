@@ -51,7 +51,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.scale": {"config", "db", "sample", "security.passwords", "seed"},
     "nexus.bench": {"config", "db", "models", "paging"},
     "nexus.server": {"config", "doctor.start", "env_file", "limits", "lines", "metric_files"},
-    "nexus.serving": {"limits", "serving"},
+    "nexus.serving": {"limits", "metric_files", "serving"},
     "nexus.observe": {"config", "db", "lines", "metrics", "tracing"},
     "nexus.sentry": {"config"},
     "nexus.tracing": {"config"},

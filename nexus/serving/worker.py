@@ -18,6 +18,7 @@ from typing import Any
 from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from nexus.metric_files import MetricFiles
 from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, RECEIVED, SENDING, Connection, Lane
 
 #: Seconds for an answer to be taken, and bytes that extend them by one.
@@ -73,9 +74,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().handle_exit(sig, frame)
 
     def load_wsgi(self) -> None:
-        """Load the code as it is now; what the master has imported is as it was when that was started."""
+        """Load the code as it is now; what the master has imported is as it was when that was started.
+
+        Only where all count together, the master has said.
+        """
         for name in [name for name in sys.modules if name.partition(".")[0] == "nexus"]:
-            del sys.modules[name]
+            if name != MetricFiles.__module__:
+                del sys.modules[name]
         super().load_wsgi()
 
     def run(self) -> None:
