@@ -36,8 +36,12 @@ class MetricFiles:
         return self._directory is not None
 
     def share(self) -> None:
-        """Let this process and those that it forks count in files, from now on."""
-        if self._directory is None:
+        """Let this process and those that it forks count in files, from now on.
+
+        Whoever cleans the place of temporary files may have taken the directory, and processes that did not
+        find it could answer nothing: then the next ones have another.
+        """
+        if self._directory is None or not self._directory.is_dir():
             self._directory = Path(tempfile.mkdtemp(prefix="nexus-metrics-"))
             # Whatever was there was another master's.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._directory)

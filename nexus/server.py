@@ -64,6 +64,11 @@ def on_starting(_: Any) -> None:
     metric_files.wipe()
 
 
+def pre_fork(_master: Any, _worker: Any) -> None:
+    """See that a process that is about to begin has a place to count in."""
+    metric_files.share()
+
+
 def child_exit(_: Any, worker: Any) -> None:
     """Keep what a process had counted when it ended, however that came."""
     metric_files.end(worker.pid)

@@ -1,6 +1,7 @@
 """`/metrics` over all processes of gunicorn, while they come and go."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -91,6 +92,17 @@ def test_counts_are_of_all_processes_and_outlive_the_killed_ones(counting: Serve
     replace(counting)
     until(counting, lambda samples: samples.of("nexus_pool_size") == 6)
     assert files(tmp_path) == {"ended", *processes(counting)}
+
+
+def test_processes_begin_and_count_where_the_directory_is_gone(counting: Server, tmp_path: Path) -> None:
+    (directory,) = tmp_path.glob("nexus-metrics-*")
+    shutil.rmtree(directory)
+    for process in processes(counting):
+        os.kill(int(process), signal.SIGKILL)
+    counting.wait()
+
+    assert counting.get(PATH)[0] == 200
+    assert products(read(counting)) == 1
 
 
 @pytest.mark.long
