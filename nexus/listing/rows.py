@@ -17,6 +17,8 @@ ROWS, ROWS_WITHOUT_KEY = 50, 200
 BATCH = 1000
 #: From how many on, referring rows are not counted further.
 COUNTED = 100
+#: The largest number that a type holds, where it is not one of 64 bits.
+LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1}
 MAX_ID = 2**63 - 1
 
 #: What the planner knows of how many rows there are; it is not counted.
@@ -157,7 +159,7 @@ def value_of(column: Column, text: str) -> Any:
             return str(UUID(text))
         if column.is_number:
             number = int(text)
-            if not -MAX_ID <= number <= MAX_ID:
+            if abs(number) > LARGEST.get(column.type, MAX_ID):
                 raise ValueError
             return number
     except ValueError:
