@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from functools import partial
+from http import HTTPStatus
 from threading import Semaphore
 from typing import Any
 
@@ -32,9 +33,8 @@ IDLE_REPLACED = 10.0
 IDLE_STOPPED = 2.0
 #: Bytes that all connections of a worker may hold together, in both directions.
 HELD = 67_108_864
-#: Seconds for a head to arrive whole, for a body behind it, and for the first byte of a new connection.
+#: Seconds for a head to arrive whole, for its first byte on a new connection too, and for a body behind it.
 PATIENCE = {IN_HEAD: 10.0, IN_BODY: 30.0}
-FIRST = 10.0
 
 #: The age of the newest worker that serves, as the master numbers them; shared by all.
 AGE = 8
@@ -42,8 +42,6 @@ NEWEST = mmap.mmap(-1, AGE)
 
 #: How a request begins that only reads.
 READS = (b"GET ", b"HEAD ", b"OPTIONS ")
-
-REASONS = {408: "Request Timeout", 413: "Content Too Large", 431: "Request Header Fields Too Large"}
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -74,13 +72,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().handle_exit(sig, frame)
 
     def load_wsgi(self) -> None:
-        """Load the code as it is now; what the master has imported is as it was when that was started.
-
-        Only where all count together, the master has said.
-        """
-        for name in [name for name in sys.modules if name.partition(".")[0] == "nexus"]:
-            if name != MetricFiles.__module__:
-                del sys.modules[name]
+        """Load the code as it is now, which may be newer than the master's, who only says where to count."""
+        ours = {name for name in sys.modules if name.partition(".")[0] == "nexus"}
+        for name in ours - {MetricFiles.__module__}:
+            del sys.modules[name]
         super().load_wsgi()
 
     def run(self) -> None:
@@ -156,7 +151,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             # It has gone already.
             self.nr_conns -= 1
             return True
-        self._await_request(conn, FIRST)
+        self._await_request(conn, PATIENCE[IN_HEAD])
         return True
 
     def _make_room(self) -> None:
@@ -263,7 +258,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.goes_on = False
         conn.arrival.data.clear()
         try:
-            util.write_error(conn.sock, status, REASONS[status], "")
+            util.write_error(conn.sock, status, HTTPStatus(status).phrase, "")
         except OSError:
             conn.sock.unsent.clear()
         self._answered(conn)

@@ -24,7 +24,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
-from nexus.worker import Worker
+from nexus.serving.worker import Worker
 
 #: The parts that it calls, overrides or is called by, and the beginning of a hash of each one's source.
 LEANED_ON: dict[Any, str] = {
