@@ -47,7 +47,7 @@ class Pool(PooledPostgresqlDatabase):
         self._wait = 0.0
         self._circuit = Circuit()
         self._watchdog = Watchdog()
-        #: Connections that are older lead to where they should not.
+        #: Connections that are older, by the clock that nobody sets back, lead to where they should not.
         self._good_since = 0.0
         #: Where commands connect, past any pooler; None: the embedded server.
         self.direct: DatabaseURL | None = None
@@ -83,7 +83,7 @@ class Pool(PooledPostgresqlDatabase):
                 if not self._pool_available.wait(deadline - time.monotonic()):
                     metrics.counted().pool_refusals.inc()
                     raise MaxConnectionsExceeded
-        began, connection = time.time(), None
+        began, connection = time.monotonic(), None
         try:
             with self._circuit.connecting():
                 connection = connect_to_serve(self._url, wait=self._wait, watch=self._watchdog.watch)
@@ -121,7 +121,7 @@ class Pool(PooledPostgresqlDatabase):
 
     def renew(self) -> None:
         """Use none of the present connections again: what they lead to is not what it was."""
-        self._good_since = time.time()
+        self._good_since = time.monotonic()
         self.close_idle()
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:

@@ -109,6 +109,19 @@ def test_connections_that_the_server_ended_are_replaced_unseen(
     assert [stranger.get("/api/products?userId=1").status_code for _ in range(5)] == [200] * 5
 
 
+def test_renewed_connections_are_kept_though_the_clock_is_set_back(
+    small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.renew()
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    servers = []
+    for _ in range(2):
+        with database.connection_context():
+            servers.append(database.execute_sql("SELECT pg_backend_pid()").fetchone())
+
+    assert servers[0] == servers[1]
+
+
 def kill(settings: Settings) -> None:
     """Let the server end the connection that this thread has taken from the pool."""
     query(settings, TERMINATE)
