@@ -11,13 +11,16 @@ from nexus.security.origins import CHANGING, refuse_cross_origin
 
 door = Blueprint("door", __name__)
 
+HTTP = 80
+
 
 class Door:
     """What opens one run of the studio; all of it is forgotten at its end."""
 
     def __init__(self, port: int) -> None:
         """Make the secrets of a run on a port of 127.0.0.1."""
-        self.host = f"127.0.0.1:{port}"
+        # Browsers leave out the port that http has anyway.
+        self.host = "127.0.0.1" if port == HTTP else f"127.0.0.1:{port}"
         #: Ports of one host share their cookies, so the name tells two runs apart.
         self.cookie = f"nexus_studio_{port}"
         self.form_token = secrets.token_urlsafe(32)

@@ -49,6 +49,14 @@ def test_no_other_name_of_the_machine_is_answered(app: Flask, settings: Settings
     assert client.get("/").status_code == 200
 
 
+def test_the_port_that_http_has_anyway_is_no_part_of_the_address(app: Flask, settings: Settings) -> None:
+    door = Door(80)
+    client = studio(settings, door)
+
+    assert door.link.startswith("http://127.0.0.1/open?")
+    assert client.get(door.link, headers={"Host": "127.0.0.1"}).status_code == 303
+
+
 def test_every_page_is_kept_by_nobody_and_loads_nothing_of_others(app: Flask, settings: Settings) -> None:
     door = Door(PORT)
     client = studio(settings, door)
