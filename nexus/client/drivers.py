@@ -34,6 +34,9 @@ class Driver(ABC):
         `timeout` are the seconds that one try waits for the service. A try that failed and may be repeated
         is not repeated once `patience` seconds have passed since the first; with 0 none is.
         """
+        if not url.lower().startswith(("http://", "https://")):
+            # httpx would say so to each try, and each would be repeated.
+            raise ValueError(f"the service's address must begin with http:// or https://: {url}")
         self._exchange = Exchange(tokens=tokens, timeout=timeout, patience=patience)
         self._connect(base_url=url, headers={"Accept-Language": language} if language else {})
 

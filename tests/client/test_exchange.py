@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.client import Garbled, Refused, ShopError, Unreachable, calls
+from nexus.client import AsyncClient, Client, Garbled, Refused, ShopError, Unreachable, calls
 from nexus.client.call import Call
 from nexus.client.exchange import AWAY, UNSENT, Exchange, Send, Wait
 
@@ -133,3 +133,12 @@ def test_what_a_newer_server_adds_is_kept_and_breaks_nothing() -> None:
     with pytest.raises(StopIteration) as end:
         steps.send(httpx.Response(200, json=answer, request=REQUEST))
     assert end.value.value == answer["product"]
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("address", ["127.0.0.1:8000", "shop.example", ""])
+def test_an_address_without_its_scheme_is_refused_at_once(
+    kind: type[Client | AsyncClient], address: str
+) -> None:
+    with pytest.raises(ValueError, match="must begin with http:// or https://"):
+        kind(address)
