@@ -144,6 +144,7 @@ def banner(settings: Settings) -> str:
     body = f"""'{{"email": "{email}", "password": "{password}"}}'"""
     return (
         f"\nNexus is open at {address}; Ctrl-C closes it.\n"
+        f"Its calls, to read and try in a browser: {address}/docs\n"
         f"Sign in as {email} with {password}, or try:\n\n"
         f"curl {address}/api/auth/login -H 'Content-Type: application/json' -d {body}\n\n"
     )
