@@ -101,7 +101,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "field.repeated": ("may be given once only", "можно указать только один раз"),
     "field.not_a_string": ("must be a text", "должно быть текстом"),
     "field.not_an_integer": ("must be a whole number", "должно быть целым числом"),
-    "field.too_short": ("needs at least {limit} characters", "не короче {limit} симв."),
+    "field.too_short": ("needs {limit} or more characters", "не короче {limit} симв."),
     "field.too_long": ("may have at most {limit} characters", "не длиннее {limit} симв."),
     "field.too_many_bytes": ("may have at most {limit} bytes", "не больше {limit} байт"),
     "field.too_small": ("must be {limit} or more", "не меньше {limit}"),

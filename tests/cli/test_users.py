@@ -115,10 +115,10 @@ def test_an_account_is_erased_on_purpose_and_without_open_orders(
         (
             ("create", "nobody"),
             "short\n",
-            "the email is not an e-mail address; the password needs at least 8 characters",
+            "the email is not an e-mail address; the password needs 8 or more characters",
         ),
         (("create", "a@example.com"), "A@example.com\n", "the password must not be the e-mail address"),
-        (("set-password", "seller@example.com"), "", "the password needs at least 8 characters"),
+        (("set-password", "seller@example.com"), "", "the password needs 8 or more characters"),
         (
             ("set-password", "seller@example.com"),
             "seller@EXAMPLE.com\n",

@@ -95,7 +95,7 @@ def test_a_product_keeps_what_the_api_would_refuse(
     for wrong, says in (
         ({"price": "-1"}, "price must be 0 or more"),
         ({"price": "cheap"}, "price must be a whole number"),
-        ({"name": ""}, "name needs at least 1 characters"),
+        ({"name": ""}, "name needs 1 or more characters"),
         ({"status": "sold"}, "status must be one of: live, draft"),
     ):
         answer = send(writer, f"/change/products/{product}", **{**given, **wrong})
