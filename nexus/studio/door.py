@@ -70,7 +70,8 @@ class Door:
 def enter() -> Response:
     """Take the key of the link for the cookie."""
     ours: Door = current_app.extensions["door"]
-    if not ours.enter(request.args.get("key", "")):
+    # Whoever only looks where the link leads does not use it up.
+    if request.method == "HEAD" or not ours.enter(request.args.get("key", "")):
         return _closed()
     response = redirect(url_for("studio.home"), 303)
     ours.give_cookie(response)  # type: ignore[arg-type]

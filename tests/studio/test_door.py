@@ -15,6 +15,7 @@ def test_the_link_opens_once_and_the_cookie_from_then_on(app: Flask, settings: S
 
     assert first.get("/").status_code == 403
     assert first.get("/open?key=é").status_code == 403
+    assert second.head(link).status_code == 403
     entered = first.get(link)
     assert (entered.status_code, entered.location) == (303, "/")
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} < set(entered.headers["Set-Cookie"].split("; "))
