@@ -15,12 +15,10 @@ from tests.environment import environment
 
 ROOT = Path(__file__).parent.parent
 PAGES = (
-    "docs/deploy.md",
     "docs/operations.md",
-    "docs/scaling.md",
-    "docs/runbooks.md",
     "docs/DATABASE.md",
     "docs/security.md",
+    *(pytest.param(f"docs/{page}.md", marks=pytest.mark.long) for page in ("deploy", "scaling", "runbooks")),
 )
 #: They speak of a shop that is open.
 OPEN = ("docs/scaling.md", "docs/runbooks.md")

@@ -62,7 +62,7 @@ headers = st.dictionaries(
 )
 
 
-@settings(max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_request_gets_a_500(app: Flask, seller: Person, stranger: Person, data: st.DataObject) -> None:
     person = data.draw(st.sampled_from([seller, stranger]))

@@ -177,7 +177,7 @@ def shop(app: Flask) -> Person:
     return register(app, "shop@example.com")
 
 
-@trials(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@trials(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(orders=st.lists(st.tuples(TEXTS, TEXTS, st.none() | TEXTS), max_size=6))
 def test_any_text_comes_back_and_none_is_a_formula(
     shop: Person, orders: list[tuple[str, str, str | None]]

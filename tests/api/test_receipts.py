@@ -131,7 +131,7 @@ def test_what_is_no_receipt_of_this_order_finds_nothing(seller: Person, stranger
     assert seller.get(path).get_json()["order"]["status"] == "created"
 
 
-@trials(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@trials(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(text=st.text(max_size=60))
 def test_no_text_passes_for_a_receipt(app: Flask, text: str) -> None:
     answer = Person(app).get(f"/api/orders/{NOWHERE}", query_string={"receipt": text})

@@ -160,7 +160,7 @@ def crowded(app: Flask) -> Person:
     return register(app, "crowded@example.com")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(
     rows=ROWS,
     came=ROWS,

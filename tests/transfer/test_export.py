@@ -128,7 +128,7 @@ def emptied(settings: Settings) -> Iterator[Settings]:
 
 
 @given(users=users, orders=orders)
-@trials(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trials(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_rows_are_they_come_out_as_they_are(
     emptied: Settings, users: list[Any], orders: list[Any]
 ) -> None:
