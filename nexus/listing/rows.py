@@ -1,6 +1,6 @@
 """Rows of a table, found, sorted and paged as far as its indexes carry; every statement is bounded."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from nexus.paging import Page, Part, pages
 ROWS, ROWS_WITHOUT_KEY = 50, 200
 #: Rows of a file that are in memory at a time.
 BATCH = 1000
-#: From how many on, referring rows are not counted further.
+#: From how many on, rows are not counted further.
 COUNTED = 100
 #: The largest number that a type holds, where it is not one of 64 bits.
 LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1}
@@ -148,6 +148,16 @@ def referring(tables: Mapping[str, Table], table: Table, key: Any) -> dict[tuple
 def estimates() -> dict[str, int]:
     """About how many rows each table has."""
     return dict(database.execute_sql(ESTIMATES, ()).fetchall())
+
+
+def few(tables: Iterable[Table]) -> dict[str, int]:
+    """How many rows small tables have, in one statement that counts COUNTED + 1 of each at most."""
+    names = [(table.name, table.quoted) for table in tables]
+    if not names:
+        return {}
+    counts = (f"(SELECT count(*) FROM (SELECT FROM {quoted} LIMIT {COUNTED + 1}) few)" for _, quoted in names)
+    row = database.execute_sql(f"SELECT {', '.join(counts)}", ()).fetchone()
+    return dict(zip([name for name, _ in names], row, strict=True))
 
 
 def value_of(column: Column, text: str) -> Any:

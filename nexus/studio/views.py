@@ -13,7 +13,7 @@ from flask import Blueprint, Response, abort, current_app, request, url_for
 from nexus.db import give_back
 from nexus.errors import NotFound
 from nexus.listing.finding import find
-from nexus.listing.rows import COUNTED, Listing, Row, estimates, listing, referring
+from nexus.listing.rows import COUNTED, Listing, Row, estimates, few, listing, referring
 from nexus.listing.rows import row as read_row
 from nexus.listing.tables import Table
 from nexus.models.steps import STEPS
@@ -32,7 +32,10 @@ SHORT = 80
 def home() -> Response:
     """All tables, with about how many rows each has."""
     tables = _tables()
-    return show("data_home.html", tables=tables, estimates=estimates())
+    about = estimates()
+    # A new shop has no estimates yet.
+    counts = few(table for name, table in tables.items() if not about.get(name))
+    return show("data_home.html", tables=tables, estimates=about, counts=counts, counted=COUNTED)
 
 
 @studio.get("/find")

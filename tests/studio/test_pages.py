@@ -54,6 +54,15 @@ def link(page: str, label: str) -> str:
     return unescape(found)
 
 
+def test_a_new_shop_whose_tables_have_no_estimates_is_counted(reader: FlaskClient, seller: Person) -> None:
+    seller.product()
+
+    told = re.findall(r'<td class="number">([^<]*)</td>', text(reader, "/"))
+
+    assert len(told) == len(SHOWN)
+    assert all(re.fullmatch(r"about [\d ]+|\d+\+?", number) for number in told)
+
+
 def test_every_page_asks_little_and_shows_no_secret(reader: FlaskClient, seller: Person) -> None:
     order = seller.order(seller.product()["id"])
     with database.connection_context():
