@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+import click
 import peewee
 import structlog
 from flask import Flask, Response, g, request
@@ -60,6 +61,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     # gunicorn shows requests that it cannot read, and Flask's own server shows all.
     for server in ("gunicorn.error", "werkzeug"):
         logging.getLogger(server).addFilter(hide_private)
+    logging.getLogger("werkzeug").addFilter(uncolour)
     shown = settings.development and settings.log_level == "DEBUG"
     for hook in (count_query, *([log_query] if shown else [])):
         if hook not in database.query_hooks:
@@ -152,6 +154,12 @@ def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dic
 def hide_private(record: logging.LogRecord) -> bool:
     """Take out of a line what no log may hold; queries have addresses and receipts."""
     record.msg, record.args = PRIVATE.sub("(hidden)", record.getMessage()), ()
+    return True
+
+
+def uncolour(record: logging.LogRecord) -> bool:
+    """Take out of a line of Flask's own server what only a terminal understands, and its line breaks."""
+    record.msg, record.args = " ".join(click.unstyle(record.getMessage()).split()), ()
     return True
 
 

@@ -200,3 +200,10 @@ def test_an_exception_is_told_by_type_and_place_and_in_development_whole() -> No
     assert "RuntimeError: hush" in people
     assert all(line.startswith("    ") for line in people.splitlines()[1:])
     assert "\x1b" not in people
+
+
+def test_flasks_own_server_writes_plain_lines(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("werkzeug").info("\x1b[31m\x1b[1mWARNING: mind\x1b[0m\n * Running on %s", "here")
+
+    assert caplog.messages[-1] == "WARNING: mind * Running on here"
