@@ -68,6 +68,7 @@ class InvalidCredentials(NexusError):
     code = "invalid_credentials"
     status = HTTPStatus.UNAUTHORIZED
     title = "Invalid credentials"
+    headers = {"WWW-Authenticate": 'Bearer realm="nexus"'}  # noqa: RUF012
 
 
 class InvalidResetToken(NexusError):

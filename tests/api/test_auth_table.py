@@ -55,7 +55,7 @@ def refused(answer: TestResponse, status: int, code: str, language: str) -> None
     assert (answer.status_code, body["code"], body["success"]) == (status, code, False)
     assert body["error"] == SENTENCES[code][language]
     assert answer.headers["Content-Language"] == language
-    assert ("WWW-Authenticate" in answer.headers) == (code == "unauthenticated")
+    assert ("WWW-Authenticate" in answer.headers) == (status == 401)
 
 
 @calls
