@@ -1,0 +1,77 @@
+"""Cases made from the description of the API, sent to the server by everyone who may call it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from nexus.config import Settings
+from nexus.db import database
+from nexus.models.users import User
+from tests.environment import environment
+from tests.factories import register
+from tests.faults.conftest import Server
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not find_spec("schemathesis"), reason="needs schemathesis, the extra `fuzz`"),
+]
+
+#: None that the examples of the description have, or they would change it.
+PASSWORD = "ochre lantern meadow"
+#: Each sends at least so many, so that all together send 2,000 and more.
+CASES = 1000
+
+
+@pytest.fixture(scope="module")
+def server(root: Path, settings: Settings, app: Flask) -> Iterator[Server]:
+    """The server over the tests' database."""
+    server = Server(root, settings)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("caller", ["stranger", "seller", "browser", "admin", "buyer"])
+def test_nothing_is_found(
+    server: Server, root: Path, settings: Settings, app: Flask, tmp_path: Path, caller: str
+) -> None:
+    seller = register(app, "caller@example.com", password=PASSWORD)
+    if caller == "admin":
+        with database.connection_context():
+            User.update(role="admin").execute()
+    product = seller.product()
+    placed = seller.post("/api/orders", {"productId": product["id"], "email": "buyer@example.com"}).get_json()
+    program = [str(Path(sys.executable).with_name("schemathesis")), "--no-color"]
+    ran = subprocess.run(
+        [
+            *(*program, "--config-file", str(root / "tests/fuzz/schemathesis.toml")),
+            *("run", server.url("/api/openapi.json"), "--max-examples", "10"),
+            *("--report", "json", "--report-json-path", str(tmp_path / "report.json")),
+        ],
+        cwd=tmp_path,
+        env=environment(
+            settings,
+            PYTHONPATH=str(root),
+            SCHEMATHESIS_HOOKS="tests.fuzz.callers",
+            FUZZ_CALLER=caller,
+            FUZZ_EMAIL=seller.user["email"],
+            FUZZ_PASSWORD=PASSWORD,
+            FUZZ_ORDER=placed["order"]["id"],
+            FUZZ_RECEIPT=placed["receiptToken"],
+        ),
+        capture_output=True,
+        text=True,
+    )
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    report = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert (report["failures"], report["errors"]) == ([], [])
+    assert report["test_cases"]["generated"] >= CASES
