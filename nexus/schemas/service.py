@@ -17,5 +17,6 @@ class Description(TypedDict):
     openapi: str
     info: dict[str, Any]
     servers: list[dict[str, Any]]
+    tags: list[dict[str, Any]]
     paths: dict[str, Any]
     components: dict[str, Any]

@@ -176,3 +176,9 @@ def test_the_suite_notices_what_is_not_described(settings: Settings, answer: Res
 
     with app.test_request_context("/api/orders"), pytest.raises(AssertionError):
         Described(app).hold(answer)
+
+
+def test_every_part_of_the_api_has_its_place(document: dict[str, Any]) -> None:
+    used = {tag for calls in document["paths"].values() for call in calls.values() for tag in call["tags"]}
+
+    assert used == {tag["name"] for tag in document["tags"]}

@@ -59,6 +59,16 @@ def text(app: Flask) -> bytes:
     return built
 
 
+#: The parts of the API, in the order in which somebody needs them.
+TAGS = {
+    "auth": "Accounts and sessions.",
+    "products": "What is on offer.",
+    "orders": "What is ordered.",
+    "stats": "What was sold.",
+    "service": "The service itself.",
+}
+
+
 def document(app: Flask) -> Description:
     """The description; a route whose view declares nothing is left out."""
     routes = list(_routes(app))
@@ -72,6 +82,7 @@ def document(app: Flask) -> Description:
         "openapi": "3.1.0",
         "info": {"title": "Nexus", "version": VERSION, "description": ABOUT},
         "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": about} for name, about in TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": models.components,

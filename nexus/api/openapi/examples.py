@@ -116,6 +116,7 @@ EXAMPLES: dict[Any, dict[str, Any]] = {
         "openapi": "3.1.0",
         "info": {"title": "Nexus", "version": "1.0.0"},
         "servers": [{"url": "/"}],
+        "tags": [{"name": "orders", "description": "What is ordered."}],
         "paths": {},
         "components": {},
     },
