@@ -40,7 +40,7 @@ class Caller:
             case.path_parameters["orderId"] = os.environ["FUZZ_ORDER"]
         if self.kind == "browser":
             case.cookies = {**(case.cookies or {}), "token": shown}
-            case.headers["Origin"] = context.operation.base_url
+            case.headers["Origin"] = context.operation.base_url.rstrip("/")
         else:
             case.headers["Authorization"] = f"{'Receipt' if self.kind == 'buyer' else 'Bearer'} {shown}"
 
