@@ -135,7 +135,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "must be a time zone, like Europe/Moscow",
         "должно быть часовым поясом, например Europe/Moscow",
     ),
-    "field.before_from": ("must not be before from", "не может быть раньше from"),
+    "field.after_to": (
+        "must not be after to, which is today unless given",
+        "не может быть позже to, а без него позже сегодняшнего дня",
+    ),
     "field.too_many_intervals": (
         "makes more than {limit} intervals",
         "получается больше {limit} промежутков",

@@ -27,6 +27,6 @@ def show_stats(query: StatsQuery, user: User) -> Stats:
 
 def _check(period: Period) -> None:
     if period.last < period.first:
-        raise ValidationFailed([{"field": "to", "code": "before_from"}])
+        raise ValidationFailed([{"field": "from", "code": "after_to"}])
     if next(islice(period.starts(), MAX_INTERVALS, None), None):
         raise ValidationFailed([{"field": "from", "code": "too_many_intervals", "limit": MAX_INTERVALS}])

@@ -236,7 +236,10 @@ FIELD_ADVICE: dict[str, tuple[str, str]] = {
         "it must be the name of a time zone, such as `Europe/Moscow`",
         "это должно быть название часового пояса, например `Europe/Moscow`",
     ),
-    "before_from": ("`to` must not be before `from`", "`to` не может быть раньше `from`"),
+    "after_to": (
+        "`from` must not be after `to`, which is today unless given",
+        "`from` не может быть позже `to`, а без него позже сегодняшнего дня",
+    ),
     "too_many_intervals": (
         "the days make more intervals than the message says; ask for fewer, or for weeks or months",
         "промежутков больше, чем сказано в сообщении; запросите меньше дней, либо недели или месяцы",
