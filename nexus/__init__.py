@@ -15,7 +15,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     """
     from flask import Flask
 
-    from nexus import cli, db, observe, pages, problems, sentry
+    from nexus import admin, cli, db, observe, pages, problems, sentry
     from nexus.api import api, links, ops
     from nexus.config import load_settings
     from nexus.security import address, headers, origins, receipts, throttle, tokens
@@ -42,5 +42,6 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     app.register_blueprint(api)
     app.register_blueprint(ops.ops)
     pages.init_app(app)
+    admin.init_app(app, settings)
     cli.init_app(app)
     return app

@@ -12,7 +12,7 @@ from nexus.schemas.fields import Failure
 #: What HTTP itself needs, and what every answer says to browsers and caches alike.
 OF_HTTP = {"Allow", "Cache-Control", "Content-Length", "Content-Type", "Vary"}
 #: Blueprints of what browsers show, which is no part of the API.
-PAGES = {"assets", "docs"}
+PAGES = {"admin", "assets", "changes", "docs"}
 #: What every error's body has.
 FAILURE = set(Failure.__annotations__)
 

@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: What each layer may import of ours; a module's layer is its longest prefix here. Leaves import nothing.
 LAYERS: dict[str, set[str]] = {
-    "nexus": {"api", "cli", "config", "db", "observe", "pages", "problems", "security", "sentry"},
+    "nexus": {"admin", "api", "cli", "config", "db", "observe", "pages", "problems", "security", "sentry"},
     "nexus.__main__": {"bootstrap"},
     "nexus.bootstrap": set(),
     "nexus.up": {"config", "create_app", "embedded", "env_file", "errors", "metric_files"}
@@ -42,9 +42,10 @@ LAYERS: dict[str, set[str]] = {
     "nexus.cli.sweep": {"cli", "db", "models"},
     "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
     "nexus.listing": {"db", "errors", "listing", "models", "paging"},
-    "nexus.studio": {"config", "db", "errors", "i18n", "listing", "models", "pages", "schemas", "security"}
-    | {"studio"},
-    "nexus.pages": {"errors", "i18n", "models", "pages", "schemas", "security"},
+    "nexus.studio": {"config", "db", "errors", "listing", "models", "pages", "schemas", "security", "studio"},
+    "nexus.admin": {"admin", "config", "db", "errors", "i18n", "listing", "models", "pages", "schemas"}
+    | {"security"},
+    "nexus.pages": {"db", "errors", "i18n", "listing", "models", "pages", "schemas", "security"},
     "nexus.doctor": {"config", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
     "nexus.seed": {"config", "db", "models"},
     "nexus.sample": {"config"},
@@ -59,6 +60,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.readiness": {"db", "migrate"},
     "nexus.schemas": {"models", "schemas", "security.passwords"},
     "nexus.security.strength": {"schemas.fields", "security.passwords", "security.russian"},
+    "nexus.security.signing_in": {"errors", "metrics", "models", "schemas.fields", "security"},
     "nexus.security": {"config", "errors", "metrics", "models", "proxies", "security"},
     "nexus.paging": {"errors"},
     "nexus.transfer": {"config", "db", "errors", "models", "transfer"},

@@ -1,19 +1,15 @@
 """Signing up, signing in, and who is signed in."""
 
-from collections.abc import Sequence
+from flask import Blueprint, Response, current_app
 
-from flask import Blueprint, Response, current_app, request
-
-from nexus import metrics
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.passwords import refuse_weak
 from nexus.errors import CrossOrigin, EmailTaken, InvalidCredentials, Throttled, Unauthenticated
-from nexus.models.sessions import PasswordReplaced, Session
+from nexus.models.sessions import Session
 from nexus.models.users import User
 from nexus.schemas.auth import Refresh, Registration, SessionAnswer, SignIn, UserAnswer, user_out
-from nexus.schemas.fields import spellings
 from nexus.security import journal, throttle, tokens
-from nexus.security.address import client_address
+from nexus.security.signing_in import begin, sign_in
 
 auth = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -32,24 +28,14 @@ def register(body: Registration) -> Response:
     refuse_weak(body.password, field="password", email=body.email)
     user = User.register(email=body.email, password=body.password)
     journal.record("registered", user=user.id)
-    return _signed_in(*_begin(user), status=201)
+    return _signed_in(*begin(user), status=201)
 
 
 @auth.post("/login")
 @endpoint(body=SignIn, answer=SessionAnswer, errors=(InvalidCredentials, Throttled), headers=("Set-Cookie",))
 def login(body: SignIn) -> Response:
     """Sign in with e-mail and password."""
-    emails = spellings(body.email)
-    throttle.at_account(emails)
-    try:
-        session, refresh_token = _sign_in(emails, body.password)
-    except InvalidCredentials:
-        journal.record("sign_in_failed", email=body.email)
-        metrics.counted().sign_ins.labels(outcome="refused").inc()
-        raise
-    journal.record("sign_in", user=session.user_id, session=session.id)
-    metrics.counted().sign_ins.labels(outcome="signed_in").inc()
-    return _signed_in(session, refresh_token, status=200)
+    return _signed_in(*sign_in(email=body.email, password=body.password), status=200)
 
 
 @auth.post("/refresh")
@@ -89,19 +75,6 @@ def logout(session: Session) -> Response:
 def me(user: User) -> UserAnswer:
     """Tell who is signed in."""
     return {"user": user_out(user)}
-
-
-def _sign_in(emails: Sequence[str], password: str) -> tuple[Session, str]:
-    try:
-        return _begin(User.sign_in(emails=emails, password=password))
-    except PasswordReplaced:
-        # A sign-in at the same time may have renewed the hash of the same password: look once more.
-        return _begin(User.sign_in(emails=emails, password=password))
-
-
-def _begin(user: User) -> tuple[Session, str]:
-    agent = request.headers.get("User-Agent", "")
-    return Session.begin(user, user_agent=agent, address=client_address())
 
 
 def _signed_in(session: Session, refresh_token: str, *, status: int) -> Response:

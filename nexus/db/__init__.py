@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import peewee
 import structlog
-from flask import Flask, Response, g
+from flask import Flask, g
 from playhouse.pool import MaxConnectionsExceeded
 
 from nexus.config import Settings
@@ -13,12 +13,13 @@ from nexus.db.circuit import Unreachable
 from nexus.db.connection import connect, hung_up
 from nexus.db.outages import FAILURES, OUTAGES, cause, meaning, reason, sqlstate
 from nexus.db.pool import Pool
-from nexus.errors import DatabaseUnavailable, PoolExhausted
+from nexus.errors import DatabaseUnavailable, NexusError, PoolExhausted
 from nexus.problems import problem
 
 __all__ = [
     "FAILURES",
     "OUTAGES",
+    "UNAVAILABLE",
     "Pool",
     "connect",
     "database",
@@ -27,10 +28,14 @@ __all__ = [
     "init_app",
     "reason",
     "session",
+    "unavailable",
     "violated",
 ]
 
 log = structlog.stdlib.get_logger(__name__)
+
+#: What a request fails by that could not have the database.
+UNAVAILABLE = (*OUTAGES, MaxConnectionsExceeded)
 
 database = Pool()
 
@@ -64,18 +69,18 @@ def init_app(app: Flask, settings: Settings) -> None:
     database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
     database.direct = settings.direct
 
-    def unavailable(error: Exception) -> Response:
-        told = meaning(error)
-        # That nothing can be reached is told once, by the circuit, and not by each request.
-        if not isinstance(cause(error), Unreachable):
-            facts = {"request": g.request_id, "sqlstate": sqlstate(error), "reason": reason(error)}
-            log.error(told.title.lower(), **facts)
-        return problem(told)
+    for outage in UNAVAILABLE:
+        app.register_error_handler(outage, lambda error: problem(unavailable(error)))
 
-    def exhausted(_: Exception) -> Response:
+
+def unavailable(error: Exception) -> NexusError:
+    """Log one of UNAVAILABLE, by which the present request failed, and tell what its client is told."""
+    if isinstance(error, MaxConnectionsExceeded):
         log.error("no database connection became free", request=g.request_id)
-        return problem(PoolExhausted())
-
-    for outage in OUTAGES:
-        app.register_error_handler(outage, unavailable)
-    app.register_error_handler(MaxConnectionsExceeded, exhausted)
+        return PoolExhausted()
+    told = meaning(error)
+    # That nothing can be reached is told once, by the circuit, and not by each request.
+    if not isinstance(cause(error), Unreachable):
+        facts = {"request": g.request_id, "sqlstate": sqlstate(error), "reason": reason(error)}
+        log.error(told.title.lower(), **facts)
+    return told

@@ -20,6 +20,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "resets": ("user_id", "expires_at", *TIMES),
     "idempotency_keys": ("order_id", "product_id", "status", "created_at"),
     "buckets": ("full_at",),
+    "audit": ("id", "at", "actor", "action", "subject", "key", "details", "request_id"),
     "migratehistory": ("id", "name", "digest", "migrated_at"),
 }
 

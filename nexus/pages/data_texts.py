@@ -35,6 +35,7 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
     ),
     "data.referring": ("What refers to it", "Что на неё ссылается"),
     "data.events": ("What happened to it", "Что с ним происходило"),
+    "data.audit": ("What people of the shop did to it", "Что с ней делали сотрудники"),
     "data.problem": ("That did not work", "Не получилось"),
     "data.closed": ("The studio is closed to you", "Студия закрыта"),
     "data.closed.lead": (
@@ -49,5 +50,14 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
     "data.no_steps": ("This order has no steps left.", "Шагов у этого заказа не осталось."),
     "data.change": ("Change", "Изменить"),
     "data.save": ("Save", "Сохранить"),
+    "admin.sign_in": ("For the shop's staff", "Для сотрудников магазина"),
+    "admin.sign_in.lead": (
+        "Sign in with an account that has the role admin.",
+        "Войдите с учётной записью, у которой роль admin.",
+    ),
+    "admin.not_staff": (
+        "You are signed in with an account that is not staff's",
+        "Вы вошли с учётной записью, которая не принадлежит сотруднику",
+    ),
     "data.end_sessions": ("End all sessions", "Завершить все сеансы"),
 }

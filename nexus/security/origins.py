@@ -1,5 +1,7 @@
 """Which other sites' pages may call the API, and which may change something with a visitor's cookie."""
 
+from collections.abc import Collection
+
 from flask import Flask, Response, current_app, request
 
 from nexus.errors import CrossOrigin
@@ -7,8 +9,14 @@ from nexus.errors import CrossOrigin
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
-def refuse_cross_origin() -> None:
+#: What pages of other origins can never read; CORS_ORIGINS is for the API.
+OURS_ALONE = "/admin"
+
+
+def refuse_cross_origin(*, allowed: Collection[str] | None = None) -> None:
     """Raise CrossOrigin when a request that changes something comes from a page of another site.
+
+    Pages of some other origins are allowed to, those of CORS_ORIGINS where none are given.
 
     Browsers say where a request comes from in headers that pages cannot write. A request that carries
     neither of them is no browser's, and no other site can have caused it.
@@ -19,7 +27,9 @@ def refuse_cross_origin() -> None:
     site = request.headers.get("Sec-Fetch-Site")
     if site in ("same-origin", "none") or (site is None and origin is None):
         return
-    if origin is None or not (_own(origin) or origin.lower() in current_app.config["CORS_ORIGINS"]):
+    if allowed is None:
+        allowed = current_app.config["CORS_ORIGINS"]
+    if origin is None or not (_own(origin) or origin.lower() in allowed):
         raise CrossOrigin
 
 
@@ -32,7 +42,7 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def allow(response: Response) -> Response:
-        if not app.config["CORS_ORIGINS"]:
+        if not app.config["CORS_ORIGINS"] or request.path.startswith(OURS_ALONE):
             return response
         response.vary.add("Origin")
         origin = request.headers.get("Origin", "").lower()

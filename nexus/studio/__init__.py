@@ -2,23 +2,24 @@
 
 from uuid import uuid4
 
-import structlog
-from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Flask, Response, g, request
 
 from nexus.config import Settings
-from nexus.db import OUTAGES, reason
-from nexus.db.outages import meaning
-from nexus.errors import InternalError, NexusError, NotFound
-from nexus.i18n import locale, message
+from nexus.db import give_back
 from nexus.listing.tables import read_tables
 from nexus.pages import assets
-from nexus.pages.page import show
-from nexus.studio.changes import changes
+from nexus.pages.changes import changes
+from nexus.pages.failing import failed
+from nexus.pages.rows import serve_rows
+from nexus.pages.window import Window
 from nexus.studio.door import Door
-from nexus.studio.views import studio
+from nexus.studio.files import download
+from nexus.studio.roles import roles
 
-log = structlog.stdlib.get_logger(__name__)
+studio = Blueprint("studio", __name__)
+studio.teardown_request(give_back)
+serve_rows(studio, home_at="/")
+studio.add_url_rule("/csv/<name>", "download", download)
 
 
 def create_studio(settings: Settings, door: Door, *, write: bool = False) -> Flask:
@@ -27,14 +28,17 @@ def create_studio(settings: Settings, door: Door, *, write: bool = False) -> Fla
     `write` lets rows be changed by the verbs of the models.
     """
     app = Flask("nexus.studio", static_folder=None)
-    app.config.update(
-        DEFAULT_LOCALE=settings.default_locale,
-        CORS_ORIGINS=(),
-        TABLES=read_tables(),
-        WRITE=write,
-    )
-    # The pages of rows may be served by others too, and link to those of who serves them.
-    app.jinja_env.globals.update(here=studio.name, form_token=door.form_token)
+    app.config.update(DEFAULT_LOCALE=settings.default_locale, CORS_ORIGINS=(), CURRENCY=settings.currency)
+    tables = read_tables()
+    Window(
+        name=studio.name,
+        tables=lambda: tables,
+        write=write,
+        roles=write,
+        downloads=True,
+        form_token=lambda: door.form_token,
+        actor=lambda: "operator",
+    ).init_app(app)
 
     @app.before_request
     def number() -> None:
@@ -44,7 +48,8 @@ def create_studio(settings: Settings, door: Door, *, write: bool = False) -> Fla
     assets.init_app(app)
     app.register_blueprint(studio)
     if write:
-        app.register_blueprint(changes)
+        app.register_blueprint(changes, url_prefix="/change")
+        app.register_blueprint(roles)
 
     @app.after_request
     def tell(response: Response) -> Response:
@@ -54,23 +59,5 @@ def create_studio(settings: Settings, door: Door, *, write: bool = False) -> Fla
         response.headers["Referrer-Policy"] = "same-origin"
         return response
 
-    @app.errorhandler(Exception)
-    def failed(error: Exception) -> Response:
-        if isinstance(error, HTTPException):
-            error = NotFound() if error.code in (404, 405) else InternalError()
-        if isinstance(error, OUTAGES):
-            log.error("database unavailable", reason=reason(error))
-            error = meaning(error)
-        if not isinstance(error, NexusError):
-            log.error("unforeseen error", exc_info=error)
-            error = InternalError()
-        return problem(error)
-
+    app.register_error_handler(Exception, failed)
     return app
-
-
-def problem(error: NexusError) -> Response:
-    """A failure as a page."""
-    response = show("data_problem.html", says=message(error.code, locale()))
-    response.status_code = error.status
-    return response

@@ -141,8 +141,9 @@ ORDERS = Table(
     summed=("amount", "status"),
 )
 
-#: Tables that no file holds: what belongs to a sign-in, is good for a day at most, or counts tries.
-LEFT_OUT = ("buckets", "idempotency_keys", "refresh_tokens", "resets", "sessions")
+#: Tables that no file holds: what belongs to a sign-in, is good for a day at most, counts tries, or tells who
+#: did what in this shop and no other.
+LEFT_OUT = ("audit", "buckets", "idempotency_keys", "refresh_tokens", "resets", "sessions")
 
 ORDER_EVENTS = Table(
     "order_events",

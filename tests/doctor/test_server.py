@@ -85,8 +85,8 @@ def test_a_role_of_the_web_process_needs_the_rows_alone(
     report = doctor(shop, database_pool_url=url)
     assert report.status("pool rights") == "fail"
     assert (
-        "buckets, idempotency_keys, order_events, orders, products, refresh_tokens, resets, sessions, users"
-        in report.detail("pool rights")
+        "audit, buckets, idempotency_keys, order_events, orders, products, refresh_tokens, resets, sessions, "
+        "users" in report.detail("pool rights")
     )
 
     query(shop, report.advice("pool rights").removeprefix("as their owner: "))

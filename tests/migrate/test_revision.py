@@ -50,7 +50,8 @@ def history(scratch: Settings, tmp_path: Path) -> History:
 
 
 EVERYTHING = (
-    "DROP TABLE idempotency_keys, order_events, orders, products, refresh_tokens, resets, sessions, users"
+    "DROP TABLE audit, idempotency_keys, order_events, orders, products, refresh_tokens, resets, sessions,"
+    " users"
 )
 
 

@@ -83,7 +83,7 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
     kept = query(stocked, "SELECT count(*) FROM orders")
     yes = db(root, stocked, "restore", backup, answer="y\n")
 
-    assert no.stdout.startswith("Replace the 10 tables of nexus_scratch_")
+    assert no.stdout.startswith("Replace the 11 tables of nexus_scratch_")
     assert [no.returncode, yes.returncode] == [1, 0]
     assert kept == [(0,)]
     assert query(stocked, "SELECT count(*) FROM orders") == [(1,)]
@@ -92,8 +92,9 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
 def test_an_empty_database_is_filled_without_a_question(root: Path, stocked: Settings, backup: Path) -> None:
     before = everything(stocked)
     tables = "order_events, orders, products, refresh_tokens, resets, sessions, users, migratehistory"
-    query(stocked, f"DROP TABLE buckets, idempotency_keys, {tables}")
-    for function in ("touch_updated_at", "check_order_step", "record_order_event", "keep_order_events"):
+    query(stocked, f"DROP TABLE audit, buckets, idempotency_keys, {tables}")
+    functions = ("touch_updated_at", "check_order_step", "record_order_event", "keep_order_events")
+    for function in (*functions, "keep_audit"):
         query(stocked, f"DROP FUNCTION {function}")
 
     run = db(root, stocked, "restore", backup)

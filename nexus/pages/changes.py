@@ -1,9 +1,11 @@
-"""What can be changed in a studio that is open for changes: what the models have a verb for, by that verb."""
+"""What can be changed through a window: what the models have a verb for, by that verb, and audited."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, redirect, request, url_for
+from flask import Blueprint, Response, g, redirect, request, url_for
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as Redirect
 
@@ -11,30 +13,34 @@ from nexus.db import give_back
 from nexus.errors import BadRequest, InvalidTransition, NexusError, NotFound, ValidationFailed
 from nexus.i18n import locale, message
 from nexus.listing.rows import row
-from nexus.models import accounts
+from nexus.models.audit import Audit
 from nexus.models.catalog import Product
 from nexus.models.orders import Order
 from nexus.models.sessions import Session
 from nexus.models.steps import Actor
-from nexus.models.users import ADMIN, SELLER, User
+from nexus.models.users import User
+from nexus.pages.failing import failed
+from nexus.pages.rows import row_page
+from nexus.pages.window import window
 from nexus.schemas.catalog import ProductChange
 from nexus.schemas.fields import problems
 from nexus.security import journal
-from nexus.studio.views import row_page
 
-changes = Blueprint("changes", __name__, url_prefix="/change")
+changes = Blueprint("changes", __name__)
 changes.teardown_request(give_back)
+changes.register_error_handler(Exception, failed)
 
 
 @changes.post("/orders/<uuid:key>")
 def move_order(key: object) -> Response | Redirect:
-    """Take a step with an order, as its events tell by the operator."""
-    by = Actor("operator", g.request_id)
+    """Take a step with an order, as its events tell by the same actor."""
+    status = request.form.get("status", "")
     try:
-        Order.move(Order.id == key, to=request.form.get("status", ""), by=by)
+        with audited("move_order", "orders", key) as (by, details):
+            details["status"] = Order.move(Order.id == key, to=status, by=by).status
     except InvalidTransition as error:
         return _refused("orders", str(key), error)
-    return _done("orders", str(key))
+    return done("orders", str(key))
 
 
 @changes.post("/products/<int(signed=True):key>")
@@ -43,47 +49,53 @@ def change_product(key: int) -> Response | Redirect:
 
     The others may hold what no form would take, such as a long name that was imported.
     """
-    present = row(current_app.config["TABLES"]["products"], str(key))
+    present = row(window().tables()["products"], str(key))
     written = {
         name: _plain(request.form[name]) for name in ProductChange.model_fields if name in request.form
     }
     different = {name: value for name, value in written.items() if value != _plain(str(present[name]))}
     try:
         fields = ProductChange.model_validate(different).model_dump(exclude_unset=True)
-        owner = _account(present["user_id"])
-        Product.change(key, owner=owner, versions=[_version()], **fields)
+        owner, versions = account(present["user_id"]), [_version()]
+        with audited("change_product", "products", key) as (_, details):
+            Product.change(key, owner=owner, versions=versions, **fields)
+            details |= {name: [present[name], value] for name, value in fields.items()}
     except ValidationError as error:
         return _refused("products", str(key), ValidationFailed(problems(error)))
     except NexusError as error:
         return _refused("products", str(key), error)
-    return _done("products", str(key))
-
-
-@changes.post("/users/<int(signed=True):key>/role")
-def change_role(key: int) -> Response | Redirect:
-    """Make an account a seller's or an admin's."""
-    user, role = _account(key), request.form.get("role")
-    if role not in (SELLER, ADMIN):
-        raise BadRequest
-    if role != user.role:
-        accounts.change_role(user, role=role)
-        journal.record("role_changed", user=user.id, role=role, before=user.role, by="operator")
-    return _done("users", str(key))
+    return done("products", str(key))
 
 
 @changes.post("/users/<int(signed=True):key>/sessions")
 def end_sessions(key: int) -> Response | Redirect:
     """Sign an account out everywhere."""
-    ended = Session.end_all(_account(key).id)
-    journal.record("session_ended", user=key, sessions=ended, by="operator")
-    return _done("users", str(key))
+    user = account(key)
+    with audited("end_sessions", "users", key) as (by, details):
+        details["sessions"] = Session.end_all(user.id)
+    journal.record("session_ended", user=key, sessions=details["sessions"], by=by.name)
+    return done("users", str(key))
 
 
-def _account(key: int) -> User:
+@contextmanager
+def audited(action: str, subject: str, key: object) -> Iterator[tuple[Actor, dict[str, Any]]]:
+    """Do something to a row in one transaction with what is audited of it: by whom, and its details."""
+    by = Actor(window().actor(), g.request_id)
+    with Audit.of(action, subject, key, by=by) as details:
+        yield by, details
+
+
+def account(key: int) -> User:
+    """The account with this id; NotFound for none."""
     user: User | None = User.by_id(key).first()
     if user is None:
         raise NotFound
     return user
+
+
+def done(table: str, key: str) -> Redirect:
+    """Show the row as it is now."""
+    return redirect(url_for(f"{window().name}.row", name=table, key=key), 303)
 
 
 def _version() -> datetime:
@@ -98,10 +110,6 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _done(table: str, key: str) -> Redirect:
-    return redirect(url_for("studio.row", name=table, key=key), 303)
-
-
 def _refused(table: str, key: str, error: NexusError) -> Response:
     """The row as it is, and why it was not changed."""
     language = locale()
@@ -109,7 +117,7 @@ def _refused(table: str, key: str, error: NexusError) -> Response:
         says = [_of_field(found) for found in error.problems]
     else:
         says = [message(error.code, language)]
-    return row_page(current_app.config["TABLES"][table], key, problems=says, status=error.status)
+    return row_page(window().tables()[table], key, problems=says, status=error.status)
 
 
 def _of_field(found: dict[str, Any]) -> str:

@@ -1,16 +1,12 @@
-"""The pages of the studio."""
+"""The pages of rows: all tables, a list, one row, what a text finds; of whoever serves them."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import chain
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, request, url_for
+from flask import Blueprint, Response, abort, request, url_for
 
-from nexus.db import give_back
 from nexus.errors import NotFound
 from nexus.listing.finding import find
 from nexus.listing.rows import COUNTED, Listing, Row, estimates, few, listing, referring
@@ -18,42 +14,49 @@ from nexus.listing.rows import row as read_row
 from nexus.listing.tables import Table
 from nexus.models.steps import STEPS
 from nexus.pages.page import show
+from nexus.pages.window import window
 from nexus.schemas.fields import rfc3339
-from nexus.schemas.orders_csv import MARK, guarded
-
-studio = Blueprint("studio", __name__)
-studio.teardown_request(give_back)
 
 #: A cell of a list shows so many characters of a text.
 SHORT = 80
 
 
-@studio.get("/")
+def serve_rows(blueprint: Blueprint, *, home_at: str) -> None:
+    """Let a blueprint serve the pages, of the window of the application that it is registered with."""
+    for rule, view in (
+        (home_at, home),
+        ("/find", search),
+        ("/tables/<name>", rows),
+        ("/tables/<name>/<key>", row),
+    ):
+        blueprint.add_url_rule(rule, view.__name__, view)
+
+
 def home() -> Response:
     """All tables, with about how many rows each has."""
-    tables = _tables()
+    tables = window().tables()
     about = estimates()
     # A new shop has no estimates yet.
     counts = few(table for name, table in tables.items() if not about.get(name))
     return show("data_home.html", tables=tables, estimates=about, counts=counts, counted=COUNTED)
 
 
-@studio.get("/find")
 def search() -> Response:
     """The rows that a text means: an id, an address, words of a product."""
     text = request.args.get("q", "").strip()
-    return show("data_find.html", tables=_tables(), q=text, found=find(_tables(), text), cell=cell)
+    return show(
+        "data_find.html", tables=window().tables(), q=text, found=find(window().tables(), text), cell=cell
+    )
 
 
-@studio.get("/tables/<name>")
 def rows(name: str) -> Response:
     """One page of a table's rows, or of those that filters find."""
-    table = _table(name)
-    filters = _filters()
+    table = asked_table(name)
+    filters = asked_filters()
     try:
-        asked = _listing(table, filters)
+        asked = asked_listing(table, filters)
     except NotFound:
-        response = show("data_no_list.html", tables=_tables(), table=table, filters=filters)
+        response = show("data_no_list.html", tables=window().tables(), table=table, filters=filters)
         response.status_code = 404
         return response
     list_url = partial(_address, ".rows", name, filters)
@@ -66,7 +69,7 @@ def rows(name: str) -> Response:
     order = {**sort, "order": "down" if asked.descending else "up"}
     return show(
         "data_rows.html",
-        tables=_tables(),
+        tables=window().tables(),
         table=table,
         filters=filters,
         listing=asked,
@@ -74,34 +77,21 @@ def rows(name: str) -> Response:
         page=asked.page(request.args.get("cursor")),
         list_url=partial(list_url, **order),
         sort_url=sort_url,
-        csv_url=_address(".download", name, filters, **order),
+        csv_url=_address(".download", name, filters, **order) if window().downloads else None,
         cell=cell,
     )
 
 
-@studio.get("/csv/<name>")
-def download(name: str) -> Response:
-    """All rows of a list as CSV."""
-    table = _table(name)
-    batches = _listing(table, _filters()).batches()
-    # Read before anything is sent, so that what fails until then is a page.
-    first = next(batches)
-    response = Response(_written(table, chain([first], batches)), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    return response
-
-
-@studio.get("/tables/<name>/<key>")
 def row(name: str, key: str) -> Response:
     """One row: all of it that may be seen, what it refers to, what refers to it, and an order's events."""
-    return row_page(_table(name), key)
+    return row_page(asked_table(name), key)
 
 
 def row_page(table: Table, key: str, *, problems: Sequence[str] = (), status: int = 200) -> Response:
     """The page of a row, with what is wrong about a change to it."""
-    tables = _tables()
+    tables = window().tables()
     values = read_row(table, key)
-    events = _events(tables["order_events"], key) if table.name == "orders" else None
+    events = _rows(tables["order_events"], {"order_id": key}) if table.name == "orders" else None
     response = show(
         "data_row.html",
         tables=tables,
@@ -111,6 +101,8 @@ def row_page(table: Table, key: str, *, problems: Sequence[str] = (), status: in
         referring=referring(tables, table, values[table.key.name]),
         counted=COUNTED,
         events=events,
+        # As the audit has it, whatever other form of it was asked for.
+        audit=_rows(tables["audit"], {"subject": table.name, "key": str(values[table.key.name])}),
         problems=problems,
         steps=STEPS,
         cell=cell,
@@ -127,23 +119,20 @@ def cell(value: Any, *, short: bool = False) -> str:
     return f"{text[:SHORT]}…" if short and len(text) > SHORT else text
 
 
-def _events(table: Table, order: str) -> list[Row]:
-    return listing(table, {"order_id": order}, sort="id", descending=False).page(None).rows
+def _rows(table: Table, filters: Mapping[str, str]) -> list[Row]:
+    """The first of the rows that filters find, in the order in which they were written."""
+    return listing(table, filters, sort="id", descending=False).page(None).rows
 
 
-def _tables() -> Mapping[str, Table]:
-    tables: Mapping[str, Table] = current_app.config["TABLES"]
-    return tables
-
-
-def _table(name: str) -> Table:
-    table = _tables().get(name)
+def asked_table(name: str) -> Table:
+    """A table of the window."""
+    table = window().tables().get(name)
     if table is None:
         abort(404)
     return table
 
 
-def _filters() -> dict[str, str]:
+def asked_filters() -> dict[str, str]:
     """What the query says of columns: `is.status=paid`; a field that was left empty says nothing."""
     return {
         name.removeprefix("is."): value
@@ -157,23 +146,7 @@ def _address(endpoint: str, name: str, filters: Mapping[str, str], **query: str)
     return url_for(endpoint, name=name, **asked)
 
 
-def _listing(table: Table, filters: Mapping[str, str]) -> Listing:
+def asked_listing(table: Table, filters: Mapping[str, str]) -> Listing:
+    """The list of a table that the query asks for; NotFound where no index carries it."""
     descending = request.args.get("order", "down") != "up"
     return listing(table, filters, sort=request.args.get("sort") or None, descending=descending)
-
-
-def _written(table: Table, batches: Iterable[Iterable[Row]]) -> Iterator[str]:
-    """The file (RFC 4180) in pieces; what a spreadsheet could take for a formula is guarded."""
-    head: list[list[Any]] = [[column.name for column in table.columns]]
-    mark = MARK
-    for batch in batches:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows(
-            [*head, *([_field(value) for value in row.values.values()] for row in batch)]
-        )
-        yield mark + text.getvalue()
-        head, mark = [], ""
-
-
-def _field(value: Any) -> Any:
-    return guarded(value) if isinstance(value, str) else value if value is None else cell(value)

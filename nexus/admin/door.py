@@ -1,0 +1,109 @@
+"""Who gets in: whoever is signed in as an admin, by the session of the API; and that forms are our own."""
+
+import hmac
+from secrets import compare_digest
+
+from flask import Flask, Response, current_app, g, redirect, request, url_for
+from pydantic import ValidationError
+from werkzeug.wrappers import Response as Redirect
+
+from nexus.config import Settings
+from nexus.errors import CrossOrigin, InvalidCredentials, NexusError, Throttled
+from nexus.i18n import locale, message
+from nexus.models.sessions import Session
+from nexus.models.users import ADMIN
+from nexus.pages.page import show
+from nexus.schemas.auth import SignIn
+from nexus.security import journal, signing_in, tokens
+from nexus.security.origins import CHANGING, refuse_cross_origin
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Have keys of their own for the tokens of forms."""
+    app.config["FORM_KEYS"] = [
+        hmac.digest(key.encode(), b"tokens of forms", "sha256") for key in settings.jwt_keys
+    ]
+
+
+def admit() -> Redirect | None:
+    """Let staff in, and lead everybody else to where one signs in; a form must be from a page of ours."""
+    if request.method in CHANGING:
+        # A page that may call the API may not send forms here.
+        refuse_cross_origin(allowed=())
+    g.session = tokens.current_session()
+    if g.session:
+        g.user_id = g.session.user_id
+    if request.endpoint in ("admin.show_sign_in", "admin.sign_in"):
+        return None
+    if not _is_staff():
+        return redirect(url_for("admin.show_sign_in"), 303)
+    if request.method in CHANGING:
+        given = request.form.get("form_token", "").encode()
+        good = [_form_token(key).encode() for key in current_app.config["FORM_KEYS"]]
+        if not any(compare_digest(given, token) for token in good):
+            raise CrossOrigin
+    return None
+
+
+def show_sign_in() -> Response | Redirect:
+    """Where one signs in; who is signed in and no admin is told so."""
+    if _is_staff():
+        return redirect(url_for("admin.home"), 303)
+    return _sign_in_page(None)
+
+
+def sign_in() -> Response | Redirect:
+    """Begin a session as `POST /api/auth/login` does, in cookies alone."""
+    try:
+        given = SignIn.model_validate(request.form.to_dict())
+        session, refresh_token = signing_in.sign_in(email=given.email, password=given.password)
+    except ValidationError:
+        return _sign_in_page(InvalidCredentials())
+    except (InvalidCredentials, Throttled) as error:
+        return _sign_in_page(error)
+    response = redirect(url_for("admin.home"), 303)
+    tokens.set_cookies(response, token=tokens.issue(session), refresh_token=refresh_token)
+    return response
+
+
+def sign_out() -> Redirect:
+    """End this session."""
+    Session.end(g.session.id, user_id=g.session.user_id)
+    journal.record("session_ended", user=g.session.user_id, session=g.session.id, by="owner")
+    response = redirect(url_for("admin.show_sign_in"), 303)
+    tokens.clear_cookies(response)
+    return response
+
+
+def form_token() -> str:
+    """What a form of this session brings along; no other site's page can read it."""
+    return _form_token(current_app.config["FORM_KEYS"][0])
+
+
+def actor() -> str:
+    """Who is signed in, as events and the audit name them: an id, since addresses change."""
+    return f"staff:{g.session.user_id}"
+
+
+def person() -> str | None:
+    """The address of the admin who is signed in."""
+    return str(g.session.user.email) if _is_staff() else None
+
+
+def _is_staff() -> bool:
+    session: Session | None = g.get("session")
+    return session is not None and session.user.role == ADMIN
+
+
+def _form_token(key: bytes) -> str:
+    return hmac.new(key, str(g.session.id).encode(), "sha256").hexdigest()
+
+
+def _sign_in_page(error: NexusError | None) -> Response:
+    says = message(error.code, locale()) if error else None
+    session: Session | None = g.get("session")
+    response = show("admin_sign_in.html", says=says, stranger=session.user.email if session else None)
+    if error:
+        response.status_code = error.status
+        response.headers.update(error.headers)
+    return response

@@ -1,0 +1,27 @@
+"""How a failure looks to a person in a browser."""
+
+import structlog
+from flask import Response, g
+from werkzeug.exceptions import HTTPException
+
+from nexus.db import UNAVAILABLE, unavailable
+from nexus.errors import InternalError, NexusError, NotFound
+from nexus.i18n import locale, message
+from nexus.pages.page import show
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def failed(error: Exception) -> Response:
+    """Any failure as a page; what is none of ours is logged."""
+    if isinstance(error, HTTPException):
+        error = NotFound() if error.code in (404, 405) else InternalError()
+    if isinstance(error, UNAVAILABLE):
+        error = unavailable(error)
+    if not isinstance(error, NexusError):
+        log.error("unforeseen error", request=g.request_id, exc_info=error)
+        error = InternalError()
+    response = show("data_problem.html", says=message(error.code, locale()))
+    response.status_code = error.status
+    response.headers.update(error.headers)
+    return response

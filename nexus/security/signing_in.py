@@ -1,0 +1,42 @@
+"""Signing in with e-mail and password: the same for the API and for the pages of the shop's own people."""
+
+from collections.abc import Sequence
+
+from flask import request
+
+from nexus import metrics
+from nexus.errors import InvalidCredentials
+from nexus.models.sessions import PasswordReplaced, Session
+from nexus.models.users import User
+from nexus.schemas.fields import spellings
+from nexus.security import journal, throttle
+from nexus.security.address import client_address
+
+
+def sign_in(*, email: str, password: str) -> tuple[Session, str]:
+    """A new session and its refresh token; InvalidCredentials, or Throttled for who tries too often."""
+    emails = spellings(email)
+    throttle.at_account(emails)
+    try:
+        session, refresh_token = _verify(emails, password)
+    except InvalidCredentials:
+        journal.record("sign_in_failed", email=email)
+        metrics.counted().sign_ins.labels(outcome="refused").inc()
+        raise
+    journal.record("sign_in", user=session.user_id, session=session.id)
+    metrics.counted().sign_ins.labels(outcome="signed_in").inc()
+    return session, refresh_token
+
+
+def begin(user: User) -> tuple[Session, str]:
+    """A session of an account whose password was just verified, and its refresh token."""
+    agent = request.headers.get("User-Agent", "")
+    return Session.begin(user, user_agent=agent, address=client_address())
+
+
+def _verify(emails: Sequence[str], password: str) -> tuple[Session, str]:
+    try:
+        return begin(User.sign_in(emails=emails, password=password))
+    except PasswordReplaced:
+        # A sign-in at the same time may have renewed the hash of the same password: look once more.
+        return begin(User.sign_in(emails=emails, password=password))

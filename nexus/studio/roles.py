@@ -1,0 +1,28 @@
+"""Roles of accounts, which only whoever sits at the machine gives."""
+
+from flask import Blueprint, request
+from werkzeug.wrappers import Response as Redirect
+
+from nexus.db import give_back
+from nexus.errors import BadRequest
+from nexus.models import accounts
+from nexus.models.users import ADMIN, SELLER
+from nexus.pages.changes import account, audited, done
+from nexus.security import journal
+
+roles = Blueprint("roles", __name__, url_prefix="/change")
+roles.teardown_request(give_back)
+
+
+@roles.post("/users/<int(signed=True):key>/role")
+def change_role(key: int) -> Redirect:
+    """Make an account a seller's or an admin's."""
+    user, role = account(key), request.form.get("role")
+    if role not in (SELLER, ADMIN):
+        raise BadRequest
+    if role != user.role:
+        with audited("change_role", "users", key) as (by, details):
+            accounts.change_role(user, role=role)
+            details["role"] = [user.role, role]
+        journal.record("role_changed", user=user.id, role=role, before=user.role, by=by.name)
+    return done("users", str(key))

@@ -1,0 +1,123 @@
+"""Who gets to the pages for staff, and that only forms of theirs change something."""
+
+import re
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+
+from nexus.config import Settings
+from nexus.rates import Rate
+from tests.admin.conftest import ORIGIN, Browser
+from tests.factories import Person
+from tests.sql import query
+
+SIGN_IN = "/admin/sign-in"
+
+
+def test_whoever_is_no_admin_is_led_to_where_one_signs_in(
+    app: Flask, browser: Browser, seller: Person
+) -> None:
+    order = seller.order(seller.product()["id"])["id"]
+    guarded = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/admin")]
+    assert len(guarded) > 8
+
+    for email in (None, str(seller.user["email"])):
+        if email:
+            assert browser.sign_in(email).location == "/admin"
+        for rule in guarded:
+            if rule.rule != SIGN_IN:
+                path = re.sub("<uuid:key>", order, rule.rule).replace("<name>", "users")
+                path = re.sub("<[^>]+>", "1", path)
+                method = "POST" if "POST" in (rule.methods or ()) else "GET"
+                answer = browser.open(path, method=method, data={"status": "paid"})
+                assert (answer.status_code, answer.location) == (303, SIGN_IN), path
+    assert "not staff" in browser.get(SIGN_IN).text
+    assert seller.user["email"] in browser.get(SIGN_IN).text
+
+
+def test_an_admin_signs_in_and_out(staff: Browser, settings: Settings) -> None:
+    home = staff.get("/admin")
+
+    assert home.status_code == 200
+    assert home.headers["Cache-Control"] == "no-store"
+    assert home.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert staff.get(SIGN_IN).location == "/admin"
+    out = staff.post("/admin/sign-out", data=staff.form("/admin", "/admin/sign-out"))
+    assert (out.status_code, out.location) == (303, SIGN_IN)
+    assert staff.get("/admin").location == SIGN_IN
+    assert query(settings, "SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(1,)]
+
+
+def test_a_role_that_is_taken_back_closes_the_pages_at_once(staff: Browser, settings: Settings) -> None:
+    query(settings, "UPDATE users SET role = 'seller'")
+
+    assert staff.get("/admin/tables/users").location == SIGN_IN
+
+
+def test_the_cookies_are_those_of_the_api(app: Flask, browser: Browser, seller: Person) -> None:
+    answer = browser.sign_in(str(seller.user["email"]))
+    token, refresh = answer.headers.getlist("Set-Cookie")
+
+    assert {"Path=/", "HttpOnly", "SameSite=Strict"} < set(token.split("; "))
+    assert {"Path=/api/auth", "HttpOnly", "SameSite=Strict"} < set(refresh.split("; "))
+    assert browser.get("/api/auth/me").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"email": "x" * 2000, "password": "x"}, {"email": "nobody@example.com"}]
+)
+def test_a_failed_sign_in_says_no_more_than_the_api(
+    browser: Browser, app: Flask, given: dict[str, str]
+) -> None:
+    answer = browser.post(SIGN_IN, data=given)
+
+    assert answer.status_code == 401
+    assert "Wrong e-mail or password." in answer.text
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_guesses_are_counted_with_those_at_the_api(
+    app: Flask, browser: Browser, seller: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.config, "RATES", {"sign_in": Rate(2, 86400)})
+    guess = {"email": seller.user["email"], "password": "wrong"}
+
+    assert browser.post("/api/auth/login", json=guess).status_code == 401
+    assert browser.post(SIGN_IN, data=guess).status_code == 401
+    refused = browser.post(SIGN_IN, data=guess)
+    assert (refused.status_code, browser.post("/api/auth/login", json=guess).status_code) == (429, 429)
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.content_type.startswith("text/html")
+
+
+def test_a_form_that_is_not_of_these_pages_changes_nothing(
+    app: Flask, staff: Browser, seller: Person, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = seller.order(seller.product()["id"])["id"]
+    path = f"/admin/change/orders/{order}"
+    token = staff.form(f"/admin/tables/orders/{order}", path)["form_token"]
+    shop = "https://shop.example"
+    monkeypatch.setitem(app.config, "CORS_ORIGINS", (shop,))
+
+    for fields, origin in (
+        ({"status": "paid"}, ORIGIN),
+        ({"status": "paid", "form_token": "é"}, ORIGIN),
+        ({"status": "paid", "form_token": token}, "http://other.example"),
+        ({"status": "paid", "form_token": token}, shop),
+    ):
+        answer = staff.post(path, data=fields, headers={"Origin": origin})
+        assert answer.status_code == 403
+    assert query(settings, "SELECT status FROM orders") == [("created",)]
+    assert query(settings, "SELECT count(*) FROM audit") == [(0,)]
+    page = staff.get("/admin", headers={"Origin": shop})
+    assert "Access-Control-Allow-Origin" not in page.headers
+    assert "Access-Control-Allow-Origin" in staff.get("/api/products", headers={"Origin": shop}).headers
+
+
+def test_what_is_not_there_is_a_page(staff: Browser) -> None:
+    for path in (f"/admin/tables/orders/{uuid4()}", "/admin/tables/users/x", "/admin/tables/resets"):
+        answer = staff.get(path)
+        assert answer.status_code == 404
+        assert answer.content_type.startswith("text/html")
+        assert answer.headers["Cache-Control"] == "no-store"
