@@ -50,6 +50,21 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
     "data.no_steps": ("This order has no steps left.", "Шагов у этого заказа не осталось."),
     "data.change": ("Change", "Изменить"),
     "data.save": ("Save", "Сохранить"),
+    "chart.title": (
+        "Paid in the last 30 days, today included (UTC)",
+        "Оплачено за 30 дней, включая сегодня (UTC)",
+    ),
+    "chart.before": ("against the 30 days before", "к предыдущим 30 дням"),
+    "chart.nothing_before": (
+        "In the 30 days before, nothing was paid.",
+        "За предыдущие 30 дней ничего не оплачено.",
+    ),
+    "chart.empty": ("Nothing was ordered in these days.", "За эти дни ничего не заказали."),
+    "chart.paid": ("Paid", "Оплачено"),
+    "chart.orders": ("Orders", "Заказы"),
+    "chart.best": ("The most in a day", "Больше всего за день"),
+    "chart.table": ("The same as a table", "То же таблицей"),
+    "chart.day": ("Day", "День"),
     "admin.sign_in": ("For the shop's staff", "Для сотрудников магазина"),
     "admin.sign_in.lead": (
         "Sign in with an account that has the role admin.",

@@ -5,14 +5,17 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, abort, request, url_for
+from flask import Blueprint, Response, abort, current_app, request, url_for
 
 from nexus.errors import NotFound
+from nexus.i18n import locale
 from nexus.listing.finding import find
 from nexus.listing.rows import COUNTED, Listing, Row, estimates, few, listing, referring
 from nexus.listing.rows import row as read_row
 from nexus.listing.tables import Table
+from nexus.models.stats import shop_sales
 from nexus.models.steps import STEPS
+from nexus.pages import chart
 from nexus.pages.page import show
 from nexus.pages.window import window
 from nexus.schemas.fields import rfc3339
@@ -33,12 +36,16 @@ def serve_rows(blueprint: Blueprint, *, home_at: str) -> None:
 
 
 def home() -> Response:
-    """All tables, with about how many rows each has."""
+    """What was sold lately, and all tables, with about how many rows each has."""
+    days, language = chart.period(), locale()
+    charts = chart.charts(days, shop_sales(days), currency=current_app.config["CURRENCY"], language=language)
     tables = window().tables()
     about = estimates()
     # A new shop has no estimates yet.
     counts = few(table for name, table in tables.items() if not about.get(name))
-    return show("data_home.html", tables=tables, estimates=about, counts=counts, counted=COUNTED)
+    return show(
+        "data_home.html", tables=tables, estimates=about, counts=counts, counted=COUNTED, charts=charts
+    )
 
 
 def search() -> Response:

@@ -1,0 +1,188 @@
+"""A picture of what was sold, drawn by the server: thirty days beside the thirty days before."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from zoneinfo import ZoneInfo
+
+from nexus.i18n import Locale
+from nexus.models.stats import Period, Sale
+from nexus.models.steps import STEPS
+from nexus.pages.numbers import day, money, short, short_money, whole
+
+DAYS = 30
+#: Of each of the two parts, the lines of the grid besides the base.
+PAID_LINES, ORDERS_LINES = 3, 2
+#: In pixels, from the top: where each has its caption, its highest value and its base.
+PAID_CAPTION, PAID_TOP, PAID_BASE = 12, 24, 144
+ORDERS_CAPTION, ORDERS_TOP, ORDERS_BASE = 174, 186, 258
+LABELS, HEIGHT = 276, 284
+#: Of a day's width, what its bar takes.
+BAR = 0.76
+#: Of the last days, each so many has its date below.
+LABELLED = 7
+
+#: Which statuses stand upon each other, from the base: what is done first.
+STACKED = ("paid", "processing", "created", "refunded", "cancelled")
+if set(STACKED) != set(STEPS):
+    raise ValueError("a status has no place in the chart")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A rectangle: from the left and wide in percent, from the top and high in pixels."""
+
+    status: str
+    x: float
+    width: float
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line of the grid and what it stands for."""
+
+    y: float
+    says: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayOfSales:
+    """One day: its bars, and what a table says of it."""
+
+    name: str
+    #: Whether its name stands below its bars, whose middle is so many percent from the left.
+    labelled: bool
+    middle: float
+    bars: list[Bar]
+    paid: str
+    #: How many orders, by status.
+    orders: dict[str, str]
+    total: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """What was sold in one currency; sums are texts in it."""
+
+    currency: str
+    paid: str
+    before: str
+    #: By how many percent more was paid than before; None: nothing was before.
+    change: int | None
+    #: How many orders of the thirty days, by status, without those that none has.
+    orders: dict[str, str]
+    total: str
+    days: list[DayOfSales]
+    #: The day with the most, where anything was paid.
+    best: DayOfSales | None
+    lines: list[Line]
+    #: Whether there is anything to draw.
+    is_empty: bool
+    paid_caption: int = PAID_CAPTION
+    orders_caption: int = ORDERS_CAPTION
+    labels: int = LABELS
+    height: int = HEIGHT
+
+
+def period() -> Period:
+    """The days that a chart needs: until today, by UTC."""
+    today = datetime.now(UTC).date()
+    return Period(today - timedelta(days=2 * DAYS - 1), today, "day", ZoneInfo("UTC"))
+
+
+def charts(days: Period, sold: list[list[Sale]], *, currency: str, language: Locale) -> list[Chart]:
+    """One chart for each currency in which something was sold, that of the shop first; sums are not added.
+
+    `sold` is what was sold on each of the days of `period`.
+    """
+    found = {sale.currency for sales in sold for sale in sales} or {currency}
+    in_order = sorted(found, key=lambda one: (one != currency, one))
+    starts = list(days.starts())
+    return [_chart(starts, [_of(one, sales) for sales in sold], one, language) for one in in_order]
+
+
+def _of(currency: str, sales: list[Sale]) -> dict[str, Sale]:
+    """A day's sales in a currency, by status."""
+    return {sale.status: sale for sale in sales if sale.currency == currency}
+
+
+def _chart(starts: list[date], sold: list[dict[str, Sale]], currency: str, language: Locale) -> Chart:
+    paid = [sales["paid"].amount if "paid" in sales else 0 for sales in sold]
+    before, now = sum(paid[:DAYS]), sum(paid[DAYS:])
+    orders: Counter[str] = Counter()
+    for sales in sold[DAYS:]:
+        orders.update({sale.status: sale.orders for sale in sales.values()})
+    most_orders = max(sum(sale.orders for sale in sales.values()) for sales in sold[DAYS:])
+    paid_grid, orders_grid = _grid(max(paid[DAYS:]), PAID_LINES), _grid(most_orders, ORDERS_LINES)
+    days = [
+        _day(number, start, sales, (paid_grid[-1], orders_grid[-1]), currency, language)
+        for number, (start, sales) in enumerate(zip(starts[DAYS:], sold[DAYS:], strict=True))
+    ]
+    lines = [
+        *_lines(paid_grid, PAID_TOP, PAID_BASE, lambda value: short_money(value, currency, language)),
+        *_lines(orders_grid, ORDERS_TOP, ORDERS_BASE, lambda value: short(value, 1, language)),
+    ]
+    return Chart(
+        currency=currency,
+        paid=money(now, currency, language),
+        before=money(before, currency, language),
+        change=round((now - before) * 100 / before) if before else None,
+        orders={status: whole(orders[status], language) for status in STACKED if orders[status]},
+        total=whole(orders.total(), language),
+        days=days,
+        best=days[paid.index(max(paid[DAYS:]), DAYS) - DAYS] if now else None,
+        lines=lines,
+        is_empty=not orders,
+    )
+
+
+def _day(
+    number: int,
+    start: date,
+    sales: dict[str, Sale],
+    highest: tuple[int, int],
+    currency: str,
+    language: Locale,
+) -> DayOfSales:
+    """One day's bars: what was paid, and below it the orders, one status upon the other."""
+    paid = sales["paid"].amount if "paid" in sales else 0
+    wide = 100 / DAYS
+    x, width = round(number * wide + wide * (1 - BAR) / 2, 3), round(wide * BAR, 3)
+    bars = [Bar(status="paid", x=x, width=width, **_upon(PAID_BASE, PAID_BASE - PAID_TOP, paid, highest[0]))]
+    base: float = ORDERS_BASE
+    for status in STACKED:
+        if status in sales:
+            place = _upon(base, ORDERS_BASE - ORDERS_TOP, sales[status].orders, highest[1])
+            bars.append(Bar(status=status, x=x, width=width, **place))
+            base = place["y"]
+    return DayOfSales(
+        name=day(start, language),
+        labelled=(DAYS - 1 - number) % LABELLED == 0,
+        middle=round((number + 0.5) * wide, 3),
+        bars=[bar for bar in bars if bar.height],
+        paid=money(paid, currency, language),
+        orders={status: whole(sale.orders, language) for status, sale in sales.items()},
+        total=whole(sum(sale.orders for sale in sales.values()), language),
+    )
+
+
+def _upon(base: float, room: int, value: int, highest: int) -> dict[str, float]:
+    """Where a bar stands upon a base; one of little is seen nevertheless."""
+    height = max(round(value * room / highest, 2), 1.0) if value else 0.0
+    return {"y": round(base - height, 2), "height": height}
+
+
+def _grid(most: int, lines: int) -> list[int]:
+    """Round values from 0 up to one that nothing exceeds, so many above 0 or fewer."""
+    steps = (digit * 10**zeros for zeros in count() for digit in (1, 2, 3, 4, 5))
+    step = next(step for step in steps if step * lines >= most)
+    return [step * number for number in range(max(-(-most // step), 1) + 1)]
+
+
+def _lines(grid: Sequence[int], top: int, base: int, write: Callable[[int], str]) -> list[Line]:
+    high = (base - top) / grid[-1]
+    return [Line(y=round(base - value * high, 2), says=write(value)) for value in grid]

@@ -1,0 +1,64 @@
+"""Numbers, sums of money and days as people of a language write them."""
+
+from datetime import date
+
+from nexus.i18n import Locale
+
+#: Digits after the point of a sum, where they are not two (ISO 4217).
+DIGITS = {
+    **dict.fromkeys(
+        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"), 0
+    ),
+    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+#: Between groups of digits, and before the digits after the point; the space is one that does not break.
+SIGNS: dict[Locale, tuple[str, str]] = {"en": (",", "."), "ru": ("\u00a0", ",")}
+#: For a thousand, and for each thousand times as much.
+SUFFIXES: dict[Locale, tuple[str, ...]] = {
+    "en": ("", "k", "M", "B", "T"),
+    "ru": ("", "\u00a0тыс.", "\u00a0млн", "\u00a0млрд", "\u00a0трлн"),
+}
+MONTHS: dict[Locale, tuple[str, ...]] = {
+    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    "ru": ("янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"),
+}
+
+
+def whole(number: int, language: Locale) -> str:
+    """A number in groups of three digits: 1,234,567."""
+    return f"{number:,}".replace(",", SIGNS[language][0])
+
+
+def money(amount: int, currency: str, language: Locale) -> str:
+    """A sum in the smallest unit of a currency as one of the currency: 1,234.50."""
+    digits = DIGITS.get(currency, 2)
+    units, rest = divmod(amount, 10**digits)
+    return whole(units, language) + (f"{SIGNS[language][1]}{rest:0{digits}d}" if digits else "")
+
+
+def short_money(amount: int, currency: str, language: Locale) -> str:
+    """The same, for little room: a round number as 1.5M."""
+    units = 10 ** DIGITS.get(currency, 2)
+    return short(amount, units, language) if amount >= 1000 * units else _plain(amount, units, language)
+
+
+def short(number: int, units: int, language: Locale) -> str:
+    """A round number of so many to a unit, with a suffix from a thousand on."""
+    suffixes = SUFFIXES[language]
+    step = 0
+    while step < len(suffixes) - 1 and number >= 1000 * units:
+        step, units = step + 1, units * 1000
+    return _plain(number, units, language) + suffixes[step]
+
+
+def day(when: date, language: Locale) -> str:
+    """A day without its year: 25 Nov."""
+    return f"{when.day}\u00a0{MONTHS[language][when.month - 1]}"
+
+
+def _plain(number: int, units: int, language: Locale) -> str:
+    """A quotient with the digits after the point that it has, of a power of ten."""
+    ones, rest = divmod(number, units)
+    digits = str(rest).zfill(len(str(units)) - 1).rstrip("0") if rest else ""
+    return whole(ones, language) + (SIGNS[language][1] + digits if digits else "")
