@@ -45,7 +45,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.studio": {"config", "db", "errors", "listing", "models", "pages", "schemas", "security", "studio"},
     "nexus.admin": {"admin", "config", "db", "errors", "i18n", "listing", "models", "pages", "schemas"}
     | {"security"},
-    "nexus.pages": {"db", "errors", "i18n", "listing", "models", "pages", "schemas", "security"},
+    "nexus.pages": {"db", "errors", "i18n", "listing", "models", "pages", "schemas", "security"} | {"sentry"},
     "nexus.doctor": {"config", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
     "nexus.seed": {"config", "db", "models"},
     "nexus.sample": {"config"},

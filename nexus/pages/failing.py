@@ -4,6 +4,7 @@ import structlog
 from flask import Response, g
 from werkzeug.exceptions import HTTPException
 
+from nexus import sentry
 from nexus.db import UNAVAILABLE, unavailable
 from nexus.errors import InternalError, NexusError, NotFound
 from nexus.i18n import locale, message
@@ -20,6 +21,7 @@ def failed(error: Exception) -> Response:
         error = unavailable(error)
     if not isinstance(error, NexusError):
         log.error("unforeseen error", request=g.request_id, exc_info=error)
+        sentry.report(error)
         error = InternalError()
     response = show("data_problem.html", says=message(error.code, locale()))
     response.status_code = error.status
