@@ -25,7 +25,8 @@ def test_orders_that_wait_for_a_lock_leave_a_thread_for_those_who_read(
     with ThreadPoolExecutor(CROWD) as crowd:
         with held(settings, "LOCK TABLE orders"):
             orders = [crowd.submit(shop.post, "/api/orders", order) for _ in range(CROWD)]
-            until_someone_waits(settings, at_least=6)
+            # Of the process that has the more of them, three; the other may have none.
+            until_someone_waits(settings, at_least=3)
             read = [shop.get(path)[0] for _ in range(20)]
             answered = sum(one.done() for one in orders)
         placed = [one.result()[0] for one in orders]
