@@ -7,7 +7,7 @@ from flask import Blueprint, Response, current_app
 from nexus.api import openapi
 from nexus.api.endpoint import described
 from nexus.api.versions import tagged
-from nexus.schemas.service import Description
+from nexus.schemas.ops import Description
 
 description = Blueprint("description", __name__)
 

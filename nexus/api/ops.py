@@ -8,7 +8,7 @@ from nexus import metrics
 from nexus.api.endpoint import described, reply
 from nexus.errors import NotFound, NotReady, Unauthenticated
 from nexus.readiness import Readiness
-from nexus.schemas.service import Health
+from nexus.schemas.ops import Health
 
 ops = Blueprint("ops", __name__)
 ops.record(lambda state: state.app.extensions.update(readiness=Readiness()))

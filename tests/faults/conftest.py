@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -113,6 +114,17 @@ class Server:
         assert self.process.wait(timeout=30) == 0
 
 
+@contextmanager
+def serving(root: Path, settings: Settings) -> Iterator[Server]:
+    """A server that serves until the block ends."""
+    server = Server(root, settings)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """A PostgreSQL of the test's own, which it may stop."""
@@ -127,21 +139,13 @@ def server(root: Path, settings: Settings, cluster: Cluster) -> Iterator[Server]
     """The server over a PostgreSQL of its own."""
     own = settings.model_copy(update={"database_url": cluster.url("nexus")})
     History.of(own).migrate()
-    server = Server(root, own)
-    try:
-        server.wait()
+    with serving(root, own) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")
 def shop(root: Path, settings: Settings) -> Iterator[Server]:
     """The server over the tests' database, with its two processes of four threads."""
     History.of(settings).migrate()
-    server = Server(root, settings)
-    try:
-        server.wait()
+    with serving(root, settings) as server:
         yield server
-    finally:
-        server.stop()

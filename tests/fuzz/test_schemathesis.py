@@ -15,7 +15,7 @@ from nexus.db import database
 from nexus.models.users import User
 from tests.environment import environment
 from tests.factories import register
-from tests.faults.conftest import Server
+from tests.faults.conftest import Server, serving
 
 pytestmark = [
     pytest.mark.long,
@@ -31,12 +31,8 @@ CASES = 1000
 @pytest.fixture(scope="module")
 def server(root: Path, settings: Settings, app: Flask) -> Iterator[Server]:
     """The server over the tests' database."""
-    server = Server(root, settings)
-    try:
-        server.wait()
+    with serving(root, settings) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.mark.parametrize("caller", ["stranger", "seller", "browser", "admin", "buyer"])

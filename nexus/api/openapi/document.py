@@ -10,7 +10,7 @@ from nexus.api.endpoint import Endpoint
 from nexus.api.openapi.headers import SENT, TAKEN, header, parameter
 from nexus.api.openapi.models import Models
 from nexus.api.openapi.operations import operation, path
-from nexus.schemas.service import Description
+from nexus.schemas.ops import Description
 from nexus.security.tokens import COOKIE
 
 #: Of the API, whatever the version of the code.

@@ -15,6 +15,7 @@ from nexus.schemas.auth import (
     UserAnswer,
 )
 from nexus.schemas.catalog import NewProduct, ProductAnswer, ProductChange, ProductPage
+from nexus.schemas.ops import Description, Health
 from nexus.schemas.orders import (
     NewOrder,
     OrderAnswer,
@@ -25,7 +26,6 @@ from nexus.schemas.orders import (
     PlacedOrder,
     ReceiptAnswer,
 )
-from nexus.schemas.service import Description, Health
 from nexus.schemas.stats import Stats
 
 CREATED, LATER = "2026-01-31T09:12:33.123Z", "2026-01-31T09:14:02.456Z"
