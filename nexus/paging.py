@@ -36,38 +36,32 @@ def page(
     limit: int,
     cursor: str | None,
     bound_to: object,
-    ascending: bool = False,
-    position: Callable[[Any], Position] = attrgetter("created_at"),
-    value_kind: type[Position] = datetime,
-    compared: Callable[[Position], Any] = lambda at: at,
-    first: Callable[[Any, int], Any] | None = None,
 ) -> Page[Any]:
-    """Read one page of a query ordered by `key`, (value, id), both one way; equally fast at any depth.
+    """Read one page of a query ordered by `key`, (created_at, id), both descending; as fast at any depth.
 
-    `kind` is the id's type and `value_kind` the value's; `position` finds the value in a row, and `compared`
-    makes of it what SQL compares. `first` makes of the query one for its first so many rows, where LIMIT will
-    not do. `bound_to` is as for `pages`.
+    `kind` is the id's type. `bound_to` is as for `pages`.
     """
-    value, row_id = key
 
     def read(place: tuple[Any, Any] | None, count: int) -> list[Any]:
-        rows = query if place is None else query.where(after(compared(place[0]), place[1]))
-        return list(first(rows, count) if first else rows.limit(count))
-
-    def after(at: Any, last: Any) -> Any:
-        # Said twice: the first condition is one that an index on (.., value, id) starts from.
-        if ascending:
-            return (value >= at) & ((value > at) | (row_id > last))
-        return (value <= at) & ((value < at) | (row_id < last))
+        return list((query if place is None else query.where(after(key, place))).limit(count))
 
     return pages(
         read,
-        place=lambda row: (position(row), row.id),
-        kinds=(value_kind, kind),
+        place=attrgetter("created_at", "id"),
+        kinds=(datetime, kind),
         limit=limit,
         cursor=cursor,
         bound_to=bound_to,
     )
+
+
+def after(key: Sequence[Any], place: Sequence[Any], *, ascending: bool = False) -> Any:
+    """The condition for the rows after a place, (value, id), in a list ordered by such columns."""
+    (value, row_id), (at, last) = key, place
+    # Said twice: the first condition is one that an index on (.., value, id) starts from.
+    if ascending:
+        return (value >= at) & ((value > at) | (row_id > last))
+    return (value <= at) & ((value < at) | (row_id < last))
 
 
 def pages(

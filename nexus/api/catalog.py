@@ -18,9 +18,9 @@ from nexus.errors import (
     ValidationFailed,
 )
 from nexus.models.catalog import SORTS, Product
-from nexus.models.search import PLACE, Search
+from nexus.models.search import PLACE, Asked, Search
 from nexus.models.users import User
-from nexus.paging import page, pages
+from nexus.paging import pages
 from nexus.schemas.catalog import (
     NewProduct,
     ProductAnswer,
@@ -59,41 +59,26 @@ def _has(found: list[dict[str, Any]], wanted: dict[str, str]) -> bool:
 def list_products(query: ProductQuery, user: User | None) -> Response:
     """One seller's products, or those that a search finds."""
     prices = {"min_price": query.min_price, "max_price": query.max_price}
-    bound_to = ("products", query.user_id, query.q, query.sort, prices)
-    search = Search(query.q, query.user_id, Product.seen(user, **prices)) if query.q else None
-    if search and query.sort is None:
-        best = pages(
-            search.best_first,
-            place=attrgetter("place"),
-            kinds=PLACE,
-            limit=query.limit,
-            cursor=query.cursor,
-            bound_to=bound_to,
-        )
-        return _list([match.product for match in best.rows], best.next_cursor)
-    sort = SORTS[query.sort or "-createdAt"]
-    if search:
-        products = search.products
+    sort = SORTS[by := query.sort or "-createdAt"]
+    paged: dict[str, Any] = {
+        "limit": query.limit,
+        "cursor": query.cursor,
+        "bound_to": ("products", query.user_id, query.q, query.sort, prices),
+    }
+    if query.q:
+        search = Search(Asked.by(query.q), query.user_id, {"viewer_id": user and user.id, **prices})
+        if query.sort is None:
+            best = pages(search.best_first, place=attrgetter("place"), kinds=PLACE, **paged)
+            return _list([match.product for match in best.rows], best.next_cursor)
+        read = partial(search.in_order, by)
     else:
         # Only a search can do without a seller.
-        products = Product.sorted_by(sort, user_id=query.user_id, viewer=user, **prices)  # type: ignore[arg-type]
-    found = page(
-        products,
-        key=(sort.value, Product.id),
-        kind=int,
-        limit=query.limit,
-        cursor=query.cursor,
-        bound_to=bound_to,
-        ascending=sort.ascending,
-        position=sort.position,
-        value_kind=sort.kind,
-        compared=sort.compared,
-        first=partial(search.in_order, sort) if search else None,
-    )
+        read = partial(Product.listed, by, user_id=query.user_id, viewer=user, **prices)  # type: ignore[arg-type]
+    found = pages(read, place=sort.place, kinds=(sort.kind, int), **paged)
     return _list(found.rows, found.next_cursor)
 
 
-def _list(products: list[Product], cursor: str | None) -> Response:
+def _list(products: list[Any], cursor: str | None) -> Response:
     answer: ProductPage = {
         "products": [product_out(product) for product in products],
         "nextCursor": cursor,
@@ -111,7 +96,7 @@ def _list(products: list[Product], cursor: str | None) -> Response:
 )
 def get_product(product_id: int, user: User | None) -> Response:
     """One product."""
-    product = Product.visible_to(user).where(Product.id == product_id).first()
+    product = Product.shown(product_id, viewer=user)
     if product is None:
         raise NotFound
     answer: ProductAnswer = {"product": product_out(product)}

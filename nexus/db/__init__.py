@@ -1,7 +1,8 @@
 """The database, as the rest of the code uses it: requests, commands, and what its failures answer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import peewee
 import structlog
@@ -13,6 +14,7 @@ from nexus.db.circuit import Unreachable
 from nexus.db.connection import connect, hung_up
 from nexus.db.outages import FAILURES, OUTAGES, cause, meaning, reason, sqlstate
 from nexus.db.pool import Pool
+from nexus.db.statement import Statement
 from nexus.errors import DatabaseUnavailable, NexusError, PoolExhausted
 from nexus.problems import problem
 
@@ -28,6 +30,7 @@ __all__ = [
     "init_app",
     "reason",
     "session",
+    "statement",
     "unavailable",
     "violated",
 ]
@@ -50,6 +53,11 @@ def session() -> Iterator[Pool]:
             yield database
     except OUTAGES as error:
         raise DatabaseUnavailable(reason(error)) from error
+
+
+def statement(build: Callable[..., Any]) -> Statement:
+    """Decorate a function that builds a query: it is built once, and calling it runs it (see `Statement`)."""
+    return Statement(database, build)
 
 
 def give_back(_: BaseException | None = None) -> None:

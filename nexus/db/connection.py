@@ -11,10 +11,13 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extras import register_uuid
 
 from nexus import embedded
 from nexus.database_url import DatabaseURL
 from nexus.db.outages import ENDED, READ_ONLY
+from nexus.db.statement import Text
 from nexus.errors import CommitUnconfirmed
 
 #: What a request can need at most, and what gunicorn would give up on.
@@ -29,12 +32,18 @@ LIMITING = """
 SELECT set_config(name, given, false)
 FROM unnest(%s::text[], %s::text[]) AS ours (name, given)
 WHERE current_setting(name) = '0' AND pg_backend_pid() = %s;
-SELECT extract(epoch FROM current_setting('statement_timeout')::interval)::float
+SELECT extract(epoch FROM current_setting('statement_timeout')::interval)::float, pg_backend_pid()
 """
 #: Seconds for a statement that the server does not limit, behind a pooler for example.
 LONGEST = 15.0
 #: Seconds that the server has beyond its own limit, to say that it was reached.
 MARGIN = 3.0
+#: How many statements a connection prepares at most: the server keeps a plan of each.
+PREPARED = 100
+#: How PostgreSQL says that what was prepared is not there, or cannot be run since a table was changed.
+GONE = ("26000", "0A000")
+#: How PostgreSQL says that a number is beyond the type of its place, while in a text it may have any size.
+TOO_LARGE = "22003"
 #: How PostgreSQL says that a standby was not waited for; success is all that it says beside this warning.
 UNCONFIRMED = "canceling wait for synchronous replication"
 
@@ -56,6 +65,8 @@ class Served(psycopg2.extensions.connection):
     busy_since: float | None = None
     #: Whether it was cut off.
     overdue = False
+    #: What is prepared here, by name; None where nothing may be: a pooler would run it on another connection.
+    prepared: set[str] | None = None
 
     def late(self) -> bool:
         """Whether the statement that runs has taken too long."""
@@ -99,7 +110,10 @@ class Cursor(psycopg2.extensions.cursor):
         connection = self.connection
         connection.busy_since = monotonic()
         try:
-            plainly(self, query, vars)
+            if type(query) is Text and connection.prepared is not None:
+                self._prepared(query, vars, connection.prepared)
+            else:
+                plainly(self, query, vars)
         except psycopg2.Error as error:
             explained = connection.explained(error)
             if explained is error:
@@ -109,6 +123,24 @@ class Cursor(psycopg2.extensions.cursor):
             connection.busy_since = None
         if connection.notices:
             connection.confirm()
+
+    def _prepared(self, text: Text, values: Any, prepared: set[str]) -> None:
+        """Run what PostgreSQL has read before, and perhaps planned; in a new text it must do both."""
+        try:
+            if text.name not in prepared:
+                if len(prepared) == PREPARED:
+                    return plainly(self, text, values)
+                plainly(self, text.prepare)
+                prepared.add(text.name)
+            plainly(self, text.execute, values)
+        except psycopg2.Error as error:
+            if self.connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+                raise
+            if error.pgcode in GONE:
+                self.connection.prepared = None
+            elif error.pgcode != TOO_LARGE:
+                raise
+            plainly(self, text, values)
 
 
 def connect(url: DatabaseURL | None, *, wait: float, **how: Any) -> Any:
@@ -126,6 +158,7 @@ def connect(url: DatabaseURL | None, *, wait: float, **how: Any) -> Any:
     }
     connection = psycopg2.connect(**{**limits, **target.parameters}, **how)
     connection.autocommit = True
+    register_uuid(conn_or_curs=connection)  # type: ignore[no-untyped-call]
     return connection
 
 
@@ -137,8 +170,9 @@ def connect_to_serve(url: DatabaseURL | None, *, wait: float, watch: Callable[[S
     watch(connection)
     cursor = connection.cursor()
     cursor.execute(LIMITING, (list(LIMITS), list(LIMITS.values()), connection.info.backend_pid))
-    (limit,) = cursor.fetchone() or (0,)
+    limit, process = cursor.fetchone() or (0, None)
     connection.limit = (limit or LONGEST) + MARGIN
+    connection.prepared = set() if process == connection.info.backend_pid else None
     return connection
 
 

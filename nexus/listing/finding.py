@@ -8,8 +8,7 @@ from uuid import UUID
 from nexus.errors import NotFound
 from nexus.listing.rows import listing, row
 from nexus.listing.tables import Table
-from nexus.models.catalog import HAS_WORDS
-from nexus.models.search import Search
+from nexus.models.search import Asked, Search
 
 #: How many rows of one table are shown.
 FEW = 20
@@ -55,7 +54,7 @@ def _by(table: Table, column: str, text: str) -> list[dict[str, Any]]:
 
 def _by_words(table: Table, text: str) -> list[dict[str, Any]]:
     """Products by their words, the best of the newest first."""
-    matches = Search(text, user_id=None, condition=HAS_WORDS).best_first(None, FEW)
+    matches = Search(Asked.by(text), user_id=None, seen=None).best_first(None, FEW)
     return [
         {column.name: getattr(match.product, column.name) for column in table.columns} for match in matches
     ]

@@ -7,10 +7,11 @@ from typing import Any, ClassVar, NamedTuple
 import peewee
 from peewee import SQL, fn
 
-from nexus.db import violated
+from nexus.db import statement, violated
 from nexus.errors import Forbidden, NotFound, PreconditionFailed, Unauthenticated
 from nexus.models.base import TOUCH, BigIdentityField, Model, Trigger
 from nexus.models.users import User
+from nexus.paging import after
 
 LIVE, DRAFT = "live", "draft"
 
@@ -61,11 +62,13 @@ class Product(Model):
         constraints: ClassVar = [SQL("search tsvector")]
 
     @classmethod
-    def seen(cls, viewer: User | None, *, min_price: int | None = None, max_price: int | None = None) -> Any:
+    def seen(
+        cls, viewer_id: int | None = None, *, min_price: int | None = None, max_price: int | None = None
+    ) -> Any:
         """The condition of what a viewer may see, all that is live and one's own drafts, at such prices."""
         seen = cls.status == LIVE
-        if viewer is not None:
-            seen |= cls.user == viewer.id
+        if viewer_id is not None:
+            seen |= cls.user == viewer_id
         if min_price is not None:
             seen &= cls.price >= min_price
         if max_price is not None:
@@ -75,12 +78,43 @@ class Product(Model):
     @classmethod
     def visible_to(cls, viewer: User | None) -> "peewee.ModelSelect[Product]":
         """What this viewer may see."""
-        return cls.select().where(cls.seen(viewer))
+        return cls.select().where(cls.seen(_id(viewer)))
+
+    @classmethod
+    def shown(cls, product_id: int, *, viewer: User | None) -> Any:
+        """The row of the product with this id, or None where the viewer may not see it."""
+        rows = _shown(product_id=product_id, viewer_id=_id(viewer))
+        return rows[0] if rows else None
+
+    @classmethod
+    def listed(
+        cls,
+        sort: str,
+        place: Sequence[Any] | None,
+        limit: int,
+        *,
+        user_id: int,
+        viewer: User | None,
+        min_price: int | None = None,
+        max_price: int | None = None,
+    ) -> list[Any]:
+        """The first rows of `sorted_by`, or those after a place, (value, id); by the name of the sort."""
+        value, last = place or (None, None)
+        return _listed(
+            sort,
+            user_id=user_id,
+            viewer_id=_id(viewer),
+            min_price=min_price,
+            max_price=max_price,
+            value=value,
+            last=last,
+            limit=limit,
+        )
 
     @classmethod
     def of_user(cls, user_id: int, *, viewer: User | None) -> "peewee.ModelSelect[Product]":
         """A seller's products that the viewer may see, newest first."""
-        return cls.sorted_by(NEWEST_FIRST, user_id=user_id, viewer=viewer)
+        return cls.sorted_by(NEWEST_FIRST, user_id=user_id, viewer_id=_id(viewer))
 
     @classmethod
     def sorted_by(
@@ -88,12 +122,12 @@ class Product(Model):
         sort: "Sort",
         *,
         user_id: int,
-        viewer: User | None,
+        viewer_id: int | None,
         min_price: int | None = None,
         max_price: int | None = None,
     ) -> "peewee.ModelSelect[Product]":
         """What the viewer may see of a seller, at prices `min_price` to `max_price` inclusive."""
-        seen = cls.seen(viewer, min_price=min_price, max_price=max_price)
+        seen = cls.seen(viewer_id, min_price=min_price, max_price=max_price)
         return cls.select().where((cls.user == user_id) & seen).order_by(*sort.terms)
 
     @classmethod
@@ -144,7 +178,7 @@ class Product(Model):
 
     @classmethod
     def _why_not(cls, product_id: int, owner: User) -> Forbidden | NotFound | PreconditionFailed:
-        product = cls.visible_to(owner).where(cls.id == product_id).first()
+        product = cls.shown(product_id, viewer=owner)
         if product is None:
             return NotFound()
         return PreconditionFailed() if product.user_id == owner.id else Forbidden()
@@ -169,6 +203,14 @@ class Sort(NamedTuple):
         """A column in this order's direction."""
         return column if self.ascending else column.desc()
 
+    def after(self, value: Any, last: Any) -> Any:
+        """The condition for the products after the one that has this value and id."""
+        return after((self.value, Product.id), (self.compared(value), last), ascending=self.ascending)
+
+    def place(self, product: Any) -> tuple[Any, int]:
+        """Where a loaded product stands, as `after` takes it."""
+        return self.position(product), product.id
+
 
 def _letters(text: Any) -> peewee.NodeList:
     """A text as names are sorted: whatever its case, by code point, which no upgrade of a library changes."""
@@ -187,6 +229,23 @@ SORTS = {
     "name": Sort(NAME, True, lambda product: product.name[:255], str, _letters),  # noqa: FBT003
     "-name": Sort(NAME, False, lambda product: product.name[:255], str, _letters),  # noqa: FBT003
 }
+
+
+def _id(viewer: User | None) -> int | None:
+    return viewer and viewer.id  # type: ignore[return-value]
+
+
+@statement
+def _shown(*, product_id: Any, viewer_id: Any) -> Any:
+    return Product.select().where((Product.id == product_id) & Product.seen(viewer_id))
+
+
+@statement
+def _listed(sort: str, *, value: Any, last: Any, limit: Any, **whose: Any) -> Any:
+    by = SORTS[sort]
+    products = Product.sorted_by(by, **whose).limit(limit)
+    return products if value is None else products.where(by.after(value, last))
+
 
 Product.add_index(Product.user, Product.price, Product.id, name="products_of_user_by_price")
 Product.add_index(Product.user, NAME, Product.id, name="products_of_user_by_name")

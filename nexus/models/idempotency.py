@@ -9,7 +9,7 @@ from peewee import SQL, Select, Value, fn
 from psycopg2.errors import LockNotAvailable
 
 from nexus import metrics
-from nexus.db import database
+from nexus.db import database, statement
 from nexus.errors import IdempotencyInProgress, IdempotencyMismatch
 from nexus.models.base import Model
 from nexus.models.orders import Order
@@ -70,23 +70,17 @@ class IdempotencyKey(Model):
         amount: int | None,
         buyer: User | None,
         by: Actor,
-    ) -> tuple[Order, bool]:
+    ) -> tuple[Any, bool]:
         """Order a product as `Order.place` does, once for each key; whether it was made before.
 
         Key and order are one statement. Raises what `Order.place` raises, which leaves the key free;
         IdempotencyMismatch for a key that came with another body; and IdempotencyInProgress when another
         request holds the key for longer than a moment.
         """
-        columns = Order.offered()
-        offer = Order.offer(product_id=product_id, email=email, name=name, amount=amount)
-        offered = offer.cte("offered", columns=[column.column_name for column in columns])
-        claimed = cls._claim(key, offered).returning(cls.order).cte("claimed")
-        order = Select((offered,), [offered.c[column.column_name] for column in columns])
-        order = order.join(claimed, on=claimed.c.order_id == offered.c.id)
-        place = Order.insert_from(order, columns).with_cte(offered, claimed)
+        wanted = {"product_id": product_id, "email": email, "name": name, "amount": amount}
         while True:
             with patience():
-                placed = Order.written(place, *by.told())
+                placed = _placed(**key._asdict(), **wanted, actor=by.name, request_id=by.request_id)
             if placed:
                 metrics.counted().order_steps.labels(status=placed[0].status).inc()
                 return placed[0], False
@@ -97,7 +91,7 @@ class IdempotencyKey(Model):
             Order.refuse(product_id, amount=amount, buyer=buyer)
 
     @classmethod
-    def _claim(cls, key: Key, offered: Any) -> Any:
+    def claim(cls, key: Key, offered: Any) -> Any:
         """The statement that takes a key for an order on offer, unless it is or is being taken."""
         # The limit is set when the offer's own locks are there, for this transaction alone.
         limited = fn.set_config("lock_timeout", PATIENCE, SQL("true")).is_null(is_null=False)
@@ -124,7 +118,7 @@ class IdempotencyKey(Model):
         nothing = Select(columns=(fn.gen_random_uuid().alias("id"), Value(0), Value("")))
         offered = nothing.cte("offered", columns=["id", "product_id", "status"])
         with patience(), database.atomic() as attempt:
-            taken = not cls.written(cls._claim(key, offered).with_cte(offered))
+            taken = not cls.written(cls.claim(key, offered).with_cte(offered))
             attempt.rollback()
         return taken
 
@@ -133,6 +127,17 @@ class IdempotencyKey(Model):
         """Delete up to so many keys that were kept long enough; how many."""
         old = cls.created_at <= SQL("now() - make_interval(hours => %s)", (KEPT_HOURS,))
         return cls.swept(old, batch=batch)
+
+
+@statement
+def _placed(*, hash: Any, body: Any, actor: Any, request_id: Any, **wanted: Any) -> Any:  # noqa: A002 - A key's.
+    columns = Order.offered()
+    offered = Order.offer(**wanted).cte("offered", columns=[column.column_name for column in columns])
+    claimed = IdempotencyKey.claim(Key(hash, body), offered).returning(IdempotencyKey.order).cte("claimed")
+    order = Select((offered,), [offered.c[column.column_name] for column in columns])
+    order = order.join(claimed, on=claimed.c.order_id == offered.c.id)
+    place = Order.insert_from(order, columns).with_cte(offered, claimed)
+    return place.returning(Order, *Actor(actor, request_id).told())
 
 
 @contextmanager

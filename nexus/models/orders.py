@@ -10,6 +10,7 @@ import peewee
 from peewee import SQL, Value, fn
 
 from nexus import metrics
+from nexus.db import statement
 from nexus.errors import InvalidTransition, NotForSale, NotFound, PriceChanged
 from nexus.models.base import TOUCH, Model
 from nexus.models.catalog import DRAFT, LIVE, Product
@@ -61,14 +62,14 @@ class Order(Model):
         amount: int | None,
         buyer: User | None,
         by: Actor,
-    ) -> "Order":
+    ) -> Any:
         """Order a live product at its price of this moment, copied by the statement that makes the order.
 
-        Raises NotFound for a product that the buyer may not know of, NotForSale for one's own draft, and
-        PriceChanged when the buyer named an amount that is not the price.
+        It is answered as a row. Raises NotFound for a product that the buyer may not know of, NotForSale for
+        one's own draft, and PriceChanged when the buyer named an amount that is not the price.
         """
-        offer = cls.offer(product_id=product_id, email=email, name=name, amount=amount)
-        while not (placed := cls.written(cls.insert_from(offer, cls.offered()), *by.told())):
+        wanted = {"product_id": product_id, "email": email, "name": name, "amount": amount}
+        while not (placed := _placed(**wanted, actor=by.name, request_id=by.request_id)):
             cls.refuse(product_id, amount=amount, buyer=buyer)
         metrics.counted().order_steps.labels(status=placed[0].status).inc()
         return placed[0]
@@ -118,7 +119,7 @@ class Order(Model):
     @classmethod
     def refuse(cls, product_id: int, *, amount: int | None, buyer: User | None) -> None:
         """Raise why a buyer gets no order of a product, unless it came to be on offer a moment ago."""
-        product = Product.visible_to(buyer).where(Product.id == product_id).first()
+        product = Product.shown(product_id, viewer=buyer)
         if product is None:
             raise NotFound
         if product.status == DRAFT:
@@ -235,6 +236,12 @@ class Order(Model):
         """Blank a buyer's address and name in all their orders, and leave the sums; how many orders."""
         theirs = fn.lower(cls.email) == fn.lower(email)
         return int(cls.update(email="", name=None).where(theirs).execute())
+
+
+@statement
+def _placed(*, actor: Any, request_id: Any, **wanted: Any) -> Any:
+    order = Order.insert_from(Order.offer(**wanted), Order.offered())
+    return order.returning(Order, *Actor(actor, request_id).told())
 
 
 NEWEST = (Order.created_at.desc(), Order.id.desc())

@@ -6,15 +6,16 @@ for words that few have. The wrong one reads a million rows, and which it is can
 statement looks at the first rows of the list, and goes by how many of them match.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import peewee
-from peewee import OP, SQL, Expression, Select, fn
+from peewee import OP, Expression, Select, fn
 
-from nexus.models.catalog import HAS_WORDS, NEWEST_FIRST, Product, Sort
+from nexus.db import statement
+from nexus.models.catalog import HAS_WORDS, NEWEST_FIRST, SORTS, Product, Sort
 
 #: What counts of a text: nobody types more, and each word costs a look into the index.
 LETTERS = 200
@@ -40,26 +41,59 @@ PLACE = tuple(Place.__annotations__.values())
 
 
 class Match(NamedTuple):
-    """A product that was found, and its place."""
+    """A product that was found, as its row, and its place."""
 
-    product: Product
+    product: Any
     place: Place
 
 
-@dataclass(frozen=True)
-class Search:
-    """The products that have every word of a text, and for which a condition holds."""
+class Bounds(NamedTuple):
+    """How far a search looks for what."""
 
-    text: str
-    #: Whose products; None: of all sellers.
-    user_id: int | None
-    condition: Any
     #: So many of the newest matches come best first.
     window: int = 1000
     #: A list is walked when `common` of its first `sample` rows match, and for `far` rows at most.
     sample: int = 400
     common: int = 20
     far: int = 20_000
+
+
+USUAL = Bounds()
+
+
+class Asked(NamedTuple):
+    """What a text asks for: a word counts without its ending, and the last may be the beginning of another.
+
+    A stop word asks for nothing, unless it is the last.
+    """
+
+    others: Any
+    final: Any
+    beginning: Any
+
+    @classmethod
+    def by(cls, text: str) -> "Asked":
+        """What a text with a word in it asks for."""
+        *others, final = text.strip()[:LETTERS].split()
+        quoted = final.replace("\\", "\\\\").replace("'", "''")
+        return cls(" ".join(others), final, f"'{quoted}':*")
+
+    def in_sql(self) -> Any:
+        """The same as PostgreSQL compares it with what a product has."""
+        others, final = (fn.plainto_tsquery("pg_catalog.russian", one) for one in (self.others, self.final))
+        beginning = fn.to_tsquery("pg_catalog.simple", self.beginning)
+        return Expression(others, "&&", Expression(final, "||", beginning))
+
+
+@dataclass(frozen=True)
+class Search:
+    """The products that have every word of a text, seen as `Product.seen` says; None: whoever sees them."""
+
+    asked: Asked
+    #: Whose products; None: of all sellers.
+    user_id: Any
+    seen: Mapping[str, Any] | None
+    bounds: Bounds = USUAL
 
     def best_first(self, place: Sequence[Any] | None, limit: int) -> list[Match]:
         """The matches after a place (None: the first), the newest best first and older ones by date.
@@ -68,19 +102,32 @@ class Search:
         of the window.
         """
         if place is None:
-            return self._best(None, limit)
+            return [Match(row, _place(row)) for row in _best(*self._parts, **self._values, limit=limit)]
         place = Place(*place)
         if place.rank == OLDER:
             return self._below(place, limit, at=place.at, last=place.id)
-        best = self._best(place, limit)
+        rows = _best(*self._parts, **self._values, **place._asdict(), limit=limit)
+        best = [Match(row, _place(row, edge=place)) for row in rows]
         if len(best) == limit:
             return best
         return best + self._below(place, limit - len(best), at=place.edge_at, last=place.edge_id)
 
-    def in_order(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: int) -> Any:
-        """The first matches among products in the order of a sort, which an index of theirs has too."""
-        first = self._first(sort, products, take)
-        return Product.select().where(Product.id.in_(Select([first], [first.c.id]))).order_by(*sort.terms)
+    def in_order(self, sort: str, place: Sequence[Any] | None, limit: int) -> list[Any]:
+        """The first matches in the order of a sort, or those after a place, (value, id)."""
+        value, last = place or (None, None)
+        return _in_order(*self._parts, sort, **self._values, value=value, last=last, limit=limit)
+
+    def _below(self, place: Place, limit: int, *, at: datetime, last: int) -> list[Match]:
+        rows = self.in_order("-createdAt", (at, last), limit)
+        return [Match(row, place._replace(rank=OLDER, at=row.created_at, id=row.id)) for row in rows]
+
+    @property
+    def _parts(self) -> tuple[Bounds, bool]:
+        return self.bounds, self.seen is None
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        return {**self.asked._asdict(), "user_id": self.user_id, **(self.seen or {})}
 
     @property
     def products(self) -> "peewee.ModelSelect[Product]":
@@ -88,9 +135,10 @@ class Search:
         products = Product.select()
         return products.where(HAS_WORDS if self.user_id is None else Product.user == self.user_id)
 
-    def _best(self, place: Place | None, limit: int) -> list[Match]:
+    def best(self, place: Place | None, limit: Any) -> Any:
+        """The query for the products of the window, or for those of it after a place, best first."""
         if place is None:
-            window = self._first(NEWEST_FIRST, self.products, self.window)
+            window = self._first(NEWEST_FIRST, self.products, self.bounds.window)
         else:
             not_older = self.products.where(_not_older(place.edge_at, place.edge_id))
             window = self._first(NEWEST_FIRST, not_older, None)
@@ -104,49 +152,39 @@ class Search:
         if place is not None:
             older = (at < place.at) | ((at == place.at) & (last < place.id))
             best = best.where((rank < place.rank) | ((rank == place.rank) & older))
-        rows: Any = (
+        return (
             Product.select(Product, best.c.rank, best.c.edge_at, best.c.edge_id)
             .join(best, on=Product.id == best.c.id)
             .order_by(best.c.rank.desc(), *NEWEST_FIRST.terms)
         )
-        return [
-            Match(
-                row,
-                Place(
-                    place.edge_at if place else row.edge_at,
-                    place.edge_id if place else row.edge_id,
-                    row.rank,
-                    row.created_at,
-                    row.id,
-                ),
-            )
-            for row in rows.objects()
-        ]
 
-    def _below(self, place: Place, limit: int, *, at: datetime, last: int) -> list[Match]:
-        rows = self.in_order(NEWEST_FIRST, self.products.where(_older(at, last)), limit)
-        return [Match(row, place._replace(rank=OLDER, at=row.created_at, id=row.id)) for row in rows]
+    def first(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: Any) -> Any:
+        """The query for the first matches among products in the order of a sort, which an index has too."""
+        first = self._first(sort, products, take)
+        return Product.select().where(Product.id.in_(Select([first], [first.c.id]))).order_by(*sort.terms)
 
-    def _first(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: int | None) -> Any:
+    def _first(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: Any) -> Any:
         """The first matches (None: all), as `id`, `value` (what is sorted by) and `search`, in no order."""
         rows: Any = products.select(Product.id, sort.value.alias("value"), WORDS)
         ordered = rows.order_by(*sort.terms)
         # Whether a row matches is no condition of the walk, so that nothing but a number ends it.
-        walk = ordered.select_extend((self.condition & _has(self._asked)).alias("found"))
-        sample, near = walk.limit(self.sample), walk.limit(self.far)
-        is_often = (fn.COUNT(1).filter(sample.c.found) >= self.common).alias("yes")
+        asked, bounds = self.asked.in_sql(), self.bounds
+        condition = HAS_WORDS if self.seen is None else Product.seen(**self.seen)
+        walk = ordered.select_extend((condition & _has(asked)).alias("found"))
+        sample, near = walk.limit(bounds.sample), walk.limit(bounds.far)
+        is_often = (fn.COUNT(1).filter(sample.c.found) >= bounds.common).alias("yes")
         common = Select([sample], [is_often]).cte("common", materialized=True)
         is_common = Select([common], [common.c.yes])
         walked = _taken(near, sort, take).where(near.c.found & is_common).cte("walked", materialized=True)
         # A walk was not in vain when it found enough, or came to the end of the list.
         is_enough = Select([walked], [fn.COUNT(1) == take])
-        beyond = ordered.limit(1).offset(self.far)
+        beyond = ordered.limit(1).offset(bounds.far)
         is_whole = Select([beyond], [fn.COUNT(1) == 0])
         is_done = Expression(is_common, OP.AND, Expression(is_enough, OP.OR, is_whole))
         done = Select(columns=[is_done.alias("yes")]).cte("done", materialized=True)
         # The other way is for rare words, and hidden in a SELECT they are rare to the planner, which
         # otherwise compiles what would cost much, run or not. OFFSET keeps it from walking after all.
-        rare = self.condition & _has(Select(columns=[self._asked]))
+        rare = condition & _has(Select(columns=[asked]))
         asked_for = rows.where(rare & Select([done], [~done.c.yes])).offset(0)
         enough = Select([walked], [walked.c.id, walked.c.value, walked.c.search])
         either = enough.where(Select([done], [done.c.yes])) + _taken(asked_for, sort, take)
@@ -154,36 +192,49 @@ class Search:
 
     def _rank(self, words: Any) -> Any:
         """How well words match, in millionths."""
-        return (fn.TS_RANK(words, self._asked) * 1_000_000).cast("bigint")
+        return (fn.TS_RANK(words, self.asked.in_sql()) * 1_000_000).cast("bigint")
 
-    @property
-    def _asked(self) -> Any:
-        """What the text asks for.
 
-        A word counts without its ending, and the last may be the beginning of another. A stop word asks for
-        nothing, unless it is the last.
-        """
-        *others, last = self.text.strip()[:LETTERS].split()
-        beginning = last.replace("\\", "\\\\").replace("'", "''")
-        return SQL(
-            "(plainto_tsquery('pg_catalog.russian', %s) && (plainto_tsquery('pg_catalog.russian', %s)"
-            " || to_tsquery('pg_catalog.simple', %s)))",
-            (" ".join(others), last, f"'{beginning}':*"),
-        )
+@statement
+def _best(bounds: Bounds, all_: bool, *, limit: Any, **values: Any) -> Any:  # noqa: FBT001 - A part of the query.
+    place = {name: values.pop(name) for name in Place._fields if name in values}
+    return _stood_in(bounds, all_, values).best(Place(**place) if place else None, limit)
+
+
+@statement
+def _in_order(
+    bounds: Bounds,
+    all_: bool,  # noqa: FBT001 - A part of the query.
+    sort: str,
+    *,
+    value: Any,
+    last: Any,
+    limit: Any,
+    **values: Any,
+) -> Any:
+    search, by = _stood_in(bounds, all_, values), SORTS[sort]
+    products = search.products if value is None else search.products.where(by.after(value, last))
+    return search.first(by, products, limit)
+
+
+def _stood_in(bounds: Bounds, all_: bool, values: dict[str, Any]) -> Search:  # noqa: FBT001 - As above.
+    asked = Asked(*(values.pop(name) for name in Asked._fields))
+    return Search(asked, values.pop("user_id"), None if all_ else values, bounds)
+
+
+def _place(row: Any, *, edge: Place | None = None) -> Place:
+    """Where a row stands, by the edge as the first page found it."""
+    begins: Any = edge or row
+    return Place(begins.edge_at, begins.edge_id, row.rank, row.created_at, row.id)
 
 
 def _has(asked: Any) -> Any:
     return Expression(WORDS, "@@", asked)
 
 
-def _taken(rows: Any, sort: Sort, take: int | None) -> Any:
+def _taken(rows: Any, sort: Sort, take: Any) -> Any:
     order = sort.toward(rows.c.value), sort.toward(rows.c.id)
     return Select([rows], [rows.c.id, rows.c.value, rows.c.search]).order_by(*order).limit(take)
-
-
-def _older(at: datetime, last: int) -> Any:
-    # Said twice: the first condition is one that an index on (.., created_at, id) starts from.
-    return (Product.created_at <= at) & ((Product.created_at < at) | (Product.id < last))
 
 
 def _not_older(at: datetime, last: int) -> Any:

@@ -11,7 +11,7 @@ from uuid import UUID
 import peewee
 from peewee import SQL, fn
 
-from nexus.db import database
+from nexus.db import database, statement
 from nexus.errors import InvalidCredentials
 from nexus.models.base import Model, TimeField, now
 from nexus.models.users import User
@@ -69,10 +69,11 @@ class Session(Model):
         return cls.ended_at.is_null() & (cls.refreshed_at > _days_ago())
 
     @classmethod
-    def of_caller(cls, session_id: UUID, *, user_id: int) -> "peewee.ModelSelect[Session]":
-        """A session of an account that was not ended, its account loaded with it."""
-        ours = (cls.id == session_id) & (cls.user == user_id) & cls.ended_at.is_null()
-        return cls.select(cls, User).join(User).where(ours)
+    def of_caller(cls, session_id: UUID, *, user_id: int) -> "Session | None":
+        """A session of an account that was not ended: its id, and its account; None where there is none."""
+        for account in _account(session_id=session_id, user_id=user_id):
+            return cls(id=session_id, user=User(**account._asdict()))
+        return None
 
     @classmethod
     def of_user(cls, user_id: int) -> "peewee.ModelSelect[Session]":
@@ -184,6 +185,12 @@ class Renewal(NamedTuple):
 
     session: Session
     token: str | None
+
+
+@statement
+def _account(*, session_id: Any, user_id: Any) -> Any:
+    ours = (Session.id == session_id) & (Session.user == user_id) & Session.ended_at.is_null()
+    return User.select().join(Session).where(ours)
 
 
 def digest(token: str) -> str:

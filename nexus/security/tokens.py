@@ -3,13 +3,12 @@
 import hashlib
 import hmac
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from flask import Flask, current_app, request
-from flask_jwt_extended import JWTManager, create_access_token, decode_token
-from flask_jwt_extended.exceptions import JWTExtendedException
-from jwt import PyJWTError
+from flask_jwt_extended import JWTManager, create_access_token
+from jwt import PyJWTError, get_unverified_header
+from jwt import decode as decoded
 from werkzeug.wrappers import Response
 
 from nexus.config import Settings
@@ -25,10 +24,11 @@ REFRESH_PATH = "/api/auth"
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set up flask-jwt-extended; of its configuration we use the keys, the algorithm and the lifetime."""
+    """Set up flask-jwt-extended, which issues tokens; of its configuration we use key and lifetime."""
     keys = settings.jwt_keys
     app.config.update(
         JWT_SECRET_KEY=keys[0],
+        JWT_KEYS={key_name(key): key for key in keys},
         JWT_ACCESS_TOKEN_EXPIRES=LIFETIME,
         JWT_ENCODE_NBF=False,
         # Cookies are guarded by where a request comes from; see origins.py.
@@ -37,11 +37,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         # Keys of their own, so that what signs access tokens makes no refresh tokens.
         REFRESH_KEYS=[hmac.digest(key.encode(), b"refresh tokens", "sha256") for key in keys],
     )
-    by_name = {key_name(key): key for key in keys}
-
-    @JWTManager(app).decode_key_loader
-    def key_of(header: dict[str, Any], _: dict[str, Any]) -> str:
-        return by_name.get(header.get("kid", ""), keys[0])
+    JWTManager(app)
 
 
 def key_name(key: str) -> str:
@@ -105,16 +101,22 @@ def current_session() -> Session | None:
 
 def _session_of(token: str) -> Session | None:
     try:
-        claims = decode_token(token)
+        claims = decoded(token, _key_of(token), algorithms=["HS256"])
         session_id = UUID(claims["sid"])
-    except (JWTExtendedException, PyJWTError, ValueError, KeyError, AttributeError, TypeError):
+    except (PyJWTError, ValueError, KeyError, AttributeError, TypeError):
         return None
     if claims.get("type") != "access" or "exp" not in claims or claims.get("sub") != str(claims.get("id")):
         return None
     if type(claims["id"]) is not int:
         return None
-    session: Session | None = Session.of_caller(session_id, user_id=claims["id"]).first()
-    return session
+    return Session.of_caller(session_id, user_id=claims["id"])
+
+
+def _key_of(token: str) -> str:
+    """The key by which a token must be signed: the one that it names, of several."""
+    keys: dict[str, str] = current_app.config["JWT_KEYS"]
+    first, *others = keys.values()
+    return keys.get(get_unverified_header(token).get("kid", ""), first) if others else first
 
 
 def presented_refresh_token(given: str | None) -> str:

@@ -148,10 +148,10 @@ def test_an_index_carries_every_sort_from_where_a_page_begins(
             (rival.id, seller.id),
         )
         database.execute_sql("ANALYZE products")
-        middle = Product.sorted_by(by, user_id=seller.id, viewer=None).offset(2500).first()
+        middle = Product.sorted_by(by, user_id=seller.id, viewer_id=None).offset(2500).first()
         at = by.compared(by.position(middle))
         after = (by.value >= at) if by.ascending else (by.value <= at)
-        query = Product.sorted_by(by, user_id=seller.id, viewer=None).where(after).limit(20)
+        query = Product.sorted_by(by, user_id=seller.id, viewer_id=None).where(after).limit(20)
         sql, values = query.sql()
         plan = "\n".join(line for (line,) in database.execute_sql(f"EXPLAIN {sql}", values).fetchall())
 

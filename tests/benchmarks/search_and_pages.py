@@ -17,9 +17,9 @@ from uuid import UUID
 from nexus import create_app
 from nexus.config import Settings, load_settings
 from nexus.db import connect, database
-from nexus.models.catalog import SORTS, Product, Sort
+from nexus.models.catalog import SORTS, Product
 from nexus.models.orders import Order
-from nexus.models.search import Search
+from nexus.models.search import Asked, Search
 from nexus.models.users import User
 from nexus.paging import page
 
@@ -114,7 +114,7 @@ def searched(runs: int) -> bool:
     """Whether each search is fast enough, with what it took and its plan."""
     fast = True
     for kind, text in (("rare", "утконос"), ("common", "курсы"), ("absent", "жираф")):
-        statement = heard(partial(Search(text, None, Product.seen(None)).best_first, None, PAGE + 1))
+        statement = heard(partial(Search(Asked.by(text), None, {}).best_first, None, PAGE + 1))
         planning, execution, plan = explained(statement, runs)
         whole = median(around(statement) for _ in range(runs))
         fast = fast and planning + execution <= MOST_MS
@@ -127,22 +127,8 @@ def searched(runs: int) -> bool:
     return fast
 
 
-def lists() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """The lists of the last seller, by what they are called, each as what reads a page of it."""
-
-    def sorted_products(cursor: str | None, skip: int = 0, *, sort: Sort) -> Any:
-        return page(
-            Product.sorted_by(sort, user_id=1000, viewer=None).offset(skip or None),
-            key=(sort.value, Product.id),
-            kind=int,
-            limit=PAGE,
-            cursor=cursor,
-            bound_to="benchmark",
-            ascending=sort.ascending,
-            position=sort.position,
-            value_kind=sort.kind,
-            compared=sort.compared,
-        )
+def lists(depth: int) -> Iterator[tuple[str, Callable[[], Any], Callable[[], Any]]]:
+    """The lists of the last seller, by their names, with what reads the first page and a deep one."""
 
     def orders(cursor: str | None, skip: int = 0) -> Any:
         return page(
@@ -155,17 +141,18 @@ def lists() -> Iterator[tuple[str, Callable[..., Any]]]:
         )
 
     for name, sort in SORTS.items():
-        yield f"products, sort={name}", partial(sorted_products, sort=sort)
-    yield "orders", orders
+        last = Product.sorted_by(sort, user_id=1000, viewer_id=None).offset(depth + PAGE - 1).first()
+        read = partial(Product.listed, name, limit=PAGE + 1, user_id=1000, viewer=None)
+        yield f"products, sort={name}", partial(read, place=None), partial(read, place=sort.place(last))
+    yield "orders", partial(orders, None), partial(orders, orders(None, depth).next_cursor)
 
 
 def paged(products: int, runs: int) -> bool:
     """Whether a page in the depth costs what the first one does, in every order."""
     fast = True
     depth = products // 2 - 2 * PAGE
-    for name, listed in lists():
-        deep = listed(None, depth).next_cursor
-        statements = [heard(partial(listed, None)), heard(partial(listed, deep))]
+    for name, first, deep in lists(depth):
+        statements = [heard(first), heard(deep)]
         # In turns: a machine is faster at one time than at another.
         rounds = [[around(statement) for statement in statements] for _ in range(runs)]
         times = median(after / before for before, after in rounds)

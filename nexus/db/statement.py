@@ -1,0 +1,77 @@
+"""Statements that are run again and again: Peewee builds each once, and only its values change."""
+
+import hashlib
+from collections import namedtuple
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
+
+import peewee
+from psycopg2.extensions import adapt
+
+
+class Later(NamedTuple):
+    """A value that a statement is given when it is run, by its name."""
+
+    name: str
+
+
+class Text(str):
+    """SQL with values by their names, as it is; and as a connection prepares it once and then runs it."""
+
+    name: str
+    prepare: str
+    execute: str
+    #: What a row is, once there was an answer.
+    row: Any = None
+
+    @classmethod
+    def of(cls, query: Any, database: peewee.Database) -> "Text":
+        """What a query is in SQL; its constants are written out, as PostgreSQL plans by them."""
+        sql, values = database.get_sql_context().sql(query).query()
+        shown = (f"%({one.name})s" if isinstance(one, Later) else _literal(one) for one in values)
+        text = cls(sql.replace("%%", "%%%%") % tuple(shown))
+        text.name = f"nexus_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        names = list(dict.fromkeys(one.name for one in values if isinstance(one, Later)))
+        numbers = {name: f"${number}" for number, name in enumerate(names, start=1)}
+        text.prepare = f"PREPARE {text.name} AS {text % numbers}"
+        given = ", ".join(f"%({name})s" for name in names)
+        text.execute = f"EXECUTE {text.name} ({given})" if given else f"EXECUTE {text.name}"
+        return text
+
+
+class Statement:
+    """A function that builds a query, as what runs it by its text.
+
+    It is called as the function is, and answers the rows, their columns as attributes. What it is given by
+    position is a part of the query, for example a sort. What it is given by name is a value, in whose place
+    the function gets a stand-in, or None: it may ask whether a value is there, and never which it is.
+    """
+
+    def __init__(self, database: peewee.Database, build: Callable[..., Any]) -> None:
+        """Take where it runs, and what builds it."""
+        self._database = database
+        self._build = build
+        #: By its parts, and which of its values are there.
+        self._texts: dict[Hashable, Text] = {}
+
+    def __call__(self, *parts: Hashable, **values: Any) -> list[Any]:
+        """Run it."""
+        shape = (parts, *[name for name, value in values.items() if value is not None])
+        text = self._texts.get(shape)
+        if text is None:
+            stand_ins = {
+                name: None if value is None else peewee.SQL("%s", (Later(name),))
+                for name, value in values.items()
+            }
+            text = self._texts[shape] = Text.of(self._build(*parts, **stand_ins), self._database)
+        cursor = self._database.execute_sql(text, values)
+        if text.row is None:
+            text.row = namedtuple("Row", [column.name for column in cursor.description])  # type: ignore[misc]
+        return [*map(text.row._make, cursor)]
+
+
+def _literal(constant: Any) -> str:
+    adapted = adapt(constant)
+    if isinstance(constant, str):
+        adapted.encoding = "utf-8"
+    return str(adapted.getquoted().decode()).replace("%", "%%")

@@ -1,0 +1,127 @@
+"""Statements that are built once, and what becomes of them on a connection."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import peewee
+import pytest
+from flask import Flask
+from peewee import fn
+
+from nexus.config import Settings
+from nexus.db import connection, database
+from nexus.db.statement import Statement
+from nexus.models.catalog import Product
+from tests.factories import Person
+from tests.sql import query
+
+PREPARED = "SELECT count(*) FROM pg_prepared_statements"
+
+
+@pytest.fixture
+def product(app: Flask, seller: Person) -> dict[str, Any]:
+    """Something that is offered."""
+    offered: dict[str, Any] = seller.post("/api/products", {"name": "Набор иконок", "price": 990}).get_json()
+    return offered["product"]  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def fresh(app: Flask, product: Any) -> Iterator[None]:
+    """A connection on which nothing was prepared."""
+    database.close_idle()
+    with database.connection_context():
+        if database.connection().prepared is None:
+            pytest.skip("through a pooler nothing is prepared")
+        yield
+
+
+@pytest.fixture
+def told(fresh: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a connection was sent."""
+    sent: list[str] = []
+    plainly = connection.plainly
+
+    def overheard(cursor: Any, text: Any, values: Any = None) -> None:
+        sent.append(str(text))
+        plainly(cursor, text, values)
+
+    monkeypatch.setattr(connection, "plainly", overheard)
+    return sent
+
+
+def test_a_statement_is_built_once_for_each_set_of_its_values(fresh: None) -> None:
+    built: list[tuple[Any, ...]] = []
+
+    def build(what: str, *, one: Any, other: Any) -> Any:
+        built.append((what, one is None, other is None))
+        return peewee.Select(
+            columns=[peewee.Value(what).alias("what"), fn.coalesce(one, other, 0).alias("value")]
+        )
+
+    run = Statement(database, build)
+    values = [(1, 2), (3, 4), (None, 5), (None, 6), (None, None)]
+
+    assert [run("x", one=one, other=other)[0].value for one, other in values] == [1, 3, 5, 6, 0]
+    assert run("y", one=7, other=None)[0] == ("y", 7)
+    assert built == [("x", False, False), ("x", True, False), ("x", True, True), ("y", False, True)]
+
+
+@pytest.mark.parametrize("text", ["", "'", "''", "\\", "%", "%%", "%s", "%(value)s", "ß; --", "Здравствуйте"])
+def test_constants_and_values_arrive_as_they_are(fresh: None, text: str) -> None:
+    def build(*, value: Any) -> Any:
+        constant = peewee.Value(text)
+        both = value.cast("text").concat(constant)
+        return peewee.Select(columns=[constant.alias("constant"), both.alias("both")])
+
+    run = Statement(database, build)
+    for _ in range(2):
+        assert run(value=text) == [(text, text + text)]
+
+
+def test_a_connection_prepares_a_statement_once(told: list[str]) -> None:
+    del told[:]
+    for _ in range(3):
+        Product.shown(1, viewer=None)
+
+    (name,) = {text.split()[1] for text in told}
+    assert [text.split()[0] for text in told] == ["PREPARE", "EXECUTE", "EXECUTE", "EXECUTE"]
+    assert database.execute_sql("SELECT name FROM pg_prepared_statements").fetchall() == [(name,)]
+
+
+def test_so_many_statements_are_prepared_and_others_are_run_as_they_are(
+    told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "PREPARED", 2)
+    run = Statement(database, lambda number: peewee.Select(columns=[peewee.Value(number).alias("value")]))
+
+    assert [run(number)[0].value for number in (1, 2, 3, 3, 1)] == [1, 2, 3, 3, 1]
+    assert [text.split()[0] for text in told] == ["PREPARE", "EXECUTE"] * 2 + ["SELECT", "SELECT", "EXECUTE"]
+
+
+def test_what_is_prepared_no_more_is_run_as_it_is(fresh: None, product: dict[str, Any]) -> None:
+    for _ in range(2):
+        assert Product.shown(product["id"], viewer=None).price == 990
+        database.execute_sql("DEALLOCATE ALL")
+    assert Product.shown(product["id"], viewer=None).price == 990
+
+    assert database.execute_sql(PREPARED).fetchone() == (0,)
+
+
+def test_a_column_that_got_another_type_fails_no_read(
+    fresh: None, product: dict[str, Any], settings: Settings
+) -> None:
+    assert Product.shown(product["id"], viewer=None).price == 990
+    query(settings, "ALTER TABLE products ALTER price TYPE integer")
+    try:
+        assert Product.shown(product["id"], viewer=None).price == 990
+    finally:
+        query(settings, "ALTER TABLE products ALTER price TYPE bigint")
+    assert Product.shown(product["id"], viewer=None).price == 990
+
+
+def test_a_number_of_any_size_can_be_asked_for(fresh: None, product: dict[str, Any]) -> None:
+    for _ in range(2):
+        assert Product.shown(2**63, viewer=None) is None
+    assert Product.shown(product["id"], viewer=None).price == 990
+
+    assert database.execute_sql(PREPARED).fetchone() == (1,)
