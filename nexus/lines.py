@@ -17,6 +17,10 @@ structlog.configure(
 )
 
 
+#: Made once, since each line needs it.
+encode = json.JSONEncoder(default=str).encode
+
+
 def handler(*, development: bool) -> logging.Handler:
     """What writes every line to standard error; those of other packages are events without facts."""
     writer = logging.StreamHandler()
@@ -62,7 +66,7 @@ def for_machines(_: Any, __: str, event: EventDict) -> str:
             for one in _chain(error)
             for frames in [traceback.extract_tb(one.__traceback__)]
         ]
-    return json.dumps(event, default=str)
+    return encode(event)
 
 
 def for_people(_: Any, __: str, event: EventDict) -> str:

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -65,6 +66,7 @@ class Proxies:
         return str(found or "")
 
 
+@lru_cache(1024)
 def read(text: str) -> Address | None:
     """An address as a proxy writes it, or None; an IPv4 address that IPv6 carries is that IPv4 address."""
     text = text.strip()

@@ -140,8 +140,7 @@ class Failure(TypedDict):
 
 def rfc3339(moment: datetime) -> str:
     """Write a time in UTC with milliseconds: 2026-01-31T09:12:33.123Z."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def problems(error: ValidationError) -> list[dict[str, Any]]:

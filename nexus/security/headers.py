@@ -6,6 +6,7 @@ from nexus.config import Settings
 
 #: What a view may say otherwise; a page needs a policy of its own.
 USUAL = {
+    "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -19,15 +20,20 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.after_request
     def tell(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        for name, value in USUAL.items():
-            response.headers.setdefault(name, value)
+        headers = response.headers
+        said = {name for name, _ in headers}
+        # Each look into the headers goes through all of them.
+        headers.extend((name, value) for name, value in USUAL.items() if name not in said)
         if request.is_secure and not settings.development:
-            response.headers["Strict-Transport-Security"] = HTTPS_ONLY
+            headers["Strict-Transport-Security"] = HTTPS_ONLY
         if request.path.startswith("/api/"):
-            response.headers.setdefault("Cache-Control", _keeping(response))
+            if "Cache-Control" not in said:
+                headers.add("Cache-Control", _keeping(response))
             if request.path.startswith("/api/products"):
-                response.vary.update(("Authorization", "Cookie"))
+                if "Vary" in said:
+                    response.vary.update(("Authorization", "Cookie"))
+                else:
+                    headers.add("Vary", "Authorization, Cookie")
         return response
 
 

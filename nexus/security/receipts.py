@@ -33,7 +33,7 @@ def presented() -> str | None:
     scheme, *credential = request.headers.get("Authorization", "").split(maxsplit=1) or [""]
     if scheme.lower() == "receipt":
         return "".join(credential).strip()
-    return request.args.get("receipt")
+    return request.args.get("receipt") if request.query_string else None
 
 
 def order_of(receipt: str, reference: str) -> UUID:

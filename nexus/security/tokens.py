@@ -3,6 +3,9 @@
 import hashlib
 import hmac
 from datetime import timedelta
+from functools import lru_cache
+from time import time
+from typing import NamedTuple
 from uuid import UUID
 
 from flask import Flask, current_app, request
@@ -19,6 +22,8 @@ from nexus.security.origins import refuse_cross_origin
 LIFETIME = timedelta(hours=2)
 COOKIE = "token"
 REFRESH_COOKIE = "refresh"
+#: How many tokens a process remembers to be good, of those that came last.
+KNOWN = 4096
 #: Only these calls take the refresh token, so a browser sends it to no others.
 REFRESH_PATH = "/api/auth"
 
@@ -101,15 +106,31 @@ def current_session() -> Session | None:
 
 def _session_of(token: str) -> Session | None:
     try:
-        claims = decoded(token, _key_of(token), algorithms=["HS256"])
-        session_id = UUID(claims["sid"])
+        caller = token and _verified(token, _key_of(token))
     except (PyJWTError, ValueError, KeyError, AttributeError, TypeError):
         return None
-    if claims.get("type") != "access" or "exp" not in claims or claims.get("sub") != str(claims.get("id")):
+    if not caller or caller.until <= time():
         return None
-    if type(claims["id"]) is not int:
+    return Session.of_caller(caller.session_id, user_id=caller.user_id)
+
+
+class Caller(NamedTuple):
+    """Who a token says that it belongs to, and until when, in seconds since 1970."""
+
+    session_id: UUID
+    user_id: int
+    until: int
+
+
+@lru_cache(KNOWN)
+def _verified(token: str, key: str) -> Caller | None:
+    """What a token says, if this key signed it and it is one of ours; PyJWTError for another."""
+    # Its end comes later than this look, so whoever asks sees to that.
+    claims = decoded(token, key, algorithms=["HS256"], options={"verify_exp": False})
+    user_id, until = claims["id"], claims["exp"]
+    if claims["type"] != "access" or claims["sub"] != str(user_id) or {type(user_id), type(until)} != {int}:
         return None
-    return Session.of_caller(session_id, user_id=claims["id"])
+    return Caller(UUID(claims["sid"]), user_id, until)
 
 
 def _key_of(token: str) -> str:
