@@ -3,6 +3,7 @@
 import secrets
 import unicodedata
 from base64 import b64encode
+from threading import Lock
 
 import bcrypt
 from argon2 import PasswordHasher
@@ -10,6 +11,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 #: OWASP's second choice of settings: 19 MiB, two passes, one lane; about 30 ms.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+#: A hash takes a core, and its memory, for as long as it runs, and other threads have reads to answer: so a
+#: process makes one at a time. It is no matter of correctness, and other processes make theirs.
+ALONE = Lock()
 
 BCRYPT = ("$2a$", "$2b$", "$2y$")
 #: What bcrypt reads of a password. The old system cut longer ones here without a word.
@@ -30,7 +35,8 @@ NOBODY = (
 
 def hash_password(password: str) -> str:
     """Hash a new password with argon2id."""
-    return HASHER.hash(normalised(password))
+    with ALONE:
+        return HASHER.hash(normalised(password))
 
 
 def verify(password: str, stored: str | None) -> bool:
@@ -68,7 +74,8 @@ def outdated(password: str, stored: str) -> bool:
 
 def _argon2(password: str, stored: str) -> bool:
     try:
-        return HASHER.verify(stored, password)
+        with ALONE:
+            return HASHER.verify(stored, password)
     except VerificationError:
         return False
     except InvalidHashError:
@@ -77,7 +84,8 @@ def _argon2(password: str, stored: str) -> bool:
 
 def _bcrypt(password: str, stored: str) -> bool:
     try:
-        return bcrypt.checkpw(password.encode()[:BCRYPT_BYTES], stored.encode())
+        with ALONE:
+            return bcrypt.checkpw(password.encode()[:BCRYPT_BYTES], stored.encode())
     except ValueError:
         # Not a whole bcrypt hash: such an account cannot sign in, which is no reason to fail.
         return _argon2(password, NOBODY)

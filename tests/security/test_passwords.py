@@ -1,8 +1,12 @@
 """Which passwords are taken: their length, their text, and how hard they are to guess."""
 
 import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import argon2
+import bcrypt
 import pytest
 from flask import Flask
 from hypothesis import example, given
@@ -162,3 +166,38 @@ def test_every_refusal_costs_as_many_hashes_as_a_wrong_password(
 
     assert not passwords.verify(password, stored)
     assert len(verified) == hashes
+
+
+def test_a_process_makes_one_hash_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, most = 0, 0
+
+    def counted(original: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*given: Any) -> Any:
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            try:
+                return original(*given)
+            finally:
+                at_once -= 1
+
+        return run
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", counted(argon2.PasswordHasher.verify))
+    monkeypatch.setattr(argon2.PasswordHasher, "hash", counted(argon2.PasswordHasher.hash))
+    monkeypatch.setattr(bcrypt, "checkpw", counted(bcrypt.checkpw))
+    stored = passwords.hash_password("верно")
+    old = bcrypt.hashpw("верно".encode(), bcrypt.gensalt(4)).decode()
+    works: list[Callable[[], Any]] = [
+        lambda: passwords.verify("верно", stored),
+        lambda: passwords.verify("неверно", stored),
+        lambda: passwords.verify("верно", None),
+        lambda: passwords.verify("верно", "$argon2id$broken"),
+        lambda: passwords.verify("верно", old),
+        lambda: passwords.hash_password("другое"),
+    ]
+    with ThreadPoolExecutor(len(works)) as pool:
+        answers = [future.result() for future in [pool.submit(work) for work in works]]
+
+    assert answers[:5] == [True, False, False, False, True]
+    assert most == 1
