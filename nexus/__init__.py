@@ -22,6 +22,8 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
 
     settings = settings or load_settings()
     app = Flask("nexus", static_folder=None)
+    # Flask asks of each hook and view, at each request, whether it must be awaited. None here is.
+    app.ensure_sync = lambda func: func  # type: ignore[method-assign]
     app.config.update(
         SETTINGS=settings,
         CORS_ORIGINS=settings.cors_origins,

@@ -3,6 +3,7 @@
 import json
 import logging
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,23 +17,32 @@ structlog.configure(
     cache_logger_on_first_use=True,
 )
 
-
 #: Made once, since each line needs it.
 encode = json.JSONEncoder(default=str).encode
 
 
+class Lines(logging.Formatter):
+    """Writes each record as one line; those of other packages are events without facts."""
+
+    def __init__(self, write: Callable[[EventDict], str]) -> None:
+        """Take what writes an event, of which the facts may be taken away."""
+        super().__init__()
+        self._write = write
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        event = {"at": at, "level": record.levelname.lower(), "logger": record.name}
+        if isinstance(record.msg, dict):
+            return self._write({**event, **record.msg})
+        told: EventDict = {**event, "event": record.getMessage()}
+        return self._write({**told, "exc_info": record.exc_info} if record.exc_info else told)
+
+
 def handler(*, development: bool) -> logging.Handler:
-    """What writes every line to standard error; those of other packages are events without facts."""
+    """What writes every line to standard error."""
     writer = logging.StreamHandler()
-    writer.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[
-                _origin,
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                for_people if development else for_machines,
-            ]
-        )
-    )
+    writer.setFormatter(Lines(for_people if development else for_machines))
     return writer
 
 
@@ -49,13 +59,7 @@ def of_server(*, development: bool, level: str) -> dict[str, Any]:
     }
 
 
-def _origin(_: Any, __: str, event: EventDict) -> EventDict:
-    record: logging.LogRecord = event["_record"]
-    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-    return {"at": at, "level": record.levelname.lower(), "logger": record.name, **event}
-
-
-def for_machines(_: Any, __: str, event: EventDict) -> str:
+def for_machines(event: EventDict) -> str:
     """One JSON object in ASCII, which no text can break out of.
 
     Of an exception it tells types and places, and not its words: the driver's quote rows, others the input.
@@ -69,7 +73,7 @@ def for_machines(_: Any, __: str, event: EventDict) -> str:
     return encode(event)
 
 
-def for_people(_: Any, __: str, event: EventDict) -> str:
+def for_people(event: EventDict) -> str:
     """Time, level and logger, what happened, and its facts; below it and indented, an exception whole."""
     error = _error(event)
     head = [event.pop(name) for name in ("at", "level", "logger", "event")]

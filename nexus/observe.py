@@ -27,7 +27,8 @@ TRACEPARENT = re.compile(
 #: In what servers say of a request: its query, as far as one can see, and a receipt in a header.
 PRIVATE = re.compile(r"\?.*?(?= HTTP/\d|$)|(?<=authorization)[\s:]*receipt\s+\S+", re.IGNORECASE | re.DOTALL)
 
-log = structlog.stdlib.get_logger("nexus.request")
+#: Without detours, since each request has a line.
+log = logging.getLogger("nexus.request")
 query_log = structlog.stdlib.get_logger("nexus.query")
 
 
@@ -146,9 +147,9 @@ def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dic
         facts["traceparent"] = tally.traceparent
     trace(facts)
     if milliseconds >= slow:
-        log.warning("slow request", **facts)
+        log.warning({"event": "slow request", **facts})
     else:
-        log.info("request", **facts)
+        log.info({"event": "request", **facts})
 
 
 def hide_private(record: logging.LogRecord) -> bool:

@@ -140,7 +140,8 @@ class Failure(TypedDict):
 
 def rfc3339(moment: datetime) -> str:
     """Write a time in UTC with milliseconds: 2026-01-31T09:12:33.123Z."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def problems(error: ValidationError) -> list[dict[str, Any]]:

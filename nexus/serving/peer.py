@@ -5,6 +5,8 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Semaphore
 from typing import Any, NoReturn
 
@@ -19,6 +21,11 @@ PATIENCE = 30.0
 #: What is given to the system in one go, and taken from it.
 PIECE = 262_144
 RECEIVED = 65_536
+#: Bytes that are not gathered any further.
+GATHERED = 16_384
+
+#: How a request begins that only reads.
+READS = (b"GET ", b"HEAD ", b"OPTIONS ")
 
 #: Why the loop holds a connection.
 LINGERING, IDLE, IN_HEAD, IN_BODY, SENDING = range(5)
@@ -36,6 +43,7 @@ class Outbox(socket.socket):
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         super().setblocking(False)  # noqa: FBT003 - it takes no keyword.
         self.unsent = bytearray()
+        self._gathers = False
         self._waiting = waiting
 
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - it is the socket's.
@@ -46,7 +54,18 @@ class Outbox(socket.socket):
         if len(self.unsent) > AHEAD:
             self._wait()
         self.unsent += data
-        self.flush()
+        if not self._gathers or len(self.unsent) > GATHERED:
+            self.flush()
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Send what this block sends in few pieces: the head of an answer goes with its body."""
+        self._gathers = True
+        try:
+            yield
+            self.flush()
+        finally:
+            self._gathers = False
 
     def flush(self) -> None:
         """Send what the client takes at this moment."""

@@ -20,7 +20,7 @@ from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from nexus.metric_files import MetricFiles
-from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, RECEIVED, SENDING, Connection, Lane
+from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, READS, RECEIVED, SENDING, Connection, Lane
 
 #: Seconds for an answer to be taken, and bytes that extend them by one.
 ANSWER = 30.0
@@ -39,9 +39,6 @@ PATIENCE = {IN_HEAD: 10.0, IN_BODY: 30.0}
 #: The age of the newest worker that serves, as the master numbers them; shared by all.
 AGE = 8
 NEWEST = mmap.mmap(-1, AGE)
-
-#: How a request begins that only reads.
-READS = (b"GET ", b"HEAD ", b"OPTIONS ")
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -200,7 +197,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Work, in a thread, on a request that has arrived."""
         # The loop has told the client to go on.
         req._expected_100_continue = False
-        return bool(super().handle_request(req, conn))
+        with conn.sock.gathered():
+            return bool(super().handle_request(req, conn))
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:  # noqa: FBT001 - gunicorn's.
         # What is left of its body is here, and nothing is waited for.
