@@ -51,6 +51,7 @@ forwarder_headers = ""
 forwarded_allow_ips = ""
 # Our own log has a line for each request.
 accesslog = None
+logger_class = "nexus.serving.log.Log"
 loglevel = _settings.log_level.lower()
 # Its own lines belong to the same stream.
 logconfig_dict = lines.of_server(development=_settings.development, level=_settings.log_level)
