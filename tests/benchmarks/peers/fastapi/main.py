@@ -1,0 +1,31 @@
+"""The shop as the community of FastAPI would write it: Pydantic, SQLAlchemy's async sessions and asyncpg."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import accounts
+import catalog
+import orders
+from database import engine
+from fastapi import FastAPI, Response
+from observe import Observed, metrics_page
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    """Close the pool when the worker ends."""
+    yield
+    await engine.dispose()
+
+
+app = FastAPI(lifespan=lifespan)
+app.include_router(catalog.router)
+app.include_router(orders.router)
+app.include_router(accounts.router)
+app.add_middleware(Observed)
+
+
+@app.get("/metrics", include_in_schema=False)
+def metrics() -> Response:
+    """What Prometheus reads."""
+    return metrics_page()
