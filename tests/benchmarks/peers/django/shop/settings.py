@@ -18,6 +18,7 @@ MIDDLEWARE = [
 APPEND_SLASH = False
 SECURE_CROSS_ORIGIN_OPENER_POLICY = None
 DATABASES = {"default": dj_database_url.config(conn_max_age=60)}
+TIME_ZONE = "UTC"
 USE_I18N = False
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
