@@ -6,7 +6,7 @@ const ASKED = `(plainto_tsquery('pg_catalog.russian', $1)
   && (plainto_tsquery('pg_catalog.russian', $2) || to_tsquery('pg_catalog.simple', $3)))`
 const FOUND = `status = 'live' AND search @@ ${ASKED}`
 
-/** The SQL of a search in all products, or in those of the seller $5. It takes what `words` makes, and a limit. */
+/** The SQL of a search in all products, or in those of the seller $6; it takes `words`, a limit and an offset. */
 export function searchStatement(products) {
   const newest = `SELECT id, created_at, search, (${FOUND}) AS found FROM products
     WHERE ${products} ORDER BY created_at DESC, id DESC`
@@ -32,7 +32,7 @@ WITH common AS MATERIALIZED (
   )
 ), best AS (
   SELECT id, created_at, (ts_rank(search, ${ASKED}) * 1000000)::bigint AS rank
-  FROM matches ORDER BY rank DESC, created_at DESC, id DESC LIMIT $4
+  FROM matches ORDER BY rank DESC, created_at DESC, id DESC LIMIT $4 OFFSET $5
 )
 SELECT p.id, p.user_id, p.name, p.description, p.price, p.currency, p.status, p.created_at, p.updated_at
 FROM products AS p JOIN best USING (id) ORDER BY best.rank DESC, p.created_at DESC, p.id DESC`

@@ -7,6 +7,7 @@ import { productOut } from '../representations.js'
 import { searchStatement, words } from '../search.js'
 
 const Id = z.coerce.number().int().min(1)
+// The cursor is the last product's id; that of a search counts its matches.
 const Query = z.strictObject({
   userId: Id.optional(),
   q: z.string().trim().optional(),
@@ -17,7 +18,7 @@ const Query = z.strictObject({
 const COLUMNS = `id, user_id AS "userId", name, description, price, currency, status,
   created_at AS "createdAt", updated_at AS "updatedAt"`
 const EVERYWHERE = `SELECT ${COLUMNS} FROM (${searchStatement('search IS NOT NULL')}) AS found`
-const OF_SELLER = `SELECT ${COLUMNS} FROM (${searchStatement('user_id = $5')}) AS found`
+const OF_SELLER = `SELECT ${COLUMNS} FROM (${searchStatement('user_id = $6')}) AS found`
 
 export const products = Router()
 
@@ -28,9 +29,9 @@ products.use('/api/products', (req, res, next) => {
 
 products.get('/api/products', async (req, res) => {
   const { userId, q, cursor, limit = q ? 50 : 200 } = Query.parse(req.query)
-  const rows = await (q ? search(q, userId, limit) : newest(userId, cursor, limit))
+  const rows = await (q ? search(q, userId, cursor ?? 0, limit) : newest(userId, cursor, limit))
   const page = rows.slice(0, limit).map(productOut)
-  const nextCursor = rows.length > limit ? String(page.at(-1).id) : null
+  const nextCursor = rows.length > limit ? String(q ? (cursor ?? 0) + limit : page.at(-1).id) : null
   if (nextCursor) {
     const query = new URLSearchParams({ ...req.query, cursor: nextCursor })
     res.set('Link', `</api/products?${query}>; rel="next"`)
@@ -55,10 +56,10 @@ function newest(userId, cursor, limit) {
   })
 }
 
-function search(q, userId, limit) {
+function search(q, userId, offset, limit) {
   return userId
-    ? prisma.$queryRawUnsafe(OF_SELLER, ...words(q), limit + 1, userId)
-    : prisma.$queryRawUnsafe(EVERYWHERE, ...words(q), limit + 1)
+    ? prisma.$queryRawUnsafe(OF_SELLER, ...words(q), limit + 1, offset, userId)
+    : prisma.$queryRawUnsafe(EVERYWHERE, ...words(q), limit + 1, offset)
 }
 
 function keep(req, res) {

@@ -9,7 +9,7 @@ const NEWEST = `SELECT ${COLUMNS} FROM products WHERE user_id = $1 AND status = 
 const ORDER = 'ORDER BY created_at DESC, id DESC LIMIT $2'
 
 const first = { name: 'first-products', text: `${NEWEST} ${ORDER}` }
-// The cursor is the last product's id, by which its place is found.
+// The cursor is the last product's id, by which its place is found; that of a search counts its matches.
 const next = {
   name: 'next-products',
   text: `${NEWEST} AND (created_at, id) < (SELECT created_at, id FROM products WHERE id = $3) ${ORDER}`,
@@ -17,7 +17,7 @@ const next = {
 const one = { name: 'product', text: `SELECT ${COLUMNS} FROM products WHERE id = $1 AND status = 'live'` }
 const found = searchStatement('search IS NOT NULL')
 const everywhere = { name: 'search', text: `SELECT ${COLUMNS} FROM (${found}) AS found` }
-const foundOfSeller = searchStatement('user_id = $5')
+const foundOfSeller = searchStatement('user_id = $6')
 const ofSeller = { name: 'search-of-seller', text: `SELECT ${COLUMNS} FROM (${foundOfSeller}) AS found` }
 
 const product = {
@@ -42,7 +42,7 @@ const list = {
       userId: { type: 'integer', minimum: 1 },
       q: { type: 'string' },
       limit: { type: 'integer', minimum: 1, maximum: 200 },
-      cursor: { type: 'string', pattern: '^[1-9][0-9]{0,15}$' },
+      cursor: { type: 'integer', minimum: 1 },
     },
   },
   response: {
@@ -68,11 +68,12 @@ export default async function routes(app) {
   })
 
   app.get('/', { schema: list }, async (request, reply) => {
-    const { userId, q, cursor, limit = q ? 50 : 200 } = request.query
-    const rows = await (q?.trim() ? search(q, userId, limit) : newest(userId, cursor, limit))
+    const q = request.query.q?.trim()
+    const { userId, cursor, limit = q ? 50 : 200 } = request.query
+    const rows = await (q ? search(q, userId, cursor ?? 0, limit) : newest(userId, cursor, limit))
     if (rows.length <= limit) return { products: rows, nextCursor: null }
     const products = rows.slice(0, limit)
-    const nextCursor = String(products.at(-1).id)
+    const nextCursor = String(q ? (cursor ?? 0) + limit : products.at(-1).id)
     const query = new URLSearchParams({ ...request.query, cursor: nextCursor })
     reply.header('Link', `</api/products?${query}>; rel="next"`)
     return { products, nextCursor }
@@ -94,9 +95,9 @@ async function newest(userId, cursor, limit) {
   return (await pool.query(query)).rows
 }
 
-async function search(q, userId, limit) {
+async function search(q, userId, offset, limit) {
   const query = userId
-    ? { ...ofSeller, values: [...words(q), limit + 1, userId] }
-    : { ...everywhere, values: [...words(q), limit + 1] }
+    ? { ...ofSeller, values: [...words(q), limit + 1, offset, userId] }
+    : { ...everywhere, values: [...words(q), limit + 1, offset] }
   return (await pool.query(query)).rows
 }
