@@ -24,6 +24,8 @@ auth.get('/api/auth/me', async (req, res) => {
 
 auth.post('/api/auth/login', async (req, res) => {
   const { email, password } = SignIn.parse(req.body ?? {})
+  // Asked for now, since a client that has left has no address.
+  const address = req.ip
   const [user] = await prisma.$queryRaw`
     SELECT id, email, password, role, created_at AS "createdAt" FROM users WHERE lower(email) = lower(${email})`
   if (!user || !(await bcrypt.compare(password, user.password))) {
@@ -34,7 +36,7 @@ auth.post('/api/auth/login', async (req, res) => {
     data: {
       userId: user.id,
       userAgent: (req.get('User-Agent') ?? '').slice(0, 255),
-      address: req.ip,
+      address,
       refreshTokens: { create: { hash: sha256(refreshToken) } },
     },
   })

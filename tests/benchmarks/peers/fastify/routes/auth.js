@@ -64,6 +64,8 @@ export default async function routes(app) {
 
   app.post('/login', { schema: login }, async (request, reply) => {
     const { email, password } = request.body
+    // Asked for now, since a client that has left has no address.
+    const address = request.ip
     const { rows: [account] } = await pool.query({ ...byEmail, values: [email] })
     if (!account || !(await bcrypt.compare(password, account.password))) {
       throw new Refusal(401, 'invalid_credentials', 'Invalid e-mail or password')
@@ -72,7 +74,7 @@ export default async function routes(app) {
     const refreshToken = randomBytes(32).toString('base64url')
     const agent = (request.headers['user-agent'] ?? '').slice(0, 255)
     await transaction(async (client) => {
-      await client.query({ ...begin, values: [session, account.id, agent, request.ip] })
+      await client.query({ ...begin, values: [session, account.id, agent, address] })
       await client.query({ ...addRefresh, values: [sha256(refreshToken), session] })
     })
     const token = app.jwt.sign(claims(account, session), { expiresIn: LIFETIME, kid: KID })
