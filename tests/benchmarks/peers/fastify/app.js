@@ -12,9 +12,11 @@ import products from './routes/products.js'
 const WELL_FORMED = /^[A-Za-z0-9._:-]{1,128}$/
 const CODES = { 400: 'validation_failed', 401: 'unauthenticated', 404: 'not_found' }
 
+const log = pino({ base: null, timestamp: () => `,"at":"${new Date().toISOString()}"` }, pino.destination(2))
+
 export function buildApp() {
   const app = Fastify({
-    loggerInstance: pino({ base: null, timestamp: () => `,"at":"${new Date().toISOString()}"` }, pino.destination(2)),
+    loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' }),
     ajv: { customOptions: { removeAdditional: false } },
     genReqId: ({ headers: { 'x-request-id': given } }) =>
@@ -49,7 +51,8 @@ export function buildApp() {
   app.setErrorHandler((error, request, reply) => {
     const status = error.statusCode ?? 500
     if (status >= 500) request.log.error(error)
-    return problem(request, reply, status, status < 500 ? error.message : 'Something went wrong', error.problem)
+    const detail = status < 500 ? error.message : 'Something went wrong'
+    return problem(request, reply, status, detail, error.problem)
   })
   app.setNotFoundHandler((request, reply) => problem(request, reply, 404, 'Not found'))
 

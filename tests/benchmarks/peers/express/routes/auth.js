@@ -27,7 +27,8 @@ auth.post('/api/auth/login', async (req, res) => {
   // Asked for now, since a client that has left has no address.
   const address = req.ip
   const [user] = await prisma.$queryRaw`
-    SELECT id, email, password, role, created_at AS "createdAt" FROM users WHERE lower(email) = lower(${email})`
+    SELECT id, email, password, role, created_at AS "createdAt" FROM users
+    WHERE lower(email) = lower(${email})`
   if (!user || !(await bcrypt.compare(password, user.password))) {
     throw new Refusal(401, 'invalid_credentials', 'Invalid e-mail or password')
   }

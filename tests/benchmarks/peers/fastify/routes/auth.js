@@ -10,7 +10,8 @@ const KID = createHash('sha256').update(`key name${process.env.JWT_SECRET_KEY}`)
 
 const byEmail = {
   name: 'user-by-email',
-  text: 'SELECT id, email, password, role, created_at AS "createdAt" FROM users WHERE lower(email) = lower($1)',
+  text: `SELECT id, email, password, role, created_at AS "createdAt" FROM users
+    WHERE lower(email) = lower($1)`,
 }
 const ofSession = {
   name: 'user-of-session',
@@ -22,7 +23,10 @@ const begin = {
   name: 'begin-session',
   text: 'INSERT INTO sessions (id, user_id, user_agent, address) VALUES ($1, $2, $3, $4)',
 }
-const addRefresh = { name: 'add-refresh', text: 'INSERT INTO refresh_tokens (hash, session_id) VALUES ($1, $2)' }
+const addRefresh = {
+  name: 'add-refresh',
+  text: 'INSERT INTO refresh_tokens (hash, session_id) VALUES ($1, $2)',
+}
 
 const user = {
   type: 'object',
@@ -33,6 +37,7 @@ const user = {
     createdAt: { type: 'string', format: 'date-time' },
   },
 }
+const me = { response: { 200: { type: 'object', properties: { user } } } }
 const login = {
   body: {
     type: 'object',
@@ -58,7 +63,7 @@ const login = {
 }
 
 export default async function routes(app) {
-  app.get('/me', { schema: { response: { 200: { type: 'object', properties: { user } } } } }, async (request) => {
+  app.get('/me', { schema: me }, async (request) => {
     return { user: await caller(request) }
   })
 

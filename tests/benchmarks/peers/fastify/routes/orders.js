@@ -3,8 +3,8 @@ import { createHash, createHmac, randomUUID } from 'node:crypto'
 import { transaction } from '../database.js'
 import { Refusal, notFound } from '../errors.js'
 
-const COLUMNS = `id, product_id AS "productId", product_name AS "productName", email, name, status, amount, currency,
-  created_at AS "createdAt", updated_at AS "updatedAt"`
+const COLUMNS = `id, product_id AS "productId", product_name AS "productName", email, name, status,
+  amount, currency, created_at AS "createdAt", updated_at AS "updatedAt"`
 
 const claim = {
   name: 'claim-key',
@@ -96,22 +96,27 @@ async function place(client, { id: requestId, body, rawBody, headers }) {
   if (!product) throw notFound()
   const status = product.price === 0 ? 'paid' : 'created'
   if (key && status === 'paid') await client.query({ ...paidKey, values: [id] })
-  const copied = [product.user_id, product.name, body.email, body.name, status, product.price, product.currency]
-  const { rows: [order] } = await client.query({ ...insert, values: [id, body.productId, ...copied] })
+  const buyer = [body.email, body.name]
+  const { user_id: seller, name, price, currency } = product
+  const values = [id, body.productId, seller, name, ...buyer, status, price, currency]
+  const { rows: [order] } = await client.query({ ...insert, values })
   await client.query({ ...event, values: [id, order.createdAt, status, requestId] })
   return { order, replayed: false }
 }
 
 async function madeBefore(client, [hash, body]) {
   const { rows: [made] } = await client.query({ ...claimed, values: [hash] })
-  if (!made) throw new Refusal(409, 'idempotency_in_progress', 'The first request with this key is not through yet')
+  if (!made) {
+    throw new Refusal(409, 'idempotency_in_progress', 'The first request with this key is not through yet')
+  }
   if (made.body !== body) throw new Refusal(422, 'idempotency_mismatch', 'The key was used with another body')
   return made
 }
 
 function receipt(orderId) {
   const bytes = Buffer.from(orderId.replaceAll('-', ''), 'hex')
-  return createHmac('sha256', process.env.RECEIPT_KEY).update('receipt of order ').update(bytes).digest('base64url')
+  const code = createHmac('sha256', process.env.RECEIPT_KEY).update('receipt of order ').update(bytes)
+  return code.digest('base64url')
 }
 
 function digest(value) {

@@ -1,4 +1,4 @@
-// What is the same for every route handler: the request's id, the log, the metrics, and what an error looks like.
+// What is the same for every route handler: the request's id, log and metrics, and what an error looks like.
 import { randomUUID } from 'node:crypto'
 import pino from 'pino'
 import { ZodError } from 'zod'

@@ -6,7 +6,7 @@ const ASKED = `(plainto_tsquery('pg_catalog.russian', $1)
   && (plainto_tsquery('pg_catalog.russian', $2) || to_tsquery('pg_catalog.simple', $3)))`
 const FOUND = `status = 'live' AND search @@ ${ASKED}`
 
-/** The SQL of a search in all products, or in those of the seller $6; it takes `words`, a limit and an offset. */
+/** The SQL of a search in such products, as of the seller $6; it takes `words`, a limit and an offset. */
 export function searchStatement(products) {
   const newest = `SELECT id, created_at, search, (${FOUND}) AS found FROM products
     WHERE ${products} ORDER BY created_at DESC, id DESC`

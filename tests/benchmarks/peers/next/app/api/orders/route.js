@@ -57,7 +57,9 @@ async function place(tx, { productId, email, name }, hashes, requestId) {
 
 async function madeBefore(tx, { hash, body }) {
   const made = await tx.idempotencyKey.findUnique({ where: { hash }, include: { order: true } })
-  if (!made) throw new Refusal(409, 'idempotency_in_progress', 'The first request with this key is not through yet')
+  if (!made) {
+    throw new Refusal(409, 'idempotency_in_progress', 'The first request with this key is not through yet')
+  }
   if (made.body !== body) throw new Refusal(422, 'idempotency_mismatch', 'The key was used with another body')
   const { order, productId, status } = made
   return { ...order, productId, status, updatedAt: order.createdAt }
@@ -65,5 +67,6 @@ async function madeBefore(tx, { hash, body }) {
 
 function receipt(orderId) {
   const bytes = Buffer.from(orderId.replaceAll('-', ''), 'hex')
-  return createHmac('sha256', process.env.RECEIPT_KEY).update('receipt of order ').update(bytes).digest('base64url')
+  const code = createHmac('sha256', process.env.RECEIPT_KEY).update('receipt of order ').update(bytes)
+  return code.digest('base64url')
 }

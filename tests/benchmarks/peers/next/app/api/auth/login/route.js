@@ -15,7 +15,8 @@ const SignIn = z.strictObject({ email: z.string().max(1024), password: z.string(
 export const POST = route('/api/auth/login', async (request) => {
   const { email, password } = SignIn.parse(await request.json())
   const [user] = await prisma.$queryRaw`
-    SELECT id, email, password, role, created_at AS "createdAt" FROM users WHERE lower(email) = lower(${email})`
+    SELECT id, email, password, role, created_at AS "createdAt" FROM users
+    WHERE lower(email) = lower(${email})`
   if (!user || !(await bcrypt.compare(password, user.password))) {
     throw new Refusal(401, 'invalid_credentials', 'Invalid e-mail or password')
   }

@@ -11,5 +11,6 @@ export const GET = route('/api/products/[id]', async (request, { params }) => {
   const product = await prisma.product.findFirst({ where: { id: Params.parse(params).id, status: 'live' } })
   if (!product) throw notFound()
   const ETag = `"${product.id}-${product.updatedAt.getTime()}"`
-  return Response.json({ product: productOut(product) }, { headers: { ETag, 'Cache-Control': kept(request) } })
+  const headers = { ETag, 'Cache-Control': kept(request) }
+  return Response.json({ product: productOut(product) }, { headers })
 })
