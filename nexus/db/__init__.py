@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import peewee
@@ -55,9 +56,12 @@ def session() -> Iterator[Pool]:
         raise DatabaseUnavailable(reason(error)) from error
 
 
-def statement(build: Callable[..., Any]) -> Statement:
-    """Decorate a function that builds a query: it is built once, and calling it runs it (see `Statement`)."""
-    return Statement(database, build)
+def statement(*, prepared: bool) -> Callable[[Callable[..., Any]], Statement]:
+    """Decorate a function that builds a query: it is built once, and calling it runs it (see `Statement`).
+
+    One that is `prepared` may be run by a plan that suits any values: it must have no better one for some.
+    """
+    return partial(Statement, database, prepared=prepared)
 
 
 def give_back(_: BaseException | None = None) -> None:

@@ -110,7 +110,7 @@ class Cursor(psycopg2.extensions.cursor):
         connection = self.connection
         connection.busy_since = monotonic()
         try:
-            if type(query) is Text and connection.prepared is not None:
+            if type(query) is Text and query.prepared and connection.prepared is not None:
                 self._prepared(query, vars, connection.prepared)
             else:
                 plainly(self, query, vars)

@@ -21,15 +21,18 @@ class Text(str):
     name: str
     prepare: str
     execute: str
+    #: Whether it is to be prepared.
+    prepared: bool
     #: What a row is, once there was an answer.
     row: Any = None
 
     @classmethod
-    def of(cls, query: Any, database: peewee.Database) -> "Text":
+    def of(cls, query: Any, database: peewee.Database, *, prepared: bool) -> "Text":
         """What a query is in SQL; its constants are written out, as PostgreSQL plans by them."""
         sql, values = database.get_sql_context().sql(query).query()
         shown = (f"%({one.name})s" if isinstance(one, Later) else _literal(one) for one in values)
         text = cls(sql.replace("%%", "%%%%") % tuple(shown))
+        text.prepared = prepared
         text.name = f"nexus_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         names = list(dict.fromkeys(one.name for one in values if isinstance(one, Later)))
         numbers = {name: f"${number}" for number, name in enumerate(names, start=1)}
@@ -47,10 +50,11 @@ class Statement:
     the function gets a stand-in, or None: it may ask whether a value is there, and never which it is.
     """
 
-    def __init__(self, database: peewee.Database, build: Callable[..., Any]) -> None:
-        """Take where it runs, and what builds it."""
+    def __init__(self, database: peewee.Database, build: Callable[..., Any], *, prepared: bool) -> None:
+        """Take where it runs, what builds it, and whether a connection prepares it."""
         self._database = database
         self._build = build
+        self._prepared = prepared
         #: By its parts, and which of its values are there.
         self._texts: dict[Hashable, Text] = {}
 
@@ -63,7 +67,8 @@ class Statement:
                 name: None if value is None else peewee.SQL("%s", (Later(name),))
                 for name, value in values.items()
             }
-            text = self._texts[shape] = Text.of(self._build(*parts, **stand_ins), self._database)
+            query = self._build(*parts, **stand_ins)
+            text = self._texts[shape] = Text.of(query, self._database, prepared=self._prepared)
         cursor = self._database.execute_sql(text, values)
         if text.row is None:
             text.row = namedtuple("Row", [column.name for column in cursor.description])  # type: ignore[misc]

@@ -235,12 +235,12 @@ def _id(viewer: User | None) -> int | None:
     return viewer and viewer.id  # type: ignore[return-value]
 
 
-@statement
+@statement(prepared=True)
 def _shown(*, product_id: Any, viewer_id: Any) -> Any:
     return Product.select().where((Product.id == product_id) & Product.seen(viewer_id))
 
 
-@statement
+@statement(prepared=True)
 def _listed(sort: str, *, value: Any, last: Any, limit: Any, **whose: Any) -> Any:
     by = SORTS[sort]
     products = Product.sorted_by(by, **whose).limit(limit)

@@ -129,7 +129,7 @@ class IdempotencyKey(Model):
         return cls.swept(old, batch=batch)
 
 
-@statement
+@statement(prepared=True)
 def _placed(*, hash: Any, body: Any, actor: Any, request_id: Any, **wanted: Any) -> Any:  # noqa: A002 - A key's.
     columns = Order.offered()
     offered = Order.offer(**wanted).cte("offered", columns=[column.column_name for column in columns])

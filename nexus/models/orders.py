@@ -238,7 +238,7 @@ class Order(Model):
         return int(cls.update(email="", name=None).where(theirs).execute())
 
 
-@statement
+@statement(prepared=True)
 def _placed(*, actor: Any, request_id: Any, **wanted: Any) -> Any:
     order = Order.insert_from(Order.offer(**wanted), Order.offered())
     return order.returning(Order, *Actor(actor, request_id).told())

@@ -195,13 +195,14 @@ class Search:
         return (fn.TS_RANK(words, self.asked.in_sql()) * 1_000_000).cast("bigint")
 
 
-@statement
+# Neither is prepared: a plan that suits any words is right for none.
+@statement(prepared=False)
 def _best(bounds: Bounds, all_: bool, *, limit: Any, **values: Any) -> Any:  # noqa: FBT001 - A part of the query.
     place = {name: values.pop(name) for name in Place._fields if name in values}
     return _stood_in(bounds, all_, values).best(Place(**place) if place else None, limit)
 
 
-@statement
+@statement(prepared=False)
 def _in_order(
     bounds: Bounds,
     all_: bool,  # noqa: FBT001 - A part of the query.

@@ -187,7 +187,7 @@ class Renewal(NamedTuple):
     token: str | None
 
 
-@statement
+@statement(prepared=True)
 def _account(*, session_id: Any, user_id: Any) -> Any:
     ours = (Session.id == session_id) & (Session.user == user_id) & Session.ended_at.is_null()
     return User.select().join(Session).where(ours)

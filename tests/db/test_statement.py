@@ -15,6 +15,11 @@ from nexus.models.catalog import Product
 from tests.factories import Person
 from tests.sql import query
 
+
+def select(number: int) -> Any:
+    return peewee.Select(columns=[peewee.Value(number).alias("value")])
+
+
 PREPARED = "SELECT count(*) FROM pg_prepared_statements"
 
 
@@ -58,7 +63,7 @@ def test_a_statement_is_built_once_for_each_set_of_its_values(fresh: None) -> No
             columns=[peewee.Value(what).alias("what"), fn.coalesce(one, other, 0).alias("value")]
         )
 
-    run = Statement(database, build)
+    run = Statement(database, build, prepared=True)
     values = [(1, 2), (3, 4), (None, 5), (None, 6), (None, None)]
 
     assert [run("x", one=one, other=other)[0].value for one, other in values] == [1, 3, 5, 6, 0]
@@ -73,7 +78,7 @@ def test_constants_and_values_arrive_as_they_are(fresh: None, text: str) -> None
         both = value.cast("text").concat(constant)
         return peewee.Select(columns=[constant.alias("constant"), both.alias("both")])
 
-    run = Statement(database, build)
+    run = Statement(database, build, prepared=True)
     for _ in range(2):
         assert run(value=text) == [(text, text + text)]
 
@@ -88,11 +93,18 @@ def test_a_connection_prepares_a_statement_once(told: list[str]) -> None:
     assert database.execute_sql("SELECT name FROM pg_prepared_statements").fetchall() == [(name,)]
 
 
+def test_what_shall_not_be_prepared_is_not(told: list[str]) -> None:
+    run = Statement(database, select, prepared=False)
+
+    assert [run(number)[0].value for number in (1, 1)] == [1, 1]
+    assert [text.split()[0] for text in told] == ["SELECT", "SELECT"]
+
+
 def test_so_many_statements_are_prepared_and_others_are_run_as_they_are(
     told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "PREPARED", 2)
-    run = Statement(database, lambda number: peewee.Select(columns=[peewee.Value(number).alias("value")]))
+    run = Statement(database, select, prepared=True)
 
     assert [run(number)[0].value for number in (1, 2, 3, 3, 1)] == [1, 2, 3, 3, 1]
     assert [text.split()[0] for text in told] == ["PREPARE", "EXECUTE"] * 2 + ["SELECT", "SELECT", "EXECUTE"]
