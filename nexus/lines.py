@@ -55,7 +55,7 @@ def of_server(*, development: bool, level: str) -> dict[str, Any]:
         "handlers": {"lines": {"()": handler, "development": development}},
         "root": {"level": level, "handlers": ["lines"]},
         # Only its handlers are taken away: its level is a setting of its own.
-        "loggers": {"gunicorn.error": {"handlers": [], "propagate": True}},
+        "loggers": {name: {"handlers": [], "propagate": True} for name in ("gunicorn.error", "_granian")},
     }
 
 

@@ -46,6 +46,10 @@ class MetricFiles:
             # Whatever was there was another master's.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._directory)
 
+    def join(self) -> None:
+        """Count where the master said, in a process that was started by it and not forked."""
+        self._directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+
     def wipe(self) -> None:
         """Forget what this process counted before it became a master, which serves nobody."""
         for file in self._files():

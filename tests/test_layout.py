@@ -52,6 +52,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.scale": {"config", "db", "sample", "security.passwords", "seed"},
     "nexus.bench": {"config", "db", "models", "paging"},
     "nexus.server": {"config", "doctor.start", "env_file", "limits", "lines", "metric_files"},
+    "nexus.granian_server": {"config", "create_app", "doctor.start", "limits", "metric_files", "server"},
     "nexus.serving": {"limits", "metric_files", "serving"},
     "nexus.observe": {"config", "db", "lines", "metrics", "tracing"},
     "nexus.sentry": {"config"},

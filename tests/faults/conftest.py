@@ -52,10 +52,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 class Server:
     """gunicorn with two processes of four threads on a free port, unless told otherwise."""
 
+    #: What Python runs.
+    module: tuple[str, ...] = ("gunicorn", "-c", "python:nexus.server", "wsgi:app")
+
     def __init__(self, root: Path, settings: Settings, stderr: Any = None, **changes: str) -> None:
         self.port = free_port()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "python:nexus.server", "wsgi:app"],
+            [sys.executable, "-m", *self.module],
             cwd=root,
             env=environment(
                 settings,
