@@ -73,6 +73,7 @@ def pre_fork(_master: Any, _worker: Any) -> None:
 def child_exit(_: Any, worker: Any) -> None:
     """Keep what a process had counted when it ended, however that came."""
     metric_files.end(worker.pid)
+    worker.leave()
 
 
 def on_exit(_: Any) -> None:

@@ -5,11 +5,9 @@ client did not take at once. Clients that are slow therefore cost memory, of whi
 """
 
 import errno
-import mmap
 import selectors
 import signal
 import socket
-import sys
 import time
 from functools import partial
 from http import HTTPStatus
@@ -17,10 +15,9 @@ from threading import Semaphore
 from typing import Any
 
 from gunicorn import util  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from nexus.metric_files import MetricFiles
 from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, READS, RECEIVED, SENDING, Connection, Lane
+from nexus.serving.siblings import Sibling
 
 #: Seconds for an answer to be taken, and bytes that extend them by one.
 ANSWER = 30.0
@@ -36,53 +33,33 @@ HELD = 67_108_864
 #: Seconds for a head to arrive whole, for its first byte on a new connection too, and for a body behind it.
 PATIENCE = {IN_HEAD: 10.0, IN_BODY: 30.0}
 
-#: The age of the newest worker that serves, as the master numbers them; shared by all.
-AGE = 8
-NEWEST = mmap.mmap(-1, AGE)
+#: Seconds in which another process with fewer clients may take a new one, and between two looks at that.
+YIELD = 0.02
+LOOK = 0.001
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(Sibling):
     """Waits for clients in its loop, and works in its threads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Be made by the master, before the process is."""
         super().__init__(*args, **kwargs)
-        self.alive: bool
         self._connections: set[Connection] = set()
         self._waiting = Semaphore(max(1, self.cfg.threads // 2))
         # One thread is kept for those who read, since they never wait for another's lock.
         self._changing = Lane(max(1, self.cfg.threads - 1))
         self._sweep_at = 0.0
-        #: The age of the newest worker of its generation once another one is to replace that, else 0; shared
-        #: with the master.
-        self._replaced = mmap.mmap(-1, AGE)
-
-    def replace(self, newest: int) -> None:
-        """Tell this worker, from the master, that those after `newest` will have its place."""
-        self._replaced[:] = newest.to_bytes(AGE)
-
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        """Stop, when others serve; at once when asked again, since then the service ends."""
-        if not self.alive:
-            self._replaced[:] = bytes(AGE)
-            self.method_queue.defer(lambda: None)
-        super().handle_exit(sig, frame)
-
-    def load_wsgi(self) -> None:
-        """Load the code as it is now, which may be newer than the master's, who only says where to count."""
-        ours = {name for name in sys.modules if name.partition(".")[0] == "nexus"}
-        for name in ours - {MetricFiles.__module__}:
-            del sys.modules[name]
-        super().load_wsgi()
+        #: Until when a new client is left to others; None while it is not.
+        self._yields_until: float | None = None
 
     def run(self) -> None:
         """Serve until asked to stop or left alone by the master, then finish what was begun."""
         self.poller.register(
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
-        NEWEST[:] = self.age.to_bytes(AGE)
-        while (self.alive or self._needed()) and self.is_parent_alive():
-            self.set_accept_enabled(self._has_room())
+        self.begin()
+        while (self.alive or self.needed) and self.is_parent_alive():
+            self._mind_the_door()
             self._turn()
         self.alive = False
         self._leave()
@@ -96,13 +73,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(5)
 
-    def _needed(self) -> bool:
-        """Whether those who are to take its place do not serve yet."""
-        return any(self._replaced[:]) and NEWEST[:] <= self._replaced[:]
-
     def _turn(self) -> None:
         self.notify()
-        self.wait_for_and_dispatch_events(timeout=1.0)
+        self.wait_for_and_dispatch_events(timeout=1.0 if self._yields_until is None else LOOK)
         now = time.monotonic()
         if now >= self._sweep_at:
             self._sweep_at = now + 1.0
@@ -111,9 +84,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _leave(self) -> None:
         """Take in who is at the door, and close it, so that others are not kept waiting."""
         self.set_accept_enabled(False)
+        self.leave()
+        self._yields_until = None
+        self._take_in()
         for listener in self.sockets:
-            while self._has_room() and self._accept(listener):
-                pass
             listener.close()
         until = time.monotonic() + self._idle_at_the_end()
         for conn in self._connections:
@@ -121,14 +95,37 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 conn.deadline = min(conn.deadline, until)
 
     def _idle_at_the_end(self) -> float:
-        return IDLE_REPLACED if any(self._replaced[:]) else IDLE_STOPPED
+        return IDLE_REPLACED if self.replaced else IDLE_STOPPED
 
     def _has_room(self) -> bool:
         return bool(self.nr_conns < self.worker_connections or self._connections)
 
+    def _mind_the_door(self) -> None:
+        """Take in new clients, but leave them to others for a moment while those have fewer."""
+        self.tell()
+        if self._yields_until is not None:
+            overdue = time.monotonic() >= self._yields_until
+            if overdue:
+                self._take_in()
+            if overdue or not self.has_more:
+                self._yields_until = None
+        self.set_accept_enabled(self._yields_until is None and self._has_room())
+
+    def _take_in(self) -> None:
+        """Take in all who are at the door."""
+        for listener in self.sockets:
+            while self._has_room() and self._accept(listener):
+                pass
+
     def accept(self, listener: Any) -> None:
-        """Take in a new connection, for which another one may have to go."""
-        self._accept(listener)
+        """Take in a new connection, for which another one may have to go, or leave it to others.
+
+        All processes wake for it. Whoever is first would take all that come in the same moment.
+        """
+        if self.has_more:
+            self._yields_until = time.monotonic() + YIELD
+        else:
+            self._accept(listener)
 
     def _accept(self, listener: Any) -> bool:
         try:

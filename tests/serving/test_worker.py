@@ -2,10 +2,11 @@
 
 import hashlib
 import inspect
+import math
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from selectors import DefaultSelector
 from typing import Any
 
@@ -61,15 +62,16 @@ def test_gunicorn_is_as_the_worker_knows_it(part: Any) -> None:
 
 
 @contextmanager
-def worker(listener: socket.socket, *, connections: int) -> Iterator[Worker]:
+def worker(listener: socket.socket, *, connections: int = 100, age: int = 1) -> Iterator[Worker]:
     """One of so many connections at most, whose loop a test turns."""
     config = Config()
     config.set("worker_connections", connections)
-    ours = Worker(1, os.getppid(), [listener], None, 30, config, Logger(config))
+    ours = Worker(age, os.getppid(), [listener], None, 30, config, Logger(config))
     ours.tpool = ours.get_thread_pool()
     with DefaultSelector() as ours.poller:
         ours.set_accept_enabled(True)
         yield ours
+    ours.leave()
     for conn in ours._connections:
         conn.close()
     ours.tpool.shutdown()
@@ -88,3 +90,48 @@ def test_a_client_that_has_to_go_is_counted_once_though_it_speaks_at_that_moment
             ours.wait_for_and_dispatch_events(timeout=10)
 
             assert ours.nr_conns == len(ours._connections) == 1
+
+
+def turn(ours: Worker) -> None:
+    """Let a loop go round once, with what there is at that moment."""
+    ours._mind_the_door()
+    ours.wait_for_and_dispatch_events(timeout=0)
+
+
+def test_clients_are_shared_out_although_one_process_is_always_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nexus.serving.worker.YIELD", math.inf)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        worker(listener, age=1) as first,
+        worker(listener, age=2) as second,
+        ExitStack() as clients,
+    ):
+        second.tell()
+        for _ in range(8):
+            clients.enter_context(socket.create_connection(listener.getsockname()))
+            for ours in (first, first, second):
+                turn(ours)
+        assert (first.nr_conns, second.nr_conns) == (4, 4)
+
+        # One that has ended is no reason to wait.
+        second.leave()
+        clients.enter_context(socket.create_connection(listener.getsockname()))
+        turn(first)
+        assert first.nr_conns == 5
+
+
+def test_clients_that_the_others_leave_are_taken_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nexus.serving.worker.YIELD", 0)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        worker(listener, age=1) as ours,
+        worker(listener, age=2) as hanging,
+        ExitStack() as clients,
+    ):
+        hanging.tell()
+        for _ in range(5):
+            clients.enter_context(socket.create_connection(listener.getsockname()))
+        for _ in range(3):
+            turn(ours)
+
+        assert ours.nr_conns == 5
