@@ -6,7 +6,6 @@ client did not take at once. Clients that are slow therefore cost memory, of whi
 
 import errno
 import selectors
-import signal
 import socket
 import time
 from functools import partial
@@ -18,6 +17,7 @@ from gunicorn import util  # type: ignore[import-untyped]
 
 from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, READS, RECEIVED, SENDING, Connection, Lane
 from nexus.serving.siblings import Sibling
+from nexus.serving.threads import Threads
 
 #: Seconds for an answer to be taken, and bytes that extend them by one.
 ANSWER = 30.0
@@ -68,10 +68,6 @@ class Worker(Sibling):
             self._turn()
         for conn in list(self._connections):
             self._close(conn)
-        self.tpool.shutdown(wait=False)
-        # Python waits at its end for threads, and a master that has gone kills none.
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(5)
 
     def _turn(self) -> None:
         self.notify()
@@ -190,6 +186,15 @@ class Worker(Sibling):
                 self.enqueue_req(conn)
         return bool(arrival.refused or arrival.complete)
 
+    def get_thread_pool(self) -> Threads:
+        """Make the threads, when the process has begun."""
+        then = partial(self.method_queue.defer, self.finish_request)
+        return Threads(self.cfg.threads, self.handle, then)
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Have a thread answer a request that has arrived."""
+        self.tpool.give(conn)
+
     def handle_request(self, req: Any, conn: Connection) -> bool:
         """Work, in a thread, on a request that has arrived."""
         # The loop has told the client to go on.
@@ -201,11 +206,10 @@ class Worker(Sibling):
         # What is left of its body is here, and nothing is waited for.
         return bool(keepalive and conn.goes_on and conn.parser.finish_body())
 
-    def finish_request(self, conn: Connection, fs: Any) -> None:
+    def finish_request(self, conn: Connection) -> None:
         """Send, on the loop, what the client did not take, and then go on with it or part."""
         if conn.changes and (following := self._changing.next()):
             self.enqueue_req(following)
-        conn.goes_on = not fs.cancelled() and fs.exception() is None and bool(fs.result())
         if conn.sock.fileno() < 0:
             self.nr_conns -= 1
         elif conn.sock.unsent:
