@@ -1,4 +1,4 @@
-"""A picture of what was sold, drawn by the server: thirty days beside the thirty days before."""
+"""A picture of what was sold, drawn by the server: four weeks, of which the later two are compared."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,7 +12,9 @@ from nexus.models.stats import Period, Sale
 from nexus.models.steps import STEPS
 from nexus.pages.numbers import day, money, short, short_money, whole
 
-DAYS = 30
+#: Whole weeks, and half of them too: a day of rest is on both sides of the comparison. A page reads each
+#: order of these days, so there are no more of them.
+DAYS, HALF = 28, 14
 #: Of each of the two parts, the lines of the grid besides the base.
 PAID_LINES, ORDERS_LINES = 3, 2
 #: In pixels, from the top: where each has its caption, its highest value and its base.
@@ -70,10 +72,11 @@ class Chart:
 
     currency: str
     paid: str
+    #: What was paid in the first half of the days.
     before: str
-    #: By how many percent more was paid than before; None: nothing was before.
+    #: By how many percent more was paid in the second half; None: nothing was before.
     change: int | None
-    #: How many orders of the thirty days, by status, without those that none has.
+    #: How many orders, by status, without those that none has.
     orders: dict[str, str]
     total: str
     days: list[DayOfSales]
@@ -91,7 +94,7 @@ class Chart:
 def period() -> Period:
     """The days that a chart needs: until today, by UTC."""
     today = datetime.now(UTC).date()
-    return Period(today - timedelta(days=2 * DAYS - 1), today, "day", ZoneInfo("UTC"))
+    return Period(today - timedelta(days=DAYS - 1), today, "day", ZoneInfo("UTC"))
 
 
 def charts(days: Period, sold: list[list[Sale]], *, currency: str, language: Locale) -> list[Chart]:
@@ -112,15 +115,15 @@ def _of(currency: str, sales: list[Sale]) -> dict[str, Sale]:
 
 def _chart(starts: list[date], sold: list[dict[str, Sale]], currency: str, language: Locale) -> Chart:
     paid = [sales["paid"].amount if "paid" in sales else 0 for sales in sold]
-    before, now = sum(paid[:DAYS]), sum(paid[DAYS:])
+    before, now = sum(paid[:HALF]), sum(paid[HALF:])
     orders: Counter[str] = Counter()
-    for sales in sold[DAYS:]:
+    for sales in sold:
         orders.update({sale.status: sale.orders for sale in sales.values()})
-    most_orders = max(sum(sale.orders for sale in sales.values()) for sales in sold[DAYS:])
-    paid_grid, orders_grid = _grid(max(paid[DAYS:]), PAID_LINES), _grid(most_orders, ORDERS_LINES)
+    most_orders = max(sum(sale.orders for sale in sales.values()) for sales in sold)
+    paid_grid, orders_grid = _grid(max(paid), PAID_LINES), _grid(most_orders, ORDERS_LINES)
     days = [
         _day(number, start, sales, (paid_grid[-1], orders_grid[-1]), currency, language)
-        for number, (start, sales) in enumerate(zip(starts[DAYS:], sold[DAYS:], strict=True))
+        for number, (start, sales) in enumerate(zip(starts, sold, strict=True))
     ]
     lines = [
         *_lines(paid_grid, PAID_TOP, PAID_BASE, lambda value: short_money(value, currency, language)),
@@ -128,13 +131,13 @@ def _chart(starts: list[date], sold: list[dict[str, Sale]], currency: str, langu
     ]
     return Chart(
         currency=currency,
-        paid=money(now, currency, language),
+        paid=money(before + now, currency, language),
         before=money(before, currency, language),
         change=round((now - before) * 100 / before) if before else None,
         orders={status: whole(orders[status], language) for status in STACKED if orders[status]},
         total=whole(orders.total(), language),
         days=days,
-        best=days[paid.index(max(paid[DAYS:]), DAYS) - DAYS] if now else None,
+        best=days[paid.index(max(paid))] if any(paid) else None,
         lines=lines,
         is_empty=not orders,
     )

@@ -51,13 +51,13 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
     "data.change": ("Change", "Изменить"),
     "data.save": ("Save", "Сохранить"),
     "chart.title": (
-        "Paid in the last 30 days, today included (UTC)",
-        "Оплачено за 30 дней, включая сегодня (UTC)",
+        "Paid in the last 28 days, today included (UTC)",
+        "Оплачено за 28 дней, включая сегодня (UTC)",
     ),
-    "chart.before": ("against the 30 days before", "к предыдущим 30 дням"),
+    "chart.before": ("the last 14 days against the 14 before", "последние 14 дней к предыдущим 14"),
     "chart.nothing_before": (
-        "In the 30 days before, nothing was paid.",
-        "За предыдущие 30 дней ничего не оплачено.",
+        "In the first 14 of them, nothing was paid.",
+        "За первые 14 из них ничего не оплачено.",
     ),
     "chart.empty": ("Nothing was ordered in these days.", "За эти дни ничего не заказали."),
     "chart.paid": ("Paid", "Оплачено"),

@@ -13,6 +13,7 @@ from nexus.models.stats import Period, Sale
 from nexus.models.steps import STEPS
 from nexus.pages.chart import (
     DAYS,
+    HALF,
     ORDERS_BASE,
     ORDERS_TOP,
     PAID_BASE,
@@ -25,7 +26,7 @@ from nexus.pages.chart import (
 from nexus.pages.numbers import day, money, short, short_money
 
 LAST = date(2026, 3, 2)
-PERIOD = Period(LAST - timedelta(days=2 * DAYS - 1), LAST, "day", ZoneInfo("UTC"))
+PERIOD = Period(LAST - timedelta(days=DAYS - 1), LAST, "day", ZoneInfo("UTC"))
 
 amounts = st.one_of(st.integers(0, 10**6), st.integers(0, 10**25))
 sales = st.builds(
@@ -36,12 +37,12 @@ sales = st.builds(
     amount=amounts,
 )
 days = st.lists(sales, max_size=6, unique_by=lambda sale: (sale.status, sale.currency))
-shops = st.dictionaries(st.integers(0, 2 * DAYS - 1), days, max_size=8)
+shops = st.dictionaries(st.integers(0, DAYS - 1), days, max_size=8)
 
 
 def drawn(by_day: dict[int, list[Sale]], language: Locale = "en") -> list[Chart]:
     """The charts of what was sold on some of the days."""
-    sold = [by_day.get(number, []) for number in range(2 * DAYS)]
+    sold = [by_day.get(number, []) for number in range(DAYS)]
     return charts(PERIOD, sold, currency="USD", language=language)
 
 
@@ -75,27 +76,28 @@ def test_each_currency_has_its_own_chart_and_the_shops_is_first(by_day: dict[int
     for chart in made:
         paid = [
             [sale.amount for sale in sold if (sale.status, sale.currency) == ("paid", chart.currency)]
-            for sold in (by_day.get(number, []) for number in range(2 * DAYS))
+            for sold in (by_day.get(number, []) for number in range(DAYS))
         ]
-        assert chart.paid == money(sum(map(sum, paid[DAYS:])), chart.currency, "en")
-        assert chart.before == money(sum(map(sum, paid[:DAYS])), chart.currency, "en")
+        assert chart.paid == money(sum(map(sum, paid)), chart.currency, "en")
+        assert chart.before == money(sum(map(sum, paid[:HALF])), chart.currency, "en")
 
 
-def test_a_day_of_the_past_and_today_are_told_apart() -> None:
+def test_the_second_half_is_compared_with_the_first() -> None:
     (chart,) = drawn(
         {
-            DAYS - 1: [Sale("paid", "USD", 1, 2000)],
-            DAYS: [Sale("paid", "USD", 2, 1000), Sale("cancelled", "USD", 1, 7)],
-            2 * DAYS - 1: [Sale("created", "USD", 4, 5000)],
+            0: [Sale("paid", "USD", 1, 1500)],
+            HALF - 1: [Sale("paid", "USD", 1, 500)],
+            HALF: [Sale("paid", "USD", 2, 1000), Sale("cancelled", "USD", 1, 7)],
+            DAYS - 1: [Sale("created", "USD", 4, 5000)],
         }
     )
 
-    assert (chart.paid, chart.before, chart.change) == ("10.00", "20.00", -50)
-    assert chart.orders == {"paid": "2", "created": "4", "cancelled": "1"}
-    assert (chart.days[0].name, chart.days[-1].name) == ("1\u00a0Feb", "2\u00a0Mar")
+    assert (chart.paid, chart.before, chart.change) == ("30.00", "20.00", -50)
+    assert chart.orders == {"paid": "4", "created": "4", "cancelled": "1"}
+    assert (chart.days[0].name, chart.days[-1].name) == ("3\u00a0Feb", "2\u00a0Mar")
     assert chart.best is chart.days[0]
-    assert [line.says for line in chart.lines] == ["0", "4", "8", "12", "0", "2", "4"]
-    high, low, cancelled = chart.days[0].bars
+    assert [line.says for line in chart.lines] == ["0", "5", "10", "15", "0", "2", "4"]
+    high, low, cancelled = chart.days[HALF].bars
     assert (high.status, low.status, cancelled.status) == ("paid", "paid", "cancelled")
     assert cancelled.y + cancelled.height == low.y
     assert [bar.status for bar in chart.days[-1].bars] == ["created"]
