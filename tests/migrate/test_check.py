@@ -90,9 +90,9 @@ def test_a_schema_of_another_name_is_held_against_the_models(scratch: Settings) 
     url = str(scratch.database_url)
     elsewhere = scratch.model_copy(update={"database_url": f"{url}{'&' if '?' in url else '?'}schema=shop"})
     History.of(elsewhere).migrate()
-    query(scratch, "DROP INDEX shop.orders_by_status")
+    query(scratch, "DROP INDEX shop.orders_of_status")
 
-    assert lines(differences(History.of(elsewhere))) == ["missing index orders_by_status"]
+    assert lines(differences(History.of(elsewhere))) == ["missing index orders_of_status"]
 
 
 def test_what_is_found_fails_the_command_and_leaves_nothing(root: Path, scratch: Settings) -> None:

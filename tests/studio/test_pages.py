@@ -134,6 +134,14 @@ def test_a_list_is_paged_sorted_and_filtered_to_its_end(reader: FlaskClient, sel
     assert link(first, "price <span.*?</span>").endswith("sort=price&order=down")
 
 
+def test_orders_of_a_status_are_listed_by_time(reader: FlaskClient, seller: Person) -> None:
+    product = seller.product()
+    placed = [seller.order(product["id"])["id"] for _ in range(3)]
+
+    assert keys(text(reader, "/tables/orders?is.status=created"), "orders") == placed[::-1]
+    assert keys(text(reader, "/tables/orders?is.status=created&order=up"), "orders") == placed
+
+
 def test_what_no_index_carries_is_refused_with_what_one_does(reader: FlaskClient) -> None:
     for query in ("is.status=paid&is.product_id=1", "is.name=x", "is.product_id=x", "sort=amount"):
         page = text(reader, f"/tables/orders?{query}", 404)
