@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as Redirect
 from nexus.admin import door
 from nexus.config import Settings
 from nexus.db import give_back
+from nexus.errors import NotFound
 from nexus.listing.tables import Table, read_tables
 from nexus.pages.changes import changes
 from nexus.pages.failing import failed
@@ -25,6 +26,13 @@ serve_rows(admin, home_at="")
 admin.add_url_rule("/sign-in", view_func=door.show_sign_in)
 admin.add_url_rule("/sign-in", view_func=door.sign_in, methods=["POST"])
 admin.add_url_rule("/sign-out", view_func=door.sign_out, methods=["POST"])
+
+
+@admin.route("/<path:unknown>", methods=["GET", "POST"])
+def no_such_page(**_address: str) -> Response:
+    """Tell staff so on a page, instead of in JSON as the rest of the application would."""
+    return failed(NotFound())
+
 
 #: Blueprints that answer nobody but staff.
 GUARDED = (admin.name, changes.name)

@@ -31,6 +31,15 @@ def backup(*, file: Path, force: bool) -> None:
     click.echo(f"backed up {server.database} to {file} ({file.stat().st_size} bytes)")
 
 
+def _agreed(question: str) -> bool:
+    """Whether somebody is there and says yes."""
+    try:
+        return click.confirm(question)
+    except click.Abort:
+        click.echo()
+        return False
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Replace what is there without asking.")
@@ -42,7 +51,8 @@ def restore(*, file: Path, yes: bool) -> None:
     backup = Backup(file, server=server)
     if server.tables and not yes:
         what = f"the {server.tables} tables of {server.database}"
-        click.confirm(f"Replace {what}, with every row, by the backup of {backup.made}?", abort=True)
+        if not _agreed(f"Replace {what}, with every row, by the backup of {backup.made}?"):
+            raise click.ClickException("nothing was replaced: say yes, or add --yes to be asked nothing")
     with _bar(backup.tables, "restoring") as bar:
         backup.restore(seen=bar.update)
     click.echo(f"restored {server.database} to the backup of {backup.made}")

@@ -94,8 +94,8 @@ def account(key: int) -> User:
 
 
 def done(table: str, key: str) -> Redirect:
-    """Show the row as it is now."""
-    return redirect(url_for(f"{window().name}.row", name=table, key=key), 303)
+    """Show the row as it is now, and that this was done."""
+    return redirect(url_for(f"{window().name}.row", name=table, key=key, saved=""), 303)
 
 
 def _version() -> datetime:

@@ -49,6 +49,11 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
     "data.move": ("Move the order to", "Перевести заказ в"),
     "data.no_steps": ("This order has no steps left.", "Шагов у этого заказа не осталось."),
     "data.change": ("Change", "Изменить"),
+    "data.saved": ("Saved.", "Сохранено."),
+    "data.final": (
+        "Yes: no step leads back from this one",
+        "Да: из этого состояния заказ уже не выйдет",
+    ),
     "data.save": ("Save", "Сохранить"),
     "chart.title": (
         "Paid in the last 28 days, today included (UTC)",

@@ -1,22 +1,29 @@
 """The pages that describe the API: every call, to be tried out, and every error."""
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, redirect, url_for
+from werkzeug.wrappers import Response as Redirect
 
 from nexus.errors import NexusError, family
 from nexus.i18n import locale, message
 from nexus.pages.advice import ADVICE, FIELD_ADVICE
 from nexus.pages.page import show
 
-docs = Blueprint("docs", __name__, url_prefix="/docs")
+docs = Blueprint("docs", __name__)
 
 
-@docs.get("")
+@docs.get("/")
+def lead_to_docs() -> Redirect:
+    """Lead whoever asks for the server alone to what it can do."""
+    return redirect(url_for(".read_docs"))
+
+
+@docs.get("/docs")
 def read_docs() -> Response:
     """The description of the API, to be tried out; the page asks no database."""
     return show("docs.html")
 
 
-@docs.get("/errors")
+@docs.get("/docs/errors")
 def read_errors() -> Response:
     """Every error, at the anchor that `type` of a problem names."""
     number = 1 if locale() == "ru" else 0

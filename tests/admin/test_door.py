@@ -36,6 +36,12 @@ def test_whoever_is_no_admin_is_led_to_where_one_signs_in(
     assert seller.user["email"] in browser.get(SIGN_IN).text
 
 
+def test_an_address_that_is_none_is_a_page(staff: Browser) -> None:
+    answer = staff.get("/admin/tables/orders/x/y")
+
+    assert (answer.status_code, answer.content_type) == (404, "text/html; charset=utf-8")
+
+
 def test_an_admin_signs_in_and_out(staff: Browser, settings: Settings) -> None:
     home = staff.get("/admin")
 

@@ -1,6 +1,7 @@
 """The studio as a person meets it: by mouse, by keyboard, on a phone, in the dark."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Thread
 
 import pytest
@@ -14,25 +15,47 @@ from nexus.studio.door import Door
 from nexus.studio.server import Quiet
 from tests.browser.page import Page
 from tests.factories import Person
+from tests.million import fill
 from tests.ports import free_port
 
 
-@pytest.fixture
-def page(visit: Callable[[str], Page], app: Flask, settings: Settings) -> Iterator[Page]:
-    """A page of a studio that is open for changes, which its link has opened."""
+@contextmanager
+def studio_of(settings: Settings, visit: Callable[[str], Page], *, write: bool) -> Iterator[Page]:
+    """A page of a studio, which its link has opened."""
     door = Door(free_port())
     with database.connection_context():
-        studio = create_studio(settings, door, write=True)
+        studio = create_studio(settings, door, write=write)
     host, _, port = door.host.partition(":")
     server = make_server(host, int(port), studio, threaded=True, request_handler=Quiet)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     opened = visit(f"http://{door.host}")
     opened.open(door.link.removeprefix(opened.origin))
-    yield opened
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield opened
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def page(visit: Callable[[str], Page], app: Flask, settings: Settings) -> Iterator[Page]:
+    """A page of a studio that is open for changes."""
+    with studio_of(settings, visit, write=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def million(visit: Callable[[str], Page], settings: Settings, scratch: Settings) -> Iterator[Page]:
+    """A page of a studio over a million orders."""
+    fill(scratch)
+    database.configure(scratch.direct, size=2, wait=5)
+    try:
+        with studio_of(scratch, visit, write=False) as opened:
+            yield opened
+    finally:
+        database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
 
 
 def test_a_person_finds_an_order_follows_it_and_moves_it(page: Page, seller: Person) -> None:
@@ -55,6 +78,8 @@ def test_a_person_finds_an_order_follows_it_and_moves_it(page: Page, seller: Per
     page.see("created", within="dd .state")
     seller.patch(f"/api/orders/{order}", {"status": "cancelled"})
     page.expected.add(409)
+    page.click(".steps button", "cancelled")
+    page.see("created", within="dd .state")
     page.click(".steps button", "paid")
     page.see("The order cannot move to this status.", within="[role=alert]")
     page.see("cancelled", within="dd .state")
@@ -84,3 +109,32 @@ def test_by_keyboard_on_a_phone_in_the_dark_and_in_russian(page: Page, seller: P
     page.tab_to("processing")
     page.press("Enter")
     page.see("processing", within="dd .state")
+    page.see("Сохранено.", within="[role=status]")
+    page.click(".steps [type=checkbox]")
+    page.click(".steps button", "cancelled")
+    page.see("cancelled", within="dd .state")
+
+
+@pytest.mark.long
+def test_a_person_finds_a_row_among_a_million(million: Page) -> None:
+    million.see("about 1 000 000", within="td")
+    million.fill("input[type=search]", "BUYER4321@example.com")
+    million.click("button", "Find")
+    million.see("buyer4321@example.com", within="td")
+    order = million.text("td a")
+    million.fill("input[type=search]", order)
+    million.press("Enter")
+    million.wait(f"[...document.querySelectorAll('td a')].some(one => one.textContent === '{order}')")
+
+    million.click("nav a", "orders")
+    million.fill("input", "buyer4321@example.com", text="email")
+    million.click("button", "Filter")
+    million.wait("document.querySelectorAll('tbody tr').length === 20")
+    million.click("td a", order)
+    million.see("buyer4321@example.com", within="dd")
+    million.click("dd a[href^='/tables/products/']")
+    million.see("Course 4322", within="dd")
+    million.click(".referring a", "orders")
+    million.wait("document.querySelectorAll('tbody tr').length >= 50")
+    million.click("a", "Next page")
+    million.wait("location.search.includes('cursor=')")

@@ -85,3 +85,9 @@ def test_the_first_paint_waits_for_no_database(stranger: Person, caplog: pytest.
 
     # A request without a query takes no connection.
     assert [event["queries"] for event in events(caplog, "nexus.request")] == [0] * len(paths)
+
+
+def test_the_server_alone_leads_to_its_docs(stranger: Person) -> None:
+    answer = stranger.get("/")
+
+    assert (answer.status_code, answer.location) == (302, "/docs")

@@ -60,7 +60,9 @@ def test_an_order_moves_by_its_steps_alone(writer: FlaskClient, seller: Person, 
     legal = send(writer, path, form_token=token, status="paid")
 
     assert (illegal.status_code, problem(illegal)) == (409, "The order cannot move to this status.")
-    assert (legal.status_code, legal.location) == (303, page)
+    assert (legal.status_code, legal.location) == (303, f"{page}?saved=")
+    assert "Saved." in writer.get(legal.location).text
+    assert "Saved." not in writer.get(page).text
     assert send(writer, path, form_token=token, status="created").status_code == 409
     (event,) = query(settings, "SELECT actor, request_id FROM order_events WHERE \"to\" = 'paid'")
     assert event[0] == "operator"

@@ -83,6 +83,7 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
     kept = query(stocked, "SELECT count(*) FROM orders")
     yes = db(root, stocked, "restore", backup, answer="y\n")
 
+    assert no.stderr == "Error: nothing was replaced: say yes, or add --yes to be asked nothing\n"
     assert no.stdout.startswith("Replace the 11 tables of nexus_scratch_")
     assert [no.returncode, yes.returncode] == [1, 0]
     assert kept == [(0,)]
