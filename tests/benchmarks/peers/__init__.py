@@ -1,0 +1,1 @@
+"""The product beside what people would write instead: `python -m tests.benchmarks.peers`."""
