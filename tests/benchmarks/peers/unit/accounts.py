@@ -30,6 +30,12 @@ def load(_: dict[str, Any], claims: dict[str, Any]) -> User | None:
     return session.user if session else None
 
 
+@jwt.invalid_token_loader
+def refuse(_: str) -> tuple[Response, int]:
+    """A token that is none is the caller's not being signed in."""
+    return jsonify(error="sign in"), 401
+
+
 @accounts.get("/me")
 @jwt_required()
 def me() -> Response:
