@@ -1,4 +1,7 @@
-"""Who calls: schemathesis loads this module and asks it for what each case shows of its caller."""
+"""Who calls: schemathesis loads this module and asks it for what each case shows of its caller.
+
+From here it has the check of rules.py too, and the count of cases.py.
+"""
 
 import os
 from typing import Any
@@ -7,6 +10,8 @@ import httpx
 import schemathesis
 
 from nexus.api.openapi.examples import ORDER
+from tests.fuzz.cases import Counted
+from tests.fuzz.rules import refused_by_a_rule
 
 
 class Caller:
@@ -46,3 +51,5 @@ class Caller:
 
 
 schemathesis.auth(refresh_interval=None)(Caller)
+schemathesis.check(refused_by_a_rule)
+schemathesis.check(Counted)
