@@ -126,10 +126,7 @@ def _peer(name: str, title: str, *, pool: int = 4) -> Contestant:
 
 
 GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "python:nexus.server", "wsgi:app")
-ON_GRANIAN = (
-    *("granian", "--interface", "wsgi", "--workers", str(PROCESSES), "--blocking-threads", "2"),
-    *("--host", "127.0.0.1", "--port", "{port}", "wsgi:app"),
-)
+ON_GRANIAN = ("python", "-m", "nexus.granian_server")
 UNIT, PRODUCT = "unit", "nexus"
 CONTESTANTS = (
     _peer(UNIT, "Flask + Peewee (the unit)"),
@@ -153,7 +150,7 @@ def started(contestant: Contestant, *, database: str, logs: Path) -> Iterator[st
     with log.open("wb") as lines:
         # In a session of its own, so that Ctrl-C is ours to handle and all its processes are stopped.
         process = subprocess.Popen(
-            [part.format(port=port) for part in contestant.command],
+            contestant.command,
             cwd=folder,
             env=_environment(contestant, port=port, database=database),
             stdin=subprocess.DEVNULL,

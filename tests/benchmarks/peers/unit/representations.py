@@ -8,6 +8,8 @@ from playhouse.shortcuts import model_to_dict
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 from pydantic.alias_generators import to_camel
 
+#: What has another name in JSON than here.
+NAMES = {"created_at": "createdAt", "updated_at": "updatedAt", "product_name": "productName"}
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
@@ -65,6 +67,6 @@ def user_out(user: User) -> dict[str, Any]:
 def camel(values: dict[str, Any], **names: str) -> dict[str, Any]:
     """The same under the names of JSON."""
     return {
-        names.get(name) or to_camel(name): rfc3339(value) if isinstance(value, datetime) else value
+        names.get(name) or NAMES.get(name, name): rfc3339(value) if isinstance(value, datetime) else value
         for name, value in values.items()
     }
