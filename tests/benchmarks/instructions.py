@@ -1,0 +1,184 @@
+"""What a request costs in Python, and where: `python -m tests.benchmarks.instructions`.
+
+Counted are the interpreter's instructions, which no other work on the machine changes. What C code takes
+within one of them, the driver, the database and the hashing above all, is not seen here.
+"""
+
+import io
+import json
+import logging
+import os
+import sys
+import sysconfig
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from uuid import uuid4
+
+from flask import Flask, Response
+
+from nexus import create_app
+from nexus.config import ROOT, load_settings
+from nexus.db import database
+from nexus.metric_files import metric_files
+from tests.benchmarks.peers.contestants import KEYS
+from tests.benchmarks.peers.data import cluster, databases
+from tests.benchmarks.peers.workload import access_token
+
+REQUESTS = 20
+STANDARD = (sysconfig.get_path("stdlib"), "<frozen")
+SITE = Path(sysconfig.get_path("purelib"))
+#: Modules of ours and packages of others, by what they do in a request.
+PARTS = {
+    "Flask": ("flask", "blinker"),
+    "Werkzeug": ("werkzeug",),
+    "Peewee": ("peewee", "playhouse"),
+    "log": ("nexus/lines.py", "structlog", "nexus/tracing.py"),
+    "number, count and tell": ("nexus/observe.py",),
+    "metrics": ("nexus/metrics.py", "nexus/metric_files.py", "prometheus_client"),
+    "input": ("pydantic", "email_validator", "idna", "nexus/schemas/fields.py"),
+    "representation": ("nexus/schemas",),
+    "statements": ("nexus/db/statement.py",),
+    "pool and connection": ("nexus/db",),
+    "models": ("nexus/models",),
+    "pages of a list": ("nexus/paging.py",),
+    "endpoints": ("nexus/api", "nexus/limits.py"),
+    "identity and headers": ("nexus/security", "nexus/proxies.py", "nexus/admin", "jwt"),
+}
+SHARE = 0.05
+
+
+def calls() -> dict[str, Callable[[], dict[str, Any]]]:
+    """The requests, each as what makes its WSGI environment."""
+    return {
+        "list": lambda: wsgi("GET", "/api/products", query="userId=7&limit=20"),
+        "product": lambda: wsgi("GET", "/api/products/777"),
+        "search": lambda: wsgi("GET", "/api/products", query="q=design&limit=20"),
+        "order": lambda: wsgi(
+            "POST",
+            "/api/orders",
+            body=json.dumps({"productId": 777, "email": "buyer@example.com", "name": "Anna"}).encode(),
+            HTTP_IDEMPOTENCY_KEY=uuid4().hex,
+        ),
+        "me": lambda: wsgi("GET", "/api/auth/me", HTTP_AUTHORIZATION=f"Bearer {token}"),
+    }
+
+
+def wsgi(method: str, path: str, *, query: str = "", body: bytes = b"", **headers: str) -> dict[str, Any]:
+    """What a server tells the application."""
+    return {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "127.0.0.1:8000",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        **headers,
+    }
+
+
+def counted(app: Any, call: Callable[[], dict[str, Any]]) -> "Counter[str]":
+    """The instructions of one request, by part."""
+    found: Counter[str] = Counter()
+    environs = [call() for _ in range(REQUESTS)]
+
+    def trace(frame: FrameType, _: str, __: Any) -> Any:
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        part = part_of(frame)
+
+        def count(_: FrameType, event: str, __: Any) -> Any:
+            if event == "opcode":
+                found[part] += 1
+            return count
+
+        return count
+
+    sys.settrace(trace)
+    try:
+        for environ in environs:
+            answer(app, environ)
+    finally:
+        sys.settrace(None)
+    return Counter({part: round(number / REQUESTS) for part, number in found.items()})
+
+
+def part_of(frame: FrameType | None) -> str:
+    """The part that a function belongs to; one of Python's own to that of whoever calls it."""
+    while frame:
+        name = frame.f_code.co_filename
+        if not name.startswith(STANDARD) or name.startswith(str(SITE)):
+            path = Path(name)
+            inside = next((path.relative_to(top) for top in (SITE, ROOT) if path.is_relative_to(top)), path)
+            for part, names in PARTS.items():
+                if any(f"{inside}/".startswith((f"{one}/", f"{one}.py")) for one in names):
+                    return part
+            return "other"
+        if "/logging/" in name:
+            return "log"
+        frame = frame.f_back
+    return "other"
+
+
+def answer(app: Any, environ: dict[str, Any]) -> None:
+    """Take the whole answer to a request, which must be good."""
+    status: list[str] = []
+    body = app(environ, lambda said, *_: status.append(said))
+    b"".join(body)
+    body.close()
+    if not status[0].startswith("2"):
+        sys.exit(f"{environ['PATH_INFO']} answered {status[0]}")
+
+
+def main() -> int:
+    """Show a bare view, and each request."""
+    with cluster() as server:
+        url, _ = databases(server)
+        environment = {"APP_ENV": "production", "DATABASE_URL": url, "RATE_LIMIT_ENABLED": "false", **KEYS}
+        os.environ.update(environment)
+        # In files, as under gunicorn, and the log to nowhere.
+        metric_files.share()
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - As long as the process.
+        show("a bare Flask view", bare(), lambda: wsgi("GET", "/"))
+        app = create_app(load_settings())
+        for name, call in calls().items():
+            show(name, app, call)
+        logging.shutdown()
+        metric_files.remove()
+        database.close_all()
+    return 0
+
+
+def bare() -> Flask:
+    """The least that Flask does for an answer."""
+    app = Flask("bare", static_folder=None)
+    app.add_url_rule("/", view_func=lambda: Response(b"{}", content_type="application/json"))
+    return app
+
+
+def show(name: str, app: Any, call: Callable[[], dict[str, Any]]) -> None:
+    """Print what a request costs, and the parts that make a twentieth of it and more."""
+    for _ in range(5):
+        answer(app, call())
+    parts = counted(app, call)
+    whole = parts.total()
+    large = {part: number for part, number in parts.most_common() if number >= SHARE * whole}
+    large["parts below 5 %"] = whole - sum(large.values())
+    sys.stdout.write(f"{name}: {whole} instructions\n")
+    for part, number in large.items():
+        sys.stdout.write(f"  {part:24} {number:6}  {100 * number / whole:5.1f} %\n")
+
+
+token = access_token(7)
+
+if __name__ == "__main__":
+    sys.exit(main())
