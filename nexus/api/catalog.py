@@ -59,6 +59,7 @@ def _has(found: list[dict[str, Any]], wanted: dict[str, str]) -> bool:
 def list_products(query: ProductQuery, user: User | None) -> Response:
     """One seller's products, or those that a search finds."""
     prices = {"min_price": query.min_price, "max_price": query.max_price}
+    viewer_id = user.id if user else None
     sort = SORTS[by := query.sort or "-createdAt"]
     paged: dict[str, Any] = {
         "limit": query.limit,
@@ -66,14 +67,15 @@ def list_products(query: ProductQuery, user: User | None) -> Response:
         "bound_to": ("products", query.user_id, query.q, query.sort, prices),
     }
     if query.q:
-        search = Search(Asked.by(query.q), query.user_id, {"viewer_id": user and user.id, **prices})
+        search = Search(Asked.by(query.q), query.user_id, {"viewer_id": viewer_id, **prices})
         if query.sort is None:
             best = pages(search.best_first, place=attrgetter("place"), kinds=PLACE, **paged)
             return _list([match.product for match in best.rows], best.next_cursor)
         read = partial(search.in_order, by)
     else:
         # Only a search can do without a seller.
-        read = partial(Product.listed, by, user_id=query.user_id, viewer=user, **prices)  # type: ignore[arg-type]
+        whose: dict[str, Any] = {"user_id": query.user_id, "viewer_id": viewer_id, **prices}
+        read = partial(Product.listed, by, **whose)
     found = pages(read, place=sort.place, kinds=(sort.kind, int), **paged)
     return _list(found.rows, found.next_cursor)
 

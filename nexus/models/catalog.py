@@ -78,43 +78,24 @@ class Product(Model):
     @classmethod
     def visible_to(cls, viewer: User | None) -> "peewee.ModelSelect[Product]":
         """What this viewer may see."""
-        return cls.select().where(cls.seen(_id(viewer)))
+        return cls.select().where(cls.seen(viewer.id if viewer else None))
 
     @classmethod
     def shown(cls, product_id: int, *, viewer: User | None) -> Any:
         """The row of the product with this id, or None where the viewer may not see it."""
-        rows = _shown(product_id=product_id, viewer_id=_id(viewer))
+        rows = _shown(product_id=product_id, viewer_id=viewer.id if viewer else None)
         return rows[0] if rows else None
 
     @classmethod
-    def listed(
-        cls,
-        sort: str,
-        place: Sequence[Any] | None,
-        limit: int,
-        *,
-        user_id: int,
-        viewer: User | None,
-        min_price: int | None = None,
-        max_price: int | None = None,
-    ) -> list[Any]:
-        """The first rows of `sorted_by`, or those after a place, (value, id); by the name of the sort."""
+    def listed(cls, sort: str, place: Sequence[Any] | None, limit: int, **whose: Any) -> list[Any]:
+        """The first rows of `sorted_by`, which takes `whose`, or those after a place, (value, id)."""
         value, last = place or (None, None)
-        return _listed(
-            sort,
-            user_id=user_id,
-            viewer_id=_id(viewer),
-            min_price=min_price,
-            max_price=max_price,
-            value=value,
-            last=last,
-            limit=limit,
-        )
+        return _listed(sort, value=value, last=last, limit=limit, **whose)
 
     @classmethod
     def of_user(cls, user_id: int, *, viewer: User | None) -> "peewee.ModelSelect[Product]":
         """A seller's products that the viewer may see, newest first."""
-        return cls.sorted_by(NEWEST_FIRST, user_id=user_id, viewer_id=_id(viewer))
+        return cls.sorted_by(NEWEST_FIRST, user_id=user_id, viewer_id=viewer.id if viewer else None)
 
     @classmethod
     def sorted_by(
@@ -229,10 +210,6 @@ SORTS = {
     "name": Sort(NAME, True, lambda product: product.name[:255], str, _letters),  # noqa: FBT003
     "-name": Sort(NAME, False, lambda product: product.name[:255], str, _letters),  # noqa: FBT003
 }
-
-
-def _id(viewer: User | None) -> int | None:
-    return viewer and viewer.id  # type: ignore[return-value]
 
 
 @statement(prepared=True)

@@ -61,6 +61,13 @@ class Bounds(NamedTuple):
 USUAL = Bounds()
 
 
+class Shape(NamedTuple):
+    """What of a search is no value: its bounds, and whether it has a condition of who sees what."""
+
+    bounds: Bounds
+    conditional: bool
+
+
 class Asked(NamedTuple):
     """What a text asks for: a word counts without its ending, and the last may be the beginning of another.
 
@@ -102,11 +109,11 @@ class Search:
         of the window.
         """
         if place is None:
-            return [Match(row, _place(row)) for row in _best(*self._parts, **self._values, limit=limit)]
+            return [Match(row, _place(row)) for row in _best(self._shape, **self._values, limit=limit)]
         place = Place(*place)
         if place.rank == OLDER:
             return self._below(place, limit, at=place.at, last=place.id)
-        rows = _best(*self._parts, **self._values, **place._asdict(), limit=limit)
+        rows = _best(self._shape, **self._values, **place._asdict(), limit=limit)
         best = [Match(row, _place(row, edge=place)) for row in rows]
         if len(best) == limit:
             return best
@@ -115,15 +122,15 @@ class Search:
     def in_order(self, sort: str, place: Sequence[Any] | None, limit: int) -> list[Any]:
         """The first matches in the order of a sort, or those after a place, (value, id)."""
         value, last = place or (None, None)
-        return _in_order(*self._parts, sort, **self._values, value=value, last=last, limit=limit)
+        return _in_order(self._shape, sort, **self._values, value=value, last=last, limit=limit)
 
     def _below(self, place: Place, limit: int, *, at: datetime, last: int) -> list[Match]:
         rows = self.in_order("-createdAt", (at, last), limit)
         return [Match(row, place._replace(rank=OLDER, at=row.created_at, id=row.id)) for row in rows]
 
     @property
-    def _parts(self) -> tuple[Bounds, bool]:
-        return self.bounds, self.seen is None
+    def _shape(self) -> Shape:
+        return Shape(self.bounds, conditional=self.seen is not None)
 
     @property
     def _values(self) -> dict[str, Any]:
@@ -197,30 +204,21 @@ class Search:
 
 # Neither is prepared: a plan that suits any words is right for none.
 @statement(prepared=False)
-def _best(bounds: Bounds, all_: bool, *, limit: Any, **values: Any) -> Any:  # noqa: FBT001 - A part of the query.
+def _best(shape: Shape, *, limit: Any, **values: Any) -> Any:
     place = {name: values.pop(name) for name in Place._fields if name in values}
-    return _stood_in(bounds, all_, values).best(Place(**place) if place else None, limit)
+    return _stood_in(shape, values).best(Place(**place) if place else None, limit)
 
 
 @statement(prepared=False)
-def _in_order(
-    bounds: Bounds,
-    all_: bool,  # noqa: FBT001 - A part of the query.
-    sort: str,
-    *,
-    value: Any,
-    last: Any,
-    limit: Any,
-    **values: Any,
-) -> Any:
-    search, by = _stood_in(bounds, all_, values), SORTS[sort]
+def _in_order(shape: Shape, sort: str, *, value: Any, last: Any, limit: Any, **values: Any) -> Any:
+    search, by = _stood_in(shape, values), SORTS[sort]
     products = search.products if value is None else search.products.where(by.after(value, last))
     return search.first(by, products, limit)
 
 
-def _stood_in(bounds: Bounds, all_: bool, values: dict[str, Any]) -> Search:  # noqa: FBT001 - As above.
+def _stood_in(shape: Shape, values: dict[str, Any]) -> Search:
     asked = Asked(*(values.pop(name) for name in Asked._fields))
-    return Search(asked, values.pop("user_id"), None if all_ else values, bounds)
+    return Search(asked, values.pop("user_id"), values if shape.conditional else None, shape.bounds)
 
 
 def _place(row: Any, *, edge: Place | None = None) -> Place:

@@ -142,7 +142,7 @@ def lists(depth: int) -> Iterator[tuple[str, Callable[[], Any], Callable[[], Any
 
     for name, sort in SORTS.items():
         last = Product.sorted_by(sort, user_id=1000, viewer_id=None).offset(depth + PAGE - 1).first()
-        read = partial(Product.listed, name, limit=PAGE + 1, user_id=1000, viewer=None)
+        read = partial(Product.listed, name, limit=PAGE + 1, user_id=1000, viewer_id=None)
         yield f"products, sort={name}", partial(read, place=None), partial(read, place=sort.place(last))
     yield "orders", partial(orders, None), partial(orders, orders(None, depth).next_cursor)
 
