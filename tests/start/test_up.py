@@ -42,7 +42,9 @@ def minded(process: "subprocess.Popen[str]") -> None:
     while process.poll() is None:
         status = Path(f"/proc/{process.pid}/status").read_text("utf-8")
         caught, blocked = (int(found, 16) for found in re.findall(r"^Sig(?:Cgt|Blk):\s*(\w+)", status, re.M))
-        if (caught | blocked) >> signal.SIGTERM - 1 & 1:
+        # Before that, the one that makes sure of its packages is stopped as any program is.
+        goes_on = b"nexus.up" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        if goes_on and (caught | blocked) >> signal.SIGTERM - 1 & 1:
             return
         time.sleep(0.01)
 
