@@ -63,14 +63,14 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--only", default="", help=f"of {', '.join(names)}")
     parser.add_argument("--endpoints", default="", help=f"of {', '.join(ENDPOINTS)}")
-    parser.add_argument("--rounds", type=int, help="how many (5; short: 3)")
+    parser.add_argument("--rounds", type=int, help="how many (5; short: 2)")
     parser.add_argument("--seconds", type=int, help="of each measurement (4; short: 1)")
     parser.add_argument("--to", type=Path, default=Path("build/peers"), help="where the files are written")
     parser.add_argument("--database", help="URL without a database, of a server to use instead of our own")
     asked = parser.parse_args(words)
     asked.only = _chosen(parser, asked.only, names)
     asked.endpoints = _chosen(parser, asked.endpoints, list(SHORT if asked.short else ENDPOINTS))
-    asked.rounds = asked.rounds or (3 if asked.short else 5)
+    asked.rounds = asked.rounds or (2 if asked.short else 5)
     asked.seconds = asked.seconds or (1 if asked.short else 4)
     return asked
 
