@@ -42,7 +42,9 @@ SETTINGS = {"shared_buffers": "256MB", "max_connections": "300", "listen_address
 
 SESSIONS = """
 INSERT INTO sessions (id, user_id, user_agent, address)
-SELECT md5('session ' || id)::uuid, id, 'benchmark', '127.0.0.1' FROM users
+-- A UUID of version 4, as some services ask for.
+SELECT overlay(overlay(md5('session ' || id) PLACING '4' FROM 13) PLACING 'a' FROM 17)::uuid, id,
+    'benchmark', '127.0.0.1' FROM users
 """
 PLACED = """
 INSERT INTO orders
