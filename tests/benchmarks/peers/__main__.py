@@ -18,7 +18,7 @@ from tests.benchmarks.peers.data import cluster, databases
 from tests.benchmarks.peers.workload import ENDPOINTS, Measurement, measure
 
 #: What `--short` measures: enough to see that everything works, and about where it stands.
-SHORT = ("list", "product", "order", "me")
+SHORT = ("list", "product", "order")
 
 
 def main(words: Sequence[str] | None = None) -> int:
