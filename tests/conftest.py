@@ -127,7 +127,8 @@ def app(settings: Settings) -> Flask:
     """The application over the migrated database; every answer is held against its declaration."""
     History.of(settings).migrate()
     app = create_app(settings)
-    app.after_request(as_declared(app))
+    # Flask goes through them from the last to the first, and this one is to see all that the others add.
+    app.after_request_funcs[None].insert(0, as_declared(app))
     return app
 
 
