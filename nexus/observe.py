@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import click
 import peewee
@@ -57,6 +57,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     # Where somebody has set up logging already, as gunicorn has by our settings, that is left alone.
     logging.basicConfig(level=settings.log_level, handlers=[lines.handler(development=settings.development)])
     logging.getLogger("nexus").setLevel(settings.log_level)
+    # No line tells where in the code it was written, or in which thread, and to find that out takes time.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # Peewee logs parameters too, and those hold what no log may hold.
     logging.getLogger("peewee").setLevel(logging.INFO)
     # gunicorn shows requests that it cannot read, and Flask's own server shows all.
@@ -71,26 +74,28 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def number() -> None:
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if WELL_FORMED.fullmatch(given) else uuid4().hex
-        trace = request.headers.get("traceparent", "")
-        g.tally = Tally(
-            request_id=g.request_id,
+        environ = request.environ
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        trace = environ.get("HTTP_TRACEPARENT", "")
+        tally = Tally(
+            request_id=given if WELL_FORMED.fullmatch(given) else token_hex(16),
             traceparent=trace if TRACEPARENT.fullmatch(trace) else None,
             slow_query=settings.slow_query_ms,
         )
-        current.set(g.tally)
+        g.tally, g.request_id = tally, tally.request_id
+        current.set(tally)
 
     @app.after_request
     def note(response: Response) -> Response:
         tally: Tally = g.tally
-        response.headers["X-Request-Id"] = tally.request_id
+        response.headers.add("X-Request-Id", tally.request_id)
         if tally.traceparent:
-            response.headers["traceparent"] = tally.traceparent
+            response.headers.add("traceparent", tally.traceparent)
+        rule, method = request.url_rule, request.method
         facts = {
-            "method": request.method,
+            "method": method,
             # The route and not the path: paths and queries hold addresses and receipts.
-            "route": request.url_rule.rule if request.url_rule else "(no route)",
+            "route": rule.rule if rule else "(no route)",
             "status": response.status_code,
             "user": g.get("user_id"),
         }
@@ -99,7 +104,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             response.response = Counted(response.response, tally)
             response.call_on_close(lambda: tell(tally, facts, slow=settings.slow_request_ms, trace=trace))
         else:
-            tally.sent = 0 if request.method == "HEAD" else response.calculate_content_length() or 0
+            tally.sent = 0 if method == "HEAD" else response.calculate_content_length() or 0
             tell(tally, facts, slow=settings.slow_request_ms, trace=trace)
         return response
 

@@ -9,6 +9,7 @@ import orjson
 from flask import Response, g, request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from pydantic import ValidationError
+from werkzeug.datastructures import Headers
 
 from nexus.api.keys import request_key
 from nexus.errors import (
@@ -114,7 +115,15 @@ def reply(answer: Mapping[str, Any] | None, status: int = 200) -> Response:
         response = Response(status=204)
         del response.headers["Content-Type"]
         return response
-    return Response(orjson.dumps(answer), status, content_type="application/json")
+    return Document(orjson.dumps(answer), status, content_type="application/json")
+
+
+class Document(Response):
+    """An answer in JSON."""
+
+    def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
+        """The headers as they are: Werkzeug would copy them, to correct what needs no correction here."""
+        return super().get_wsgi_headers(environ) if self.status_code in (204, 304) else self.headers
 
 
 def read_body() -> bytes:
@@ -122,13 +131,16 @@ def read_body() -> bytes:
 
     Raises BodyTooLarge past the limit, BrokenJSON where it ended early, BadRequest where it was garbled.
     """
+    environ = request.environ
+    if environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
+        return b""
     length = request.content_length
     if length is not None and length > MAX_BODY:
         raise BodyTooLarge
-    if length is None and not request.environ.get("wsgi.input_terminated"):
+    if length is None and not environ.get("wsgi.input_terminated"):
         return b""
     wanted = MAX_BODY + 1 if length is None else length
-    stream, chunks = request.environ["wsgi.input"], []
+    stream, chunks = environ["wsgi.input"], []
     try:
         while wanted and (chunk := stream.read(wanted)):
             chunks.append(chunk)

@@ -33,5 +33,5 @@ def link_next(response: Response, cursor: str | None) -> Response:
     """Say in a `Link` header where the next page is, if there is one."""
     if cursor is not None:
         query = urlencode({**request.args.to_dict(), "cursor": cursor})
-        response.headers["Link"] = f'<{request.path}?{query}>; rel="next"'
+        response.headers.add("Link", f'<{request.path}?{query}>; rel="next"')
     return response

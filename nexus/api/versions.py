@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from flask import Response, request
+from werkzeug.http import quote_etag
 
 from nexus.models.catalog import Product
 
@@ -18,9 +19,11 @@ def versioned(response: Response, product: Product) -> Response:
 
 def tagged(response: Response, tag: str) -> Response:
     """Say which version an answer shows; a read that the client has already becomes 304."""
-    response.set_etag(tag)
+    response.headers.add("ETag", quote_etag(tag))
+    if "HTTP_IF_NONE_MATCH" not in request.environ or request.method not in ("GET", "HEAD"):
+        return response
     known = request.if_none_match
-    if request.method in ("GET", "HEAD") and (known.star_tag or known.contains_weak(tag)):
+    if known.star_tag or known.contains_weak(tag):
         response.status_code = 304
         response.set_data(b"")
         del response.headers["Content-Type"]

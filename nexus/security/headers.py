@@ -1,5 +1,7 @@
 """What every answer tells browsers and caches about itself."""
 
+from typing import Any
+
 from flask import Flask, Response, request
 
 from nexus.config import Settings
@@ -24,12 +26,15 @@ def init_app(app: Flask, settings: Settings) -> None:
         said = {name for name, _ in headers}
         # Each look into the headers goes through all of them.
         headers.extend((name, value) for name, value in USUAL.items() if name not in said)
-        if request.is_secure and not settings.development:
-            headers["Strict-Transport-Security"] = HTTPS_ONLY
-        if request.path.startswith("/api/"):
+        environ, path = request.environ, request.path
+        if environ["wsgi.url_scheme"] == "https" and not settings.development:
+            headers.add("Strict-Transport-Security", HTTPS_ONLY)
+        if path.startswith("/api/"):
+            catalogue = path.startswith("/api/products")
             if "Cache-Control" not in said:
-                headers.add("Cache-Control", _keeping(response))
-            if request.path.startswith("/api/products"):
+                kept = catalogue and response.status_code in (200, 304)
+                headers.add("Cache-Control", _keeping(environ) if kept else "no-store")
+            if catalogue:
                 if "Vary" in said:
                     response.vary.update(("Authorization", "Cookie"))
                 else:
@@ -37,10 +42,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         return response
 
 
-def _keeping(response: Response) -> str:
-    """Who may keep an answer: the catalogue who asked, or anybody where a stranger did; nobody the rest."""
-    if not request.path.startswith("/api/products") or response.status_code not in (200, 304):
-        return "no-store"
+def _keeping(environ: dict[str, Any]) -> str:
+    """Who may keep what the catalogue answers: who asked, or anybody where a stranger did."""
     # Kept, and asked for again each time: a product may be withdrawn at any moment.
-    known = "Authorization" in request.headers or "token" in request.cookies
+    known = "HTTP_AUTHORIZATION" in environ or ("HTTP_COOKIE" in environ and "token" in request.cookies)
     return "private, no-cache" if known else "public, no-cache"

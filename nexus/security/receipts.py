@@ -30,10 +30,11 @@ def issue(order_id: UUID) -> str:
 
 def presented() -> str | None:
     """The receipt of the present request, in `Authorization` or else in the query; None where none came."""
-    scheme, *credential = request.headers.get("Authorization", "").split(maxsplit=1) or [""]
+    environ = request.environ
+    scheme, *credential = environ.get("HTTP_AUTHORIZATION", "").split(maxsplit=1) or [""]
     if scheme.lower() == "receipt":
         return "".join(credential).strip()
-    return request.args.get("receipt") if request.query_string else None
+    return request.args.get("receipt") if environ.get("QUERY_STRING") else None
 
 
 def order_of(receipt: str, reference: str) -> UUID:

@@ -91,7 +91,7 @@ def current_session() -> Session | None:
 
     A Bearer that is not valid is Unauthenticated; a cookie that is not valid is as good as none.
     """
-    scheme, *credential = request.headers.get("Authorization", "").split(maxsplit=1) or [""]
+    scheme, *credential = request.environ.get("HTTP_AUTHORIZATION", "").split(maxsplit=1) or [""]
     if scheme.lower() == "bearer":
         session = _session_of("".join(credential).strip())
         if session is None:
@@ -157,5 +157,5 @@ def _cookie(name: str) -> str:
     A neighbouring domain can set a cookie of ours beside the owner's, which browsers may send first: its
     visitor would act in the account of whoever set it.
     """
-    values = request.cookies.getlist(name)
+    values = request.cookies.getlist(name) if "HTTP_COOKIE" in request.environ else []
     return values[0] if len(values) == 1 else ""

@@ -1,6 +1,7 @@
 """Whether all of a request has arrived, told from its bytes as they come, without waiting for any."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped]
@@ -22,10 +23,18 @@ class Arrival:
     ends. A request that it refuses is complete for us: it is answered by whoever serves it.
     """
 
-    def __init__(self, cfg: Any, client: Any, data: bytes = b"") -> None:
-        """Take gunicorn's settings, the client's address, and what was read of the next request already."""
+    def __init__(
+        self, cfg: Any, client: Any, read: Callable[[bytes], dict[str, Any] | None], data: bytes = b""
+    ) -> None:
+        """Take gunicorn's settings, the client's address, and what was read of the next request already.
+
+        `read` makes an environment of a head of the usual shape, and None of another.
+        """
         self._cfg = cfg
         self._client = client
+        self._read_plain = read
+        #: What it made of the head.
+        self.environ: dict[str, Any] | None = None
         self.data = bytearray(data)
         #: Whether the request can be served, and whether the rest of its body is still under way then.
         self.complete = False
@@ -41,12 +50,18 @@ class Arrival:
         self._chunk = 0
         self._decoded = 0
         self._searched = 0
-        self._judge()
+        if data:
+            self._judge()
 
     def add(self, piece: bytes) -> None:
         """Take what has arrived."""
         self.data += piece
         self._judge()
+
+    def take(self) -> tuple[bytes, bytes]:
+        """The body of a request that is complete, and what follows it."""
+        end = (self._body or 0) + (self._length or 0)
+        return bytes(self.data[self._body : end]), bytes(self.data[end:])
 
     def end(self) -> None:
         """Take it that nothing more will come: half a request is answered as such."""
@@ -85,6 +100,10 @@ class Arrival:
             return False
         head = bytes(self.data[: end + 4])
         self._body = self._chunk = end + 4
+        self.environ = self._read_plain(head[start:])
+        if self.environ is not None:
+            self._length = int(self.environ.get("CONTENT_LENGTH", "0"))
+            return True
         lowered = head.lower()
         if not any(name in lowered for name in FRAMES):
             self.complete = True

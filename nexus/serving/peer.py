@@ -1,18 +1,21 @@
 """A client of the worker: what it has sent, what it is to get, and why the connection is held."""
 
 import errno
+import io
 import select
 import socket
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Semaphore
 from typing import Any, NoReturn
 
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
 from nexus.serving.arrival import Arrival
+from nexus.serving.plain import Plain
 
 #: Bytes of a streamed answer that are made ahead of its reader.
 AHEAD = 4_194_304
@@ -100,13 +103,19 @@ class Outbox(socket.socket):
 class Connection(TConn):  # type: ignore[misc]
     """A client, with what it sent and has not been answered yet."""
 
-    def __init__(self, cfg: Any, accepted: socket.socket, client: Any, waiting: Semaphore) -> None:
+    def __init__(
+        self, cfg: Any, accepted: socket.socket, client: Any, plain: Plain, waiting: Semaphore
+    ) -> None:
         """Take over an accepted connection; where it led to is asked of itself."""
         outbox = Outbox(accepted, waiting)
         super().__init__(cfg, outbox, client, outbox.getsockname())
         # It makes the parser, which reads nothing yet.
         self.init()
-        self.arrival = Arrival(cfg, client)
+        self._plain = partial(plain.read, client=client, server=self.server)
+        self.arrival = Arrival(cfg, client, self._plain)
+        #: The present request, when it is of the usual shape, and what was read behind it.
+        self.environ: dict[str, Any] | None = None
+        self._following = b""
         #: Why the loop holds it, and until when; None while a thread has it.
         self.held: int | None = None
         self.deadline = 0.0
@@ -154,10 +163,24 @@ class Connection(TConn):  # type: ignore[misc]
         """
         return self.held != LINGERING, self.held == SENDING, self._known, self._since
 
+    def begin(self) -> None:
+        """Have the request that has arrived answered: as it was read, or by gunicorn, who reads it anew."""
+        arrival = self.arrival
+        self.changes = not arrival.data.startswith(READS)
+        self.goes_on = not arrival.partial
+        self.environ = arrival.environ if self.goes_on else None
+        if self.environ is None:
+            self.parser.unreader.unread(bytes(arrival.data))
+        else:
+            body, self._following = arrival.take()
+            self.environ["wsgi.input"] = io.BytesIO(body)
+        arrival.data.clear()
+
     def expect_another(self) -> None:
         """Begin the next request, of which some may have been read."""
         self._known = True
-        self.arrival = Arrival(self.cfg, self.client, self.parser.unreader.take_buffered())
+        following = self._following if self.environ else self.parser.unreader.take_buffered()
+        self.arrival = Arrival(self.cfg, self.client, self._plain, following)
 
     @property
     def size(self) -> int:

@@ -15,8 +15,8 @@ from typing import Any
 
 from gunicorn import util  # type: ignore[import-untyped]
 
-from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, READS, RECEIVED, SENDING, Connection, Lane
-from nexus.serving.siblings import Sibling
+from nexus.serving.answering import Answering
+from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, RECEIVED, SENDING, Connection, Lane
 from nexus.serving.threads import Threads
 
 #: Seconds for an answer to be taken, and bytes that extend them by one.
@@ -38,7 +38,7 @@ YIELD = 0.02
 LOOK = 0.001
 
 
-class Worker(Sibling):
+class Worker(Answering):
     """Waits for clients in its loop, and works in its threads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -136,7 +136,7 @@ class Worker(Sibling):
             self._make_room()
         self.nr_conns += 1
         try:
-            conn = Connection(self.cfg, accepted, client, self._waiting)
+            conn = Connection(self.cfg, accepted, client, self._plain, self._waiting)
         except OSError:
             # It has gone already.
             self.nr_conns -= 1
@@ -178,10 +178,7 @@ class Worker(Sibling):
             self._refuse(conn, arrival.refused)
         elif arrival.complete:
             self._release(conn)
-            conn.parser.unreader.unread(bytes(arrival.data))
-            conn.changes = not arrival.data.startswith(READS)
-            arrival.data.clear()
-            conn.goes_on = not arrival.partial
+            conn.begin()
             if not conn.changes or self._changing.admits(conn):
                 self.enqueue_req(conn)
         return bool(arrival.refused or arrival.complete)
@@ -194,17 +191,6 @@ class Worker(Sibling):
     def enqueue_req(self, conn: Connection) -> None:
         """Have a thread answer a request that has arrived."""
         self.tpool.give(conn)
-
-    def handle_request(self, req: Any, conn: Connection) -> bool:
-        """Work, in a thread, on a request that has arrived."""
-        # The loop has told the client to go on.
-        req._expected_100_continue = False
-        with conn.sock.gathered():
-            return bool(super().handle_request(req, conn))
-
-    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:  # noqa: FBT001 - gunicorn's.
-        # What is left of its body is here, and nothing is waited for.
-        return bool(keepalive and conn.goes_on and conn.parser.finish_body())
 
     def finish_request(self, conn: Connection) -> None:
         """Send, on the loop, what the client did not take, and then go on with it or part."""

@@ -16,7 +16,7 @@ CHUNKED = LINE + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def arrival(data: bytes = b"") -> Arrival:
-    return Arrival(Config(), CLIENT, data)
+    return Arrival(Config(), CLIENT, lambda _: None, data)
 
 
 @st.composite

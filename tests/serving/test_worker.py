@@ -19,6 +19,7 @@ from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped]
 from gunicorn.http.message import Message  # type: ignore[import-untyped]
 from gunicorn.http.parser import Parser  # type: ignore[import-untyped]
 from gunicorn.http.unreader import Unreader  # type: ignore[import-untyped]
+from gunicorn.http.wsgi import Response, base_environ, create  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     PollableMethodQueue,
     TConn,
@@ -50,6 +51,9 @@ LEANED_ON: dict[Any, str] = {
     Parser.__next__: "b8536520",
     Unreader: "84aaa8f9",
     ChunkedReader.parse_chunk_size: "997c6693",
+    base_environ: "94249457",
+    create: "2c35d4a2",
+    Response: "d67f8e6b",
     Arbiter.reload: "fec344d2",
 }
 ADVICE = "read the change, see that nexus/serving/worker.py still fits, and write down the new hash"

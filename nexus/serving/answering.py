@@ -1,0 +1,45 @@
+"""What a worker does in its threads: have the application answer a request, and send what it says."""
+
+from typing import Any
+
+from nexus.serving.peer import Connection
+from nexus.serving.plain import CutOff, Plain
+from nexus.serving.siblings import Sibling
+
+
+class Answering(Sibling):
+    """A worker as its threads see it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Be made by the master, before the process is."""
+        super().__init__(*args, **kwargs)
+        self._plain = Plain(self.cfg)
+
+    def handle(self, conn: Connection) -> bool:
+        """Work, in a thread, on a request that has arrived; whether its client may go on."""
+        if conn.environ is None:
+            return bool(super().handle(conn))
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("This process makes room for a new one after so many requests")
+            self.alive = False
+        try:
+            return self._plain.answer(self.wsgi, conn.environ, conn.sock, last=not self.alive)
+        except CutOff:
+            self.log.exception("An answer ends before its end")
+        except OSError as error:
+            self.log.debug("A client has gone: %s", error)
+        except Exception as error:  # noqa: BLE001 - the client is to hear of whatever went wrong.
+            self.handle_error(None, conn.sock, conn.client, error)
+        return False
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        """Work on a request that gunicorn has read."""
+        # The loop has told the client to go on.
+        req._expected_100_continue = False
+        with conn.sock.gathered():
+            return bool(super().handle_request(req, conn))
+
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:  # noqa: FBT001 - gunicorn's.
+        # What is left of its body is here, and nothing is waited for.
+        return bool(keepalive and conn.goes_on and conn.parser.finish_body())

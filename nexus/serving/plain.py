@@ -1,0 +1,173 @@
+"""Requests and answers of the usual shape, read and written without the detours that rare ones need.
+
+Whatever is shaped otherwise is left to gunicorn, and what is taken here gunicorn would read and write alike.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import chain
+from types import SimpleNamespace
+from typing import Any
+
+from gunicorn import SERVER, util  # type: ignore[import-untyped]
+from gunicorn.http.wsgi import Response, base_environ  # type: ignore[import-untyped]
+
+from nexus.limits import MAX_BODY
+
+#: A head in ASCII whose target begins with one slash. `#` and `\t` have a meaning of their own to gunicorn.
+HEAD = re.compile(
+    r"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/(?!/)[!\"$-~]*) HTTP/1\.1\r\n"
+    r"((?:[A-Za-z0-9-]+:[ -~]*\r\n)*)\r\n"
+)
+FIELD = re.compile(r"([^:\r\n]+):(.*)\r\n")
+#: Fields that say how the rest is to be read, or what becomes of the connection.
+RULING = {"HTTP_CONNECTION", "HTTP_EXPECT", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE"}
+
+#: Fields that an application may send, which are all but those of the connection itself.
+SENDABLE = re.compile(
+    r"(?:(?!(?i:connection|keep-alive|proxy-authenticate|proxy-authorization|te|trailers|transfer-encoding"
+    r"|upgrade|server|date):)[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t -~\x80-\xff]*\r\n)*"
+)
+LENGTH = re.compile(r"\r\nContent-Length: ([0-9]{1,7})\r\n")
+#: Statuses whose answers have no body, whatever the application says.
+BODILESS = ("1", "204", "304")
+
+
+class Plain:
+    """Reads heads, and answers requests whose head it has read."""
+
+    def __init__(self, cfg: Any) -> None:
+        """Take gunicorn's settings, of which some make every request a rare one."""
+        self._cfg = cfg
+        self._base = {
+            **base_environ(cfg),
+            "wsgi.multithread": True,
+            "wsgi.url_scheme": "http",
+            "SCRIPT_NAME": "",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+        }
+        rare = (
+            cfg.is_ssl
+            or cfg.forwarded_allow_ips
+            or cfg.proxy_protocol != "off"
+            or not cfg.keepalive
+            or os.getenv("SCRIPT_NAME")
+        )
+        #: Bytes of a head, fields included, of which none can be too long then; and how many fields.
+        self._longest = 0 if rare else min(cfg.limit_request_line, cfg.limit_request_field_size)
+        self._fields = cfg.limit_request_fields
+
+    def read(self, head: bytes, client: Any, server: Any) -> dict[str, Any] | None:
+        """The WSGI environment of a request, without its body; None for a head that gunicorn is to read."""
+        if len(head) > self._longest or not isinstance(client, tuple):
+            return None
+        found = HEAD.fullmatch(head.decode("latin-1"))
+        if found is None:
+            return None
+        method, target, fields = found.groups()
+        path, _, query = target.partition("?")
+        environ = {
+            **self._base,
+            "REQUEST_METHOD": method,
+            "RAW_URI": target,
+            "PATH_INFO": util.unquote_to_wsgi_str(path) if "%" in path else path,
+            "QUERY_STRING": query,
+            "REMOTE_ADDR": client[0],
+            "REMOTE_PORT": str(client[1]),
+            "SERVER_NAME": server[0],
+            "SERVER_PORT": str(server[1]),
+        }
+        known = len(environ)
+        given = FIELD.findall(fields)
+        for name, value in given:
+            environ[_variable(name)] = value.strip()
+        if len(environ) != known + len(given) or len(given) > self._fields:
+            # Of two fields of one name it depends on the name what they mean.
+            return None
+        if not RULING.isdisjoint(environ) and not _goes_on(environ):
+            return None
+        length = environ.get("CONTENT_LENGTH", "0")
+        return environ if length.isdecimal() and int(length) <= MAX_BODY else None
+
+    def answer(self, app: Any, environ: dict[str, Any], sock: Any, *, last: bool) -> bool:
+        """Send the application's answer, and return whether the client may go on, unless it is the `last`."""
+        said: list[Any] = []
+        pieces: list[bytes] = []
+
+        def start(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
+            said[:] = status, headers
+            return pieces.append
+
+        body = app(environ, start)
+        try:
+            status, headers = said
+            head = None if environ["REQUEST_METHOD"] == "HEAD" else _head(status, headers, last=last)
+            if head is None:
+                return self._stream(environ, sock, said, chain(pieces, body), last=last)
+            text, length = head
+            content = b"".join([*pieces, *body])
+            sock.sendall(text.encode("latin-1") + content[:length])
+            return not last and len(content) >= length
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+
+    def _stream(
+        self, environ: dict[str, Any], sock: Any, said: list[Any], body: Iterable[bytes], *, last: bool
+    ) -> bool:
+        """Have gunicorn send an answer of which nobody knows the length, or that has no body."""
+        request = SimpleNamespace(
+            method=environ["REQUEST_METHOD"], version=(1, 1), headers=[], should_close=lambda: last
+        )
+        response = Response(request, sock, self._cfg)
+        response.start_response(*said)
+        try:
+            for piece in body:
+                response.write(piece)
+            response.close()
+        except Exception as error:
+            if response.headers_sent:
+                # What has been sent cannot be taken back, so that its end has to be missing.
+                raise CutOff from error
+            raise
+        return not response.should_close()
+
+
+class CutOff(Exception):
+    """An answer ends before its end."""
+
+
+def _goes_on(environ: dict[str, Any]) -> bool:
+    """Whether the fields that rule say no more than what is usual anyway."""
+    return (
+        RULING & environ.keys() == {"HTTP_CONNECTION"} and environ["HTTP_CONNECTION"].lower() == "keep-alive"
+    )
+
+
+def _head(status: str, headers: list[tuple[str, str]], *, last: bool) -> tuple[str, int] | None:
+    """The head of an answer, and the length of its body; None where gunicorn is to write it."""
+    fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    length = LENGTH.search(f"\r\n{fields}")
+    if length is None or status.startswith(BODILESS) or not SENDABLE.fullmatch(fields):
+        return None
+    if fields.count("\r\n") != len(headers):
+        # A value has a line break, and would pass for a field of its own.
+        return None
+    return f"HTTP/1.1 {status}\r\n{_usual(round(time.time()), last)}{fields}\r\n", int(length[1])
+
+
+@lru_cache(2)
+def _usual(second: int, last: bool) -> str:  # noqa: FBT001 - a cache compares faster without names.
+    """What every answer of this second begins with."""
+    going = "close" if last else "keep-alive"
+    return f"Server: {SERVER}\r\nDate: {util.http_date(second)}\r\nConnection: {going}\r\n"
+
+
+@lru_cache(512)
+def _variable(field: str) -> str:
+    """The name of a field in a WSGI environment."""
+    name = field.upper().replace("-", "_")
+    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"

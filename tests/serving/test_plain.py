@@ -1,0 +1,223 @@
+"""A request of the usual shape is read, and its answer written, as gunicorn would; others are left to it."""
+
+import io
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from gunicorn.config import Config  # type: ignore[import-untyped]
+from gunicorn.http.errors import InvalidResponseHeader  # type: ignore[import-untyped]
+from gunicorn.http.message import Request  # type: ignore[import-untyped]
+from gunicorn.http.unreader import IterUnreader  # type: ignore[import-untyped]
+from gunicorn.http.wsgi import Response, create  # type: ignore[import-untyped]
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.serving.plain import CutOff, Plain
+
+CLIENT, SERVER = ("192.0.2.7", 4711), ("127.0.0.1", 8000)
+#: What gunicorn offers beyond this, for which our application has no use, and what is new for each request.
+OFFERED = {"wsgi.early_hints", "wsgi.errors", "wsgi.input", "gunicorn.socket"}
+
+NAMES = (
+    "Host Accept x-request-id Cookie Content-Type Content-Length Connection Expect Transfer-Encoding Upgrade"
+)
+names = st.sampled_from(
+    [*NAMES.split(), "X-Forwarded-Proto", "X-Forwarded-For", "Script-Name", "X_Odd", "a b"]
+)
+values = st.one_of(
+    st.sampled_from(
+        ["", "keep-alive", "close", "7", "+7", "007", "chunked", "100-continue", "https", "a\tb", "é"]
+    ),
+    st.text("abé 1:,;=\"'/ ", max_size=12),
+)
+heads = st.builds(
+    lambda method, target, version, fields: (
+        f"{method} {target} HTTP/{version}\r\n"
+        + "".join(f"{name}:{value}\r\n" for name, value in fields)
+        + "\r\n"
+    ).encode("latin-1"),
+    st.sampled_from(["GET", "HEAD", "POST", "get", "PURGE", "CONNECT", ""]),
+    st.text('/ab%2F?=&#;:@[]{}"\\ \té.', max_size=14).map(lambda rest: f"/{rest}"),
+    st.sampled_from(["1.1", "1.1", "1.1", "1.0", "2.0"]),
+    st.lists(st.tuples(names, values), max_size=5),
+)
+
+
+def config() -> Config:
+    found = Config()
+    found.set("forwarded_allow_ips", "")
+    return found
+
+
+class Sink(io.BytesIO):
+    """What a client gets."""
+
+    def sendall(self, data: bytes) -> None:
+        self.write(data)
+
+    @property
+    def said(self) -> bytes:
+        """All of it, without the time."""
+        return re.sub(rb"Date: [^\r]*", b"Date:", self.getvalue())
+
+
+def by_gunicorn(head: bytes) -> dict[str, Any]:
+    request = Request(config(), IterUnreader([head]), CLIENT, 1)
+    _, environ = create(request, Sink(), CLIENT, SERVER, config())
+    # As its worker with threads does.
+    return {**environ, "wsgi.multithread": True}
+
+
+@given(heads)
+def test_what_is_read_here_gunicorn_reads_alike(head: bytes) -> None:
+    found = Plain(config()).read(head, CLIENT, SERVER)
+    if found is not None:
+        theirs = by_gunicorn(head)
+        assert {name: found[name] for name in found.keys() - OFFERED} == {
+            name: theirs[name] for name in theirs.keys() - OFFERED
+        }
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /api/products?userId=7&limit=20 HTTP/1.1\r\nHost: x:8000\r\n\r\n",
+        b"POST /a%20b/ HTTP/1.1\r\nhost:x\r\nContent-Length:  2 \r\nConnection: Keep-Alive\r\n\r\n",
+    ],
+)
+def test_usual_requests_are_read(head: bytes) -> None:
+    assert Plain(config()).read(head, CLIENT, SERVER)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Transfer-Encoding: chunked",
+        "Connection: close",
+        "Connection: keep-alive\r\nExpect: 100-continue",
+        "Host: y",
+        "Content-Length: 1\r\nContent-Length: 1",
+        "Content-Length: 262145",
+        "Content-Length: -1",
+        "Content_Length: 1",
+        " folded: yes",
+        "X: a\tb",
+        "X: " + "a" * 8190,
+        "\r\n".join(f"X{n}: 1" for n in range(101)),
+    ],
+)
+def test_rare_requests_are_left_to_gunicorn(line: str) -> None:
+    assert (
+        Plain(config()).read(f"GET / HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode(), CLIENT, SERVER) is None
+    )
+
+
+@pytest.mark.parametrize("target", ["/a#b", "//a", "http://x/a", "*", "a", "/\xe9", "/a\tb", ""])
+def test_rare_targets_are_left_to_gunicorn(target: str) -> None:
+    head = f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1")
+
+    assert Plain(config()).read(head, CLIENT, SERVER) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("forwarded_allow_ips", "*"), ("proxy_protocol", "auto"), ("keepalive", 0)]
+)
+def test_settings_that_change_what_requests_mean_leave_all_to_gunicorn(name: str, value: object) -> None:
+    changed = config()
+    changed.set(name, value)
+
+    assert Plain(changed).read(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", CLIENT, SERVER) is None
+    assert Plain(config()).read(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "", SERVER) is None
+
+
+def ours(method: str, status: str, headers: list[tuple[str, str]], body: Iterable[bytes], **how: Any) -> Any:
+    sink = Sink()
+
+    def app(_: dict[str, Any], start: Any) -> Iterable[bytes]:
+        start(status, headers)
+        return body
+
+    return Plain(config()).answer(app, {"REQUEST_METHOD": method}, sink, **{"last": False, **how}), sink.said
+
+
+def theirs(method: str, status: str, headers: list[tuple[str, str]], body: Iterable[bytes]) -> Any:
+    sink = Sink()
+    request = Request(config(), IterUnreader([f"{method} / HTTP/1.1\r\n\r\n".encode()]), CLIENT, 1)
+    response = Response(request, sink, config())
+    response.start_response(status, headers)
+    for piece in body:
+        response.write(piece)
+    response.close()
+    return not response.should_close(), sink.said
+
+
+@given(
+    st.sampled_from(["GET", "HEAD", "POST"]),
+    st.sampled_from(["200 OK", "201 CREATED", "204 NO CONTENT", "304 NOT MODIFIED", "404 NOT FOUND"]),
+    st.lists(
+        st.tuples(st.sampled_from(["X-A", "Content-Type", "Upgrade", "Server"]), st.text("aé:; ")).map(
+            lambda field: (field[0], field[1].strip())
+        ),
+        max_size=3,
+    ),
+    st.lists(st.binary(max_size=9), max_size=3),
+    st.booleans(),
+)
+def test_an_answer_is_written_as_gunicorn_writes_it(
+    method: str,
+    status: str,
+    headers: list[tuple[str, str]],
+    body: list[bytes],
+    known: bool,  # noqa: FBT001
+) -> None:
+    length = [("Content-Length", str(sum(map(len, body))))] if known else []
+
+    assert ours(method, status, [*headers, *length], body) == theirs(
+        method, status, [*headers, *length], body
+    )
+
+
+def test_the_last_answer_says_so() -> None:
+    goes_on, said = ours("GET", "200 OK", [("Content-Length", "2")], [b"{}"], last=True)
+
+    assert (goes_on, b"Connection: close\r\n" in said) == (False, True)
+    goes_on, said = ours("GET", "200 OK", [], [b"{}"], last=True)
+    assert (goes_on, b"Connection: close\r\n" in said) == (False, True)
+
+
+def test_a_body_that_is_not_as_long_as_its_head_says_never_shifts_the_next_answer() -> None:
+    goes_on, said = ours("GET", "200 OK", [("Content-Length", "1")], [b"two"])
+    assert (goes_on, said[-5:]) == (True, b"\r\n\r\nt")
+
+    goes_on, _ = ours("GET", "200 OK", [("Content-Length", "9")], [b"two"])
+    assert not goes_on
+
+
+def test_a_header_cannot_become_two() -> None:
+    with pytest.raises(InvalidResponseHeader):
+        ours("GET", "200 OK", [("X", "a\r\nY: b"), ("Content-Length", "0")], [])
+
+
+def test_an_answer_that_fails_is_cut_off_once_it_has_begun_and_its_body_is_ended() -> None:
+    class Body:
+        closed = False
+
+        def __init__(self, *good: bytes) -> None:
+            self._good = good
+
+        def __iter__(self) -> Any:
+            yield from self._good
+            raise ValueError
+
+        def close(self) -> None:
+            self.closed = True
+
+    begun, not_begun = Body(b"one"), Body()
+    with pytest.raises(CutOff):
+        ours("GET", "200 OK", [], begun)
+    with pytest.raises(ValueError, match=r"^$"):
+        ours("GET", "200 OK", [], not_begun)
+    assert begun.closed
+    assert not_begun.closed
