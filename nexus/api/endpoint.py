@@ -172,9 +172,9 @@ def parse(raw: bytes) -> dict[str, Any]:
 
 
 def _query() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    given = {name: values[0] for name, values in request.args.lists()}
-    repeated = [name for name, values in request.args.lists() if len(values) > 1]
-    return given, [{"field": name, "code": "repeated"} for name in repeated]
+    lists = [*request.args.lists()]
+    given = {name: values[0] for name, values in lists}
+    return given, [{"field": name, "code": "repeated"} for name, values in lists if len(values) > 1]
 
 
 def _validate(

@@ -1,9 +1,13 @@
 """Links in the headers of answers, and the ids in the paths of requests."""
 
+import re
 from urllib.parse import urlencode
 
 from flask import Flask, Response, request
 from werkzeug.routing import BaseConverter
+
+#: A query in which nothing is escaped, and no cursor.
+PLAIN = re.compile(r"(?!(?:.*&)?cursor=)[\w.~-]+=[\w.~-]*(?:&[\w.~-]+=[\w.~-]*)*", re.ASCII)
 
 
 class IdConverter(BaseConverter):
@@ -32,6 +36,11 @@ def init_app(app: Flask) -> None:
 def link_next(response: Response, cursor: str | None) -> Response:
     """Say in a `Link` header where the next page is, if there is one."""
     if cursor is not None:
-        query = urlencode({**request.args.to_dict(), "cursor": cursor})
+        query = request.environ["QUERY_STRING"]
+        if PLAIN.fullmatch(query):
+            # It is written as Python would write it.
+            query += f"&cursor={cursor}"
+        else:
+            query = urlencode({**request.args.to_dict(), "cursor": cursor})
         response.headers.add("Link", f'<{request.path}?{query}>; rel="next"')
     return response

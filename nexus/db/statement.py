@@ -3,6 +3,7 @@
 import hashlib
 from collections import namedtuple
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any, NamedTuple
 
 import peewee
@@ -23,7 +24,7 @@ class Text(str):
     execute: str
     #: Whether it is to be prepared.
     prepared: bool
-    #: What a row is, once there was an answer.
+    #: What makes a row of its values, once there was an answer.
     row: Any = None
 
     @classmethod
@@ -71,8 +72,10 @@ class Statement:
             text = self._texts[shape] = Text.of(query, self._database, prepared=self._prepared)
         cursor = self._database.execute_sql(text, values)
         if text.row is None:
-            text.row = namedtuple("Row", [column.name for column in cursor.description])  # type: ignore[misc]
-        return [*map(text.row._make, cursor)]
+            row = namedtuple("Row", [column.name for column in cursor.description])  # type: ignore[misc]
+            # As its own `_make`, which is in Python, does it.
+            text.row = partial(tuple.__new__, row)
+        return [*map(text.row, cursor)]
 
 
 def _literal(constant: Any) -> str:
