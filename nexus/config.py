@@ -57,8 +57,8 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=1000,
-        description="Connections a web process may hold, by default 4: one for each of its threads. "
-        "All processes together hold at most WEB_CONCURRENCY times as many.",
+        description="Connections a web process may hold, by default 5: one for each thread and one for the "
+        "loop. All processes together hold at most WEB_CONCURRENCY times as many.",
     )
     database_pool_wait: int | None = Field(
         default=None,
@@ -243,8 +243,8 @@ class Settings(BaseSettings):
 
     @property
     def pool_size(self) -> int:
-        """Connections of one process: the variable, else `connection_limit` of the URL, else 4."""
-        return self.database_pool_size or (self.pooled and self.pooled.connection_limit) or 4
+        """Connections of one process: the variable, else `connection_limit` of the URL, else 5."""
+        return self.database_pool_size or (self.pooled and self.pooled.connection_limit) or 5
 
     @property
     def pool_wait(self) -> int:

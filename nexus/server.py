@@ -1,6 +1,6 @@
 """gunicorn's settings, each with its reason: `gunicorn -c python:nexus.server wsgi:app`.
 
-A request holds at most one database connection, so a process needs as many as it has threads, and all
+A request holds at most one database connection, so a process needs one more than threads, and all
 processes together take WEB_CONCURRENCY times DATABASE_POOL_SIZE of the server's `max_connections`.
 """
 

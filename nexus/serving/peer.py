@@ -113,9 +113,9 @@ class Connection(TConn):  # type: ignore[misc]
         self.init()
         self._plain = partial(plain.read, client=client, server=self.server)
         self.arrival = Arrival(cfg, client, self._plain)
-        #: The present request, when it is of the usual shape, and what was read behind it.
+        #: The present request, when it is of the usual shape; and what was read behind it.
         self.environ: dict[str, Any] | None = None
-        self._following = b""
+        self.following = b""
         #: Why the loop holds it, and until when; None while a thread has it.
         self.held: int | None = None
         self.deadline = 0.0
@@ -172,14 +172,14 @@ class Connection(TConn):  # type: ignore[misc]
         if self.environ is None:
             self.parser.unreader.unread(bytes(arrival.data))
         else:
-            body, self._following = arrival.take()
+            body, self.following = arrival.take()
             self.environ["wsgi.input"] = io.BytesIO(body)
         arrival.data.clear()
 
     def expect_another(self) -> None:
         """Begin the next request, of which some may have been read."""
         self._known = True
-        following = self._following if self.environ else self.parser.unreader.take_buffered()
+        following = self.following if self.environ else self.parser.unreader.take_buffered()
         self.arrival = Arrival(self.cfg, self.client, self._plain, following)
 
     @property

@@ -15,9 +15,8 @@ from typing import Any
 
 from gunicorn import util  # type: ignore[import-untyped]
 
-from nexus.serving.answering import Answering
+from nexus.serving.leading import Leading
 from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, RECEIVED, SENDING, Connection, Lane
-from nexus.serving.threads import Threads
 
 #: Seconds for an answer to be taken, and bytes that extend them by one.
 ANSWER = 30.0
@@ -38,7 +37,7 @@ YIELD = 0.02
 LOOK = 0.001
 
 
-class Worker(Answering):
+class Worker(Leading):
     """Waits for clients in its loop, and works in its threads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,14 +52,19 @@ class Worker(Answering):
         self._yields_until: float | None = None
 
     def run(self) -> None:
-        """Serve until asked to stop or left alone by the master, then finish what was begun."""
+        """Serve, in the threads."""
         self.poller.register(
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
         self.begin()
-        while (self.alive or self.needed) and self.is_parent_alive():
+        self.watch()
+
+    def loop(self) -> None:
+        """Serve until asked to stop or left alone by the master, then finish what was begun."""
+        while self.alive or self.needed:
             self._mind_the_door()
-            self._turn()
+            if not self._turn():
+                break
         self.alive = False
         self._leave()
         patience = time.monotonic() + self.cfg.graceful_timeout
@@ -69,13 +73,16 @@ class Worker(Answering):
         for conn in list(self._connections):
             self._close(conn)
 
-    def _turn(self) -> None:
-        self.notify()
+    def _turn(self) -> bool:
+        """Do what there is to be done; False, once a second at most, when the master has gone."""
         self.wait_for_and_dispatch_events(timeout=1.0 if self._yields_until is None else LOOK)
         now = time.monotonic()
-        if now >= self._sweep_at:
-            self._sweep_at = now + 1.0
-            self._sweep(now)
+        if now < self._sweep_at:
+            return True
+        self._sweep_at = now + 1.0
+        self.notify()
+        self._sweep(now)
+        return bool(self.is_parent_alive())
 
     def _leave(self) -> None:
         """Take in who is at the door, and close it, so that others are not kept waiting."""
@@ -177,28 +184,26 @@ class Worker(Answering):
         if arrival.refused:
             self._refuse(conn, arrival.refused)
         elif arrival.complete:
-            self._release(conn)
             conn.begin()
-            if not conn.changes or self._changing.admits(conn):
-                self.enqueue_req(conn)
+            if self.suits(conn):
+                if conn.held is None:
+                    self._hold(conn, IDLE, ANSWER)
+                self.answer_here(conn)
+            else:
+                self.release(conn)
+                if not conn.changes or self._changing.admits(conn):
+                    self.give(conn)
         return bool(arrival.refused or arrival.complete)
-
-    def get_thread_pool(self) -> Threads:
-        """Make the threads, when the process has begun."""
-        then = partial(self.method_queue.defer, self.finish_request)
-        return Threads(self.cfg.threads, self.handle, then)
-
-    def enqueue_req(self, conn: Connection) -> None:
-        """Have a thread answer a request that has arrived."""
-        self.tpool.give(conn)
 
     def finish_request(self, conn: Connection) -> None:
         """Send, on the loop, what the client did not take, and then go on with it or part."""
         if conn.changes and (following := self._changing.next()):
-            self.enqueue_req(following)
+            self.give(following)
         if conn.sock.fileno() < 0:
+            self.release(conn)
             self.nr_conns -= 1
         elif conn.sock.unsent:
+            self.release(conn)
             self._hold(conn, SENDING, ANSWER + len(conn.sock.unsent) / SLOWEST)
         else:
             self._answered(conn)
@@ -210,14 +215,19 @@ class Worker(Answering):
             self._close(conn)
             return
         if not conn.sock.unsent:
-            self._release(conn)
+            self.release(conn)
             self._answered(conn)
 
     def _answered(self, conn: Connection) -> None:
         if conn.goes_on:
             conn.expect_another()
-            self._await_request(conn, self.cfg.keepalive)
+            if conn.held is None:
+                self._await_request(conn, self.cfg.keepalive)
+            else:
+                # It was answered in the loop. Others are heard before it is again.
+                conn.hold(IDLE, self.cfg.keepalive)
             return
+        self.release(conn)
         # Closing at once would reset the connection, and the client might lose the answer with it.
         try:
             conn.sock.shutdown(socket.SHUT_WR)
@@ -239,7 +249,7 @@ class Worker(Answering):
 
     def _refuse(self, conn: Connection, status: int) -> None:
         self.log.info("A request that has not arrived is refused with %s", status)
-        self._release(conn)
+        self.release(conn)
         conn.goes_on = False
         conn.arrival.data.clear()
         try:
@@ -257,7 +267,8 @@ class Worker(Answering):
         self._connections.add(conn)
         conn.hold(reason, patience)
 
-    def _release(self, conn: Connection) -> None:
+    def release(self, conn: Connection) -> None:
+        """Wait for nothing from a connection."""
         if conn.held is not None:
             self.poller.unregister(conn.sock)
             self._connections.discard(conn)
@@ -267,7 +278,7 @@ class Worker(Answering):
         # One that had to go may have an event of the same moment, which finds it closed.
         if conn.sock.fileno() < 0:
             return
-        self._release(conn)
+        self.release(conn)
         self.nr_conns -= 1
         conn.close()
 

@@ -105,14 +105,14 @@ def test_more_workers_than_the_server_has_room_for_fail(doctor: Doctor, shop: Se
     report = doctor(shop, web_concurrency=200)
 
     assert report.status("connections") == "fail"
-    assert report.detail("connections").startswith("802 needed (WEB_CONCURRENCY 200 x 4 each")
+    assert report.detail("connections").startswith("1002 needed (WEB_CONCURRENCY 200 x 5 each")
 
 
 def test_a_limit_of_the_role_counts_as_well(doctor: Doctor, shop: Settings, guest: tuple[str, str]) -> None:
     role, url = guest
     query(shop, f"ALTER ROLE {role} CONNECTION LIMIT 9")
 
-    assert "10 needed" in doctor(shop, database_url=url).detail("connections")
+    assert "12 needed" in doctor(shop, database_url=url).detail("connections")
     assert doctor(shop, database_url=url).status("connections") == "fail"
     assert doctor(shop, database_url=url, database_pool_size=3).status("connections") == "ok"
 

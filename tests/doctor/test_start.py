@@ -10,7 +10,7 @@ def test_too_many_connections_are_told_of(settings: Settings, caplog: pytest.Log
     warn_of_room(settings.model_copy(update={"web_concurrency": 1000}))
 
     (told,) = caplog.messages
-    assert told.startswith("too little room for connections: 4002 needed (WEB_CONCURRENCY 1000 x 4 each")
+    assert told.startswith("too little room for connections: 5002 needed (WEB_CONCURRENCY 1000 x 5 each")
     assert "lower WEB_CONCURRENCY or DATABASE_POOL_SIZE" in told
 
 

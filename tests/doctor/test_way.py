@@ -45,7 +45,7 @@ def test_a_shop_behind_a_pooler_is_well(doctor: Doctor, shop: Settings, start: S
 
     assert {line["status"] for line in report.lines.values()} == {"ok"}
     assert report.detail("connections").startswith("2 needed (for commands")
-    assert report.detail("pool connections").startswith("8 to the pooler")
+    assert report.detail("pool connections").startswith("10 to the pooler")
     assert report.detail("pool database") == "the one of DATABASE_URL"
     assert bouncer.left_behind() == []
 

@@ -38,7 +38,6 @@ LEANED_ON: dict[Any, str] = {
     ThreadWorker.init_process: "e4fc63a1",
     ThreadWorker.handle_exit: "b4e7decd",
     ThreadWorker.set_accept_enabled: "140150eb",
-    ThreadWorker.enqueue_req: "c9f42895",
     ThreadWorker.wait_for_and_dispatch_events: "ea969b35",
     ThreadWorker.run: "f92c7394",
     ThreadWorker.handle: "ca85c9be",
