@@ -36,11 +36,9 @@ def init_app(app: Flask) -> None:
 def link_next(response: Response, cursor: str | None) -> Response:
     """Say in a `Link` header where the next page is, if there is one."""
     if cursor is not None:
-        query = request.environ["QUERY_STRING"]
-        if PLAIN.fullmatch(query):
-            # It is written as Python would write it.
-            query += f"&cursor={cursor}"
-        else:
-            query = urlencode({**request.args.to_dict(), "cursor": cursor})
+        asked = request.environ["QUERY_STRING"]
+        # A plain one is written as Python would write it.
+        plain = f"{asked}&cursor={cursor}" if PLAIN.fullmatch(asked) else None
+        query = plain or urlencode({**request.args, "cursor": cursor})
         response.headers.add("Link", f'<{request.path}?{query}>; rel="next"')
     return response

@@ -20,10 +20,8 @@ def versioned(response: Response, product: Product) -> Response:
 def tagged(response: Response, tag: str) -> Response:
     """Say which version an answer shows; a read that the client has already becomes 304."""
     response.headers.add("ETag", quote_etag(tag))
-    if "HTTP_IF_NONE_MATCH" not in request.environ or request.method not in ("GET", "HEAD"):
-        return response
-    known = request.if_none_match
-    if known.star_tag or known.contains_weak(tag):
+    known = request.if_none_match if "HTTP_IF_NONE_MATCH" in request.environ else None
+    if known and request.method in ("GET", "HEAD") and (known.star_tag or known.contains_weak(tag)):
         response.status_code = 304
         response.set_data(b"")
         del response.headers["Content-Type"]

@@ -76,11 +76,6 @@ class Product(Model):
         return seen
 
     @classmethod
-    def visible_to(cls, viewer: User | None) -> "peewee.ModelSelect[Product]":
-        """What this viewer may see."""
-        return cls.select().where(cls.seen(viewer.id if viewer else None))
-
-    @classmethod
     def shown(cls, product_id: int, *, viewer: User | None) -> Any:
         """The row of the product with this id, or None where the viewer may not see it."""
         rows = _shown(product_id=product_id, viewer_id=viewer.id if viewer else None)

@@ -61,13 +61,6 @@ class Bounds(NamedTuple):
 USUAL = Bounds()
 
 
-class Shape(NamedTuple):
-    """What of a search is no value: its bounds, and whether it has a condition of who sees what."""
-
-    bounds: Bounds
-    conditional: bool
-
-
 class Asked(NamedTuple):
     """What a text asks for: a word counts without its ending, and the last may be the beginning of another.
 
@@ -129,8 +122,9 @@ class Search:
         return [Match(row, place._replace(rank=OLDER, at=row.created_at, id=row.id)) for row in rows]
 
     @property
-    def _shape(self) -> Shape:
-        return Shape(self.bounds, conditional=self.seen is not None)
+    def _shape(self) -> tuple[Bounds, bool]:
+        """What of a search is no value: its bounds, and whether it has a condition of who sees what."""
+        return self.bounds, self.seen is not None
 
     @property
     def _values(self) -> dict[str, Any]:
@@ -204,21 +198,23 @@ class Search:
 
 # Neither is prepared: a plan that suits any words is right for none.
 @statement(prepared=False)
-def _best(shape: Shape, *, limit: Any, **values: Any) -> Any:
+def _best(shape: tuple[Bounds, bool], *, limit: Any, **values: Any) -> Any:
     place = {name: values.pop(name) for name in Place._fields if name in values}
     return _stood_in(shape, values).best(Place(**place) if place else None, limit)
 
 
 @statement(prepared=False)
-def _in_order(shape: Shape, sort: str, *, value: Any, last: Any, limit: Any, **values: Any) -> Any:
+def _in_order(
+    shape: tuple[Bounds, bool], sort: str, *, value: Any, last: Any, limit: Any, **values: Any
+) -> Any:
     search, by = _stood_in(shape, values), SORTS[sort]
     products = search.products if value is None else search.products.where(by.after(value, last))
     return search.first(by, products, limit)
 
 
-def _stood_in(shape: Shape, values: dict[str, Any]) -> Search:
-    asked = Asked(*(values.pop(name) for name in Asked._fields))
-    return Search(asked, values.pop("user_id"), values if shape.conditional else None, shape.bounds)
+def _stood_in(shape: tuple[Bounds, bool], values: dict[str, Any]) -> Search:
+    (bounds, is_conditional), asked = shape, Asked(*(values.pop(name) for name in Asked._fields))
+    return Search(asked, values.pop("user_id"), values if is_conditional else None, bounds)
 
 
 def _place(row: Any, *, edge: Place | None = None) -> Place:

@@ -5,7 +5,6 @@ import hmac
 from datetime import timedelta
 from functools import lru_cache
 from time import time
-from typing import NamedTuple
 from uuid import UUID
 
 from flask import Flask, current_app, request
@@ -105,32 +104,27 @@ def current_session() -> Session | None:
 
 
 def _session_of(token: str) -> Session | None:
+    if not token:
+        return None
     try:
-        caller = token and _verified(token, _key_of(token))
+        session_id, user_id, until = _verified(token, _key_of(token))
     except (PyJWTError, ValueError, KeyError, AttributeError, TypeError):
         return None
-    if not caller or caller.until <= time():
-        return None
-    return Session.of_caller(caller.session_id, user_id=caller.user_id)
-
-
-class Caller(NamedTuple):
-    """Who a token says that it belongs to, and until when, in seconds since 1970."""
-
-    session_id: UUID
-    user_id: int
-    until: int
+    return Session.of_caller(session_id, user_id=user_id) if until > time() else None
 
 
 @lru_cache(KNOWN)
-def _verified(token: str, key: str) -> Caller | None:
-    """What a token says, if this key signed it and it is one of ours; PyJWTError for another."""
+def _verified(token: str, key: str) -> tuple[UUID, int, int]:
+    """The session and the account of a token, and until when it is good, in seconds since 1970.
+
+    PyJWTError where this key did not sign it, and mostly ValueError where it is none of ours.
+    """
     # Its end comes later than this look, so whoever asks sees to that.
     claims = decoded(token, key, algorithms=["HS256"], options={"verify_exp": False})
     user_id, until = claims["id"], claims["exp"]
     if claims["type"] != "access" or claims["sub"] != str(user_id) or {type(user_id), type(until)} != {int}:
-        return None
-    return Caller(UUID(claims["sid"]), user_id, until)
+        raise ValueError
+    return UUID(claims["sid"]), user_id, until
 
 
 def _key_of(token: str) -> str:
