@@ -126,9 +126,11 @@ class Leading(Answering):
         """Have the loop run, and wait for its end: in the main thread."""
         self._leaders = Threads(2, "loop")
         self._leaders.give(self._lead)
-        seen, since = None, 0.0
+        seen: object = None
+        since = 0.0
         while not self._over.wait(TICK):
-            present = next(iter(self._here), None)
+            # The connection is the same for each request of a client.
+            present = next((conn.environ for conn in self._here[:1]), None)
             if present is not None:
                 since = time.monotonic()
                 if present is seen:
