@@ -95,6 +95,9 @@ class Leading(Answering):
         with suppress(SystemExit):
             goes_on = self.handle(conn)
         conn.goes_on = goes_on
+        if conn.environ:
+            # The answer may have to wait for its reader, and what was read for nobody.
+            del conn.environ["wsgi.input"]
 
     def suits(self, conn: Connection) -> bool:
         """Whether to answer a request in the loop: a read that nothing follows, when reads are quick."""
@@ -137,7 +140,8 @@ class Leading(Answering):
                     self._take_over()
             elif time.monotonic() - since > REST:
                 self._stirred.clear()
-                self._stirred.wait(REST)
+                if not self._here and not self._over.is_set():
+                    self._stirred.wait(REST)
             seen = present
         if self._failure:
             raise self._failure

@@ -151,7 +151,7 @@ class Connection(TConn):  # type: ignore[misc]
     def hold(self, reason: int, patience: float) -> None:
         """Note why, and for how many seconds at most."""
         now = time.monotonic()
-        if self.held is None:
+        if self.held is None or reason == IDLE:
             self._since = now
         self.held, self.deadline = reason, now + patience
 
@@ -180,6 +180,7 @@ class Connection(TConn):  # type: ignore[misc]
         """Begin the next request, of which some may have been read."""
         self._known = True
         following = self.following if self.environ else self.parser.unreader.take_buffered()
+        self.environ, self.following = None, b""
         self.arrival = Arrival(self.cfg, self.client, self._plain, following)
 
     @property

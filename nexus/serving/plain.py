@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from gunicorn import SERVER, util  # type: ignore[import-untyped]
-from gunicorn.http.wsgi import Response, base_environ  # type: ignore[import-untyped]
+from gunicorn.http.wsgi import STATUS_RE, Response, base_environ  # type: ignore[import-untyped]
 
 from nexus.limits import MAX_BODY
 
@@ -32,6 +32,8 @@ SENDABLE = re.compile(
     r"|upgrade|server|date):)[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t -~\x80-\xff]*\r\n)*"
 )
 LENGTH = re.compile(r"\r\nContent-Length: ([0-9]{1,7})\r\n")
+#: Of a body's length, at most.
+DIGITS = 7
 #: Statuses whose answers have no body, whatever the application says.
 BODILESS = ("1", "204", "304")
 
@@ -90,7 +92,9 @@ class Plain:
         if not RULING.isdisjoint(environ) and not _goes_on(environ):
             return None
         length = environ.get("CONTENT_LENGTH", "0")
-        return environ if length.isdecimal() and int(length) <= MAX_BODY else None
+        # Of thousands of digits Python makes no number.
+        is_usual = length.isdecimal() and len(length) <= DIGITS and int(length) <= MAX_BODY
+        return environ if is_usual else None
 
     def answer(self, app: Any, environ: dict[str, Any], sock: Any, *, last: bool) -> bool:
         """Send the application's answer, and return whether the client may go on, unless it is the `last`."""
@@ -112,8 +116,7 @@ class Plain:
             sock.sendall(text.encode("latin-1") + content[:length])
             return not last and len(content) >= length
         finally:
-            if hasattr(body, "close"):
-                body.close()
+            _end(body)
 
     def _stream(
         self, environ: dict[str, Any], sock: Any, said: list[Any], body: Iterable[bytes], *, last: bool
@@ -128,6 +131,9 @@ class Plain:
             for piece in body:
                 response.write(piece)
             response.close()
+        except OSError:
+            # The client has gone.
+            raise
         except Exception as error:
             if response.headers_sent:
                 # What has been sent cannot be taken back, so that its end has to be missing.
@@ -138,6 +144,15 @@ class Plain:
 
 class CutOff(Exception):
     """An answer ends before its end."""
+
+
+def _end(body: Any) -> None:
+    """Let an application end what it answered with; it has been sent, so that no error can be."""
+    try:
+        if hasattr(body, "close"):
+            body.close()
+    except Exception as error:
+        raise CutOff from error
 
 
 def _goes_on(environ: dict[str, Any]) -> bool:
@@ -151,9 +166,9 @@ def _head(status: str, headers: list[tuple[str, str]], *, last: bool) -> tuple[s
     """The head of an answer, and the length of its body; None where gunicorn is to write it."""
     fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
     length = LENGTH.search(f"\r\n{fields}")
-    if length is None or status.startswith(BODILESS) or not SENDABLE.fullmatch(fields):
+    if length is None or status.startswith(BODILESS) or not STATUS_RE.fullmatch(status):
         return None
-    if fields.count("\r\n") != len(headers):
+    if not SENDABLE.fullmatch(fields) or fields.count("\r\n") != len(headers):
         # A value has a line break, and would pass for a field of its own.
         return None
     return f"HTTP/1.1 {status}\r\n{_usual(round(time.time()), last)}{fields}\r\n", int(length[1])

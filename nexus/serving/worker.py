@@ -157,8 +157,8 @@ class Worker(Leading):
             self._close(min(self._connections, key=lambda conn: conn.worth))
 
     def _await_request(self, conn: Connection, patience: float) -> None:
-        """Read what is there, and hold the connection unless that is a request."""
-        if self._use(conn):
+        """Hold the connection, unless a request has been read of it already."""
+        if conn.arrival.data and self._use(conn):
             return
         if not self.alive:
             patience = min(patience, self._idle_at_the_end())
@@ -185,9 +185,9 @@ class Worker(Leading):
             self._refuse(conn, arrival.refused)
         elif arrival.complete:
             conn.begin()
-            if self.suits(conn):
-                if conn.held is None:
-                    self._hold(conn, IDLE, ANSWER)
+            # Only what the poller told of: whoever is taken over here leaves other work undone, and of all
+            # that the poller told it will tell again.
+            if conn.held is not None and self.suits(conn):
                 self.answer_here(conn)
             else:
                 self.release(conn)

@@ -45,6 +45,13 @@ class Shop:
 @contextmanager
 def serving(shop: Shop) -> Iterator[tuple[str, int]]:
     """The address of a worker of four threads that runs until the end."""
+    with running(shop) as worker:
+        yield worker.sockets[0].getsockname()
+
+
+@contextmanager
+def running(shop: Shop) -> Iterator[Worker]:
+    """The worker itself."""
     config = Config()
     config.set("forwarded_allow_ips", "")
     config.set("threads", 4)
@@ -57,7 +64,7 @@ def serving(shop: Shop) -> Iterator[tuple[str, int]]:
             runs = Thread(target=worker.run)
             runs.start()
             try:
-                yield listener.getsockname()
+                yield worker
             finally:
                 shop.goes.set()
                 worker.handle_exit(0, None)
@@ -161,3 +168,31 @@ def test_reads_are_quick_when_they_mostly_compute(seconds: float, suits: bool) -
         pace.note(seconds, computed=0.001)
 
     assert pace.suits() == suits
+
+
+def test_nothing_is_kept_of_a_request_that_was_answered() -> None:
+    with running(Shop()) as worker, Client(worker.sockets[0].getsockname()) as client:
+        client.request("POST", "/", b"x" * 100_000)
+        assert client.getresponse().read()
+        client.ask("/")
+
+        deadline = time.monotonic() + PATIENCE
+        kept: list[Any] = []
+        # The loop comes to it when the client has its answer already.
+        while kept != [(0, None, b"")] and time.monotonic() < deadline:
+            kept = [(conn.size, conn.environ, conn.following) for conn in list(worker._connections)]
+        assert kept == [(0, None, b"")]
+
+
+def test_who_was_answered_already_does_not_wait_for_one_that_holds_up_the_loop() -> None:
+    shop = Shop()
+    with serving(shop) as address, Client(address) as slow, Client(address) as other:
+        # Both are answered by threads, whose callbacks come to the loop together or not.
+        slow.ask("/", "POST")
+        other.ask("/", "POST")
+        slow.request("GET", "/slow")
+        assert shop.arrived.wait(PATIENCE)
+
+        assert other.ask("/")
+        shop.goes.set()
+        assert slow.getresponse().read()

@@ -221,3 +221,38 @@ def test_an_answer_that_fails_is_cut_off_once_it_has_begun_and_its_body_is_ended
         ours("GET", "200 OK", [], not_begun)
     assert begun.closed
     assert not_begun.closed
+
+
+def test_an_answer_whose_end_fails_is_the_last_of_its_connection() -> None:
+    class Body(list[bytes]):
+        def close(self) -> None:
+            raise ValueError
+
+    with pytest.raises(CutOff):
+        ours("GET", "200 OK", [("Content-Length", "2")], Body([b"{}"]))
+
+
+def test_a_client_that_leaves_a_stream_is_no_error_of_ours() -> None:
+    class Gone(Sink):
+        def sendall(self, data: bytes) -> None:
+            raise BrokenPipeError(len(data))
+
+    def app(_: dict[str, Any], start: Any) -> Iterable[bytes]:
+        start("200 OK", [])
+        return [b"one"]
+
+    with pytest.raises(BrokenPipeError):
+        Plain(config()).answer(app, {"REQUEST_METHOD": "GET"}, Gone(), last=False)
+
+
+def test_a_status_cannot_become_a_header() -> None:
+    with pytest.raises(ValueError, match="Invalid status"):
+        ours("GET", "200 OK\r\nX: y", [("Content-Length", "0")], [])
+
+
+def test_a_length_of_thousands_of_digits_is_left_to_gunicorn() -> None:
+    wide = config()
+    wide.set("limit_request_line", 8190)
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"0" * 5000 + b"\r\n\r\n"
+
+    assert Plain(wide).read(head, CLIENT, SERVER) is None
