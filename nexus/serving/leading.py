@@ -97,7 +97,7 @@ class Leading(Answering):
         conn.goes_on = goes_on
         if conn.environ:
             # The answer may have to wait for its reader, and what was read for nobody.
-            del conn.environ["wsgi.input"]
+            conn.environ.pop("wsgi.input", None)
 
     def suits(self, conn: Connection) -> bool:
         """Whether to answer a request in the loop: a read that nothing follows, when reads are quick."""

@@ -147,7 +147,7 @@ class CutOff(Exception):
 
 
 def _end(body: Any) -> None:
-    """Let an application end what it answered with; it has been sent, so that no error can be."""
+    """Let an application end what it answered with; CutOff where that fails, since it may be sent."""
     try:
         if hasattr(body, "close"):
             body.close()
@@ -171,7 +171,7 @@ def _head(status: str, headers: list[tuple[str, str]], *, last: bool) -> tuple[s
     if not SENDABLE.fullmatch(fields) or fields.count("\r\n") != len(headers):
         # A value has a line break, and would pass for a field of its own.
         return None
-    return f"HTTP/1.1 {status}\r\n{_usual(round(time.time()), last)}{fields}\r\n", int(length[1])
+    return f"HTTP/1.1 {status}\r\n{_usual(int(time.time()), last)}{fields}\r\n", int(length[1])
 
 
 @lru_cache(2)
