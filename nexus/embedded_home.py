@@ -221,18 +221,33 @@ def _make(path: Path, mode: int) -> bool:
 
 
 def _system_account() -> tuple[int, int]:
-    with suppress(KeyError):
-        found = pwd.getpwnam(SYSTEM_USER)
-        return found.pw_uid, found.pw_gid
-    if tool := shutil.which("useradd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"):
-        wanted = ("--system", "--user-group", "--no-create-home", "--home-dir=/", "--shell=/usr/sbin/nologin")
-        subprocess.run([tool, *wanted, SYSTEM_USER], env=environment(), capture_output=True, check=False)  # noqa: S603
+    account = _found_account() or _made_account()
+    if account is None:
+        reason = f"PostgreSQL does not run as root, and the user {SYSTEM_USER} cannot be made"
+        raise EmbeddedError(f"{reason}: start as an ordinary user, {ELSEWHERE}")
+    return account
+
+
+def _found_account() -> tuple[int, int] | None:
     try:
         found = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        reason = f"PostgreSQL does not run as root, and the user {SYSTEM_USER} cannot be made"
-        raise EmbeddedError(f"{reason}: start as an ordinary user, {ELSEWHERE}") from None
+        return None
     return found.pw_uid, found.pw_gid
+
+
+def _made_account() -> tuple[int, int] | None:
+    tool = shutil.which("useradd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    wanted = ("--system", "--user-group", "--no-create-home", "--home-dir=/", "--shell=/usr/sbin/nologin")
+    handle = os.open(SHARED.parent, os.O_RDONLY)
+    try:
+        # Of two that make the user together, the second would replace the first's by one of another number.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if tool and not _found_account():
+            subprocess.run([tool, *wanted, SYSTEM_USER], env=environment(), capture_output=True, check=False)  # noqa: S603
+    finally:
+        os.close(handle)
+    return _found_account()
 
 
 def _copy(package: Path, target: Path) -> None:

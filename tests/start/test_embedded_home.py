@@ -7,7 +7,9 @@ import stat
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -47,6 +49,38 @@ def test_a_path_that_a_shell_would_read_is_stepped_around(home: Path, name: str)
     cluster = Cluster(home.parent / name / "postgres", durable=False)
     assert ask(cluster.url(), "SELECT 1") == "1"
     cluster.remove()
+
+
+MAKING = """
+import sys
+from nexus import embedded_home
+embedded_home.SYSTEM_USER = sys.argv[1]
+print("ready", flush=True)
+sys.stdin.read()
+print(*embedded_home._system_account())
+"""
+
+
+@ROOTLY
+def test_those_who_make_the_user_at_once_make_one() -> None:
+    """Each of them runs its server as the number that it found, which nobody may have afterwards."""
+    name = f"nexus-{token_hex(4)}"
+    for _ in range(5):
+        with ExitStack() as ends:
+            makers = [ends.enter_context(making(name)) for _ in range(6)]
+            assert [maker.stdout.readline() for maker in makers] == ["ready\n"] * 6  # type: ignore[union-attr]
+            for maker in makers:
+                maker.stdin.close()  # type: ignore[union-attr]
+            found = {maker.stdout.read() for maker in makers}  # type: ignore[union-attr]
+        user = pwd.getpwnam(name)
+        subprocess.run(["userdel", name], check=True)
+        assert found == {f"{user.pw_uid} {user.pw_gid}\n"}
+
+
+def making(name: str) -> "subprocess.Popen[str]":
+    """A process that makes a user of this name when its input ends."""
+    command = [sys.executable, "-c", MAKING, name]
+    return subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 @ROOTLY
