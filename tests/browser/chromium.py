@@ -39,6 +39,10 @@ class Refused(Exception):
     """The browser did not do what it was told."""
 
 
+class Gone(Refused):
+    """The page went away while it was asked, since another one came."""
+
+
 class Chromium:
     """A running browser; it ends with its pipe, so that none outlives the tests."""
 
@@ -77,7 +81,8 @@ class Chromium:
                 raise Refused(f"no answer to {method}")
             if answer.get("id") == self._number:
                 if "error" in answer:
-                    raise Refused(f"{method}: {answer['error']['message']}")
+                    reason = answer["error"]["message"]
+                    raise (Gone if "navigated" in reason else Refused)(f"{method}: {reason}")
                 return answer["result"]
             self.events.append(answer)
 

@@ -4,10 +4,11 @@ import base64
 import json
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.browser.chromium import PATIENCE, Chromium, Event, Refused
+from tests.browser.chromium import PATIENCE, Chromium, Event, Gone, Refused
 
 #: A visible element by selector and, where one is given, by a text it has or is labelled with.
 FIND = """(selector, text) => [...document.querySelectorAll(selector)].find(one => {
@@ -74,8 +75,14 @@ class Page:
         return answer["result"].get("value")
 
     def wait(self, script: str) -> None:
-        """Wait until an expression is true."""
-        self._until(lambda: self.run(f"!!({script})"), script)
+        """Wait until an expression is true, on the next page too where this one goes away."""
+
+        def holds() -> bool:
+            with suppress(Gone):
+                return bool(self.run(f"!!({script})"))
+            return False
+
+        self._until(holds, script)
 
     def see(self, text: str, *, within: str = "body") -> None:
         """Wait until a text can be read."""
