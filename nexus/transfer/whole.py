@@ -2,14 +2,15 @@
 
 import os
 import signal
-import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 from nexus.transfer.problems import TransferError
+
+OWNER_ALONE = 0o600
 
 
 @contextmanager
@@ -24,20 +25,21 @@ def whole(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
     try:
         _refuse(path, replace=replace)
         with stoppable():
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".nexus-", suffix=".part")
+            part = path.with_name(f".nexus-{token_hex(8)}.part")
+            # Made in the block that removes it: a signal may come as soon as it is there.
             try:
-                # It was made with these or, by the umask, with fewer.
-                os.fchmod(handle, stat.S_IRUSR | stat.S_IWUSR)
-                os.close(handle)
+                part.touch(OWNER_ALONE, exist_ok=False)
+                # By the umask it may have fewer.
+                part.chmod(OWNER_ALONE)
                 # Opened by its name, so that the file has one which another program can be told.
-                with Path(name).open("wb") as file:
+                with part.open("wb") as file:
                     yield file
                     file.flush()
                     # A power cut must not find the name on a file without its content.
                     os.fsync(file.fileno())
-                Path(name).replace(path)
+                part.replace(path)
             except BaseException:
-                Path(name).unlink(missing_ok=True)
+                part.unlink(missing_ok=True)
                 raise
     except OSError as error:
         raise TransferError(f"{path}: {error.strerror or error}") from error

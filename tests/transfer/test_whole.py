@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -63,6 +63,22 @@ def test_an_interrupted_export_leaves_what_was_there(
     assert (run.returncode, complaint.strip()) == (1, b"Aborted!")
     assert [path.name for path in tmp_path.iterdir()] == ["shop.ndjson"]
     assert file.read_text() == "a good one"
+
+
+# A file that Python was just opening is closed by its collector, which warns of that.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_whenever_it_is_interrupted_nothing_is_left(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for microseconds in range(1, 2000):
+            with suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, microseconds / 1e6)
+                with whole(tmp_path / "file", replace=True) as file:
+                    file.write(b"text")
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert not list(tmp_path.glob(".*")), f"after {microseconds} microseconds"
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_link_is_followed_and_what_is_no_ordinary_file_refused(tmp_path: Path) -> None:
