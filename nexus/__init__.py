@@ -3,27 +3,23 @@
 # No import at this level: `python3 -m nexus` begins here, on any Python and with nothing installed.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flask import Flask
-
+    from nexus.application import Application
     from nexus.config import Settings
 
 
-def create_app(settings: "Settings | None" = None) -> "Flask":
+def create_app(settings: "Settings | None" = None) -> "Application":
     """The application; it opens no connection, so it works with the database down.
 
     Settings come from the environment and `.env` where none are given; SettingsError when they are unusable.
     """
-    from flask import Flask
-
     from nexus import admin, cli, db, observe, pages, problems, sentry
     from nexus.api import api, links, ops
+    from nexus.application import Application
     from nexus.config import load_settings
     from nexus.security import address, headers, origins, receipts, throttle, tokens
 
     settings = settings or load_settings()
-    app = Flask("nexus", static_folder=None)
-    # Flask asks of each hook and view, at each request, whether it must be awaited. None here is.
-    app.ensure_sync = lambda func: func  # type: ignore[method-assign]
+    app = Application("nexus")
     app.config.update(
         SETTINGS=settings,
         CORS_ORIGINS=settings.cors_origins,

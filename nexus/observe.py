@@ -12,9 +12,10 @@ from typing import Any
 import click
 import peewee
 import structlog
-from flask import Flask, Response, g, request
+from flask import Request, Response, g, request
 
 from nexus import lines, metrics, tracing
+from nexus.application import Application
 from nexus.config import Settings
 from nexus.db import database
 
@@ -52,7 +53,7 @@ class Tally:
 current: ContextVar[Tally | None] = ContextVar("current", default=None)
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Application, settings: Settings) -> None:
     """Number and log every request, before anything else can answer it."""
     # Where somebody has set up logging already, as gunicorn has by our settings, that is left alone.
     logging.basicConfig(level=settings.log_level, handlers=[lines.handler(development=settings.development)])
@@ -82,12 +83,13 @@ def init_app(app: Flask, settings: Settings) -> None:
             traceparent=trace if TRACEPARENT.fullmatch(trace) else None,
             slow_query=settings.slow_query_ms,
         )
-        g.tally, g.request_id = tally, tally.request_id
+        g.request_id = tally.request_id
         current.set(tally)
 
-    @app.after_request
-    def note(response: Response) -> Response:
-        tally: Tally = g.tally
+    def note(request: Request, response: Response) -> None:
+        tally = current.get()
+        if tally is None:
+            return
         response.headers.add("X-Request-Id", tally.request_id)
         if tally.traceparent:
             response.headers.add("traceparent", tally.traceparent)
@@ -106,7 +108,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         else:
             tally.sent = 0 if method == "HEAD" else response.calculate_content_length() or 0
             tell(tally, facts, slow=settings.slow_request_ms, trace=trace)
-        return response
+
+    app.finishing.append(note)
 
 
 class Counted:

@@ -13,7 +13,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: What each layer may import of ours; a module's layer is its longest prefix here. Leaves import nothing.
 LAYERS: dict[str, set[str]] = {
-    "nexus": {"admin", "api", "cli", "config", "db", "observe", "pages", "problems", "security", "sentry"},
+    "nexus": {"admin", "api", "application", "cli", "config", "db", "observe", "pages", "problems"}
+    | {"security", "sentry"},
     "nexus.__main__": {"bootstrap"},
     "nexus.bootstrap": set(),
     "nexus.up": {"config", "create_app", "embedded", "env_file", "errors", "metric_files"}
@@ -43,8 +44,8 @@ LAYERS: dict[str, set[str]] = {
     "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
     "nexus.listing": {"db", "errors", "listing", "models", "paging"},
     "nexus.studio": {"config", "db", "errors", "listing", "models", "pages", "schemas", "security", "studio"},
-    "nexus.admin": {"admin", "config", "db", "errors", "i18n", "listing", "models", "pages", "schemas"}
-    | {"security"},
+    "nexus.admin": {"admin", "application", "config", "db", "errors", "i18n", "listing", "models", "pages"}
+    | {"schemas", "security"},
     "nexus.pages": {"db", "errors", "i18n", "listing", "models", "pages", "schemas", "security"} | {"sentry"},
     "nexus.doctor": {"config", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
     "nexus.seed": {"config", "db", "models"},
@@ -54,7 +55,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.server": {"config", "doctor.start", "env_file", "limits", "lines", "metric_files"},
     "nexus.granian_server": {"config", "create_app", "doctor.start", "limits", "metric_files", "server"},
     "nexus.serving": {"limits", "metric_files", "serving"},
-    "nexus.observe": {"config", "db", "lines", "metrics", "tracing"},
+    "nexus.observe": {"application", "config", "db", "lines", "metrics", "tracing"},
     "nexus.sentry": {"config"},
     "nexus.tracing": {"config"},
     "nexus.metrics": {"metric_files"},
@@ -62,7 +63,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.schemas": {"models", "schemas", "security.passwords"},
     "nexus.security.strength": {"schemas.fields", "security.passwords", "security.russian"},
     "nexus.security.signing_in": {"errors", "metrics", "models", "schemas.fields", "security"},
-    "nexus.security": {"config", "errors", "metrics", "models", "proxies", "security"},
+    "nexus.security": {"application", "config", "errors", "metrics", "models", "proxies", "security"},
     "nexus.paging": {"errors"},
     "nexus.transfer": {"config", "db", "errors", "models", "transfer"},
     "nexus.transfer.backup": {"config", "database_url", "db", "embedded", "errors", "migrate"}
@@ -80,6 +81,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.postgres_programs": {"embedded_home"},
 }
 LEAVES = {
+    "nexus.application",
     "nexus.errors",
     "nexus.i18n",
     "nexus.database_url",

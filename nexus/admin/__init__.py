@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from functools import cache
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Request, Response, request
 from werkzeug.wrappers import Response as Redirect
 
 from nexus.admin import door
+from nexus.application import Application
 from nexus.config import Settings
 from nexus.db import give_back
 from nexus.errors import NotFound
@@ -45,7 +46,7 @@ def tables() -> Mapping[str, Table]:
     return {name: found[name] for name in TABLES}
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Application, settings: Settings) -> None:
     """Serve the pages to admins."""
     door.init_app(app, settings)
     Window(
@@ -65,9 +66,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     def admit() -> Redirect | None:
         return door.admit() if request.blueprint in GUARDED else None
 
-    @app.after_request
-    def keep_private(response: Response) -> Response:
+    def keep_private(request: Request, response: Response) -> None:
         if request.blueprint in GUARDED:
             response.headers["Cache-Control"] = "no-store"
             response.headers["Referrer-Policy"] = "same-origin"
-        return response
+
+    app.finishing.append(keep_private)

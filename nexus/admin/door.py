@@ -30,7 +30,7 @@ def admit() -> Redirect | None:
     if request.method in CHANGING:
         # A page that may call the API may not send forms here.
         refuse_cross_origin(allowed=())
-    g.session = tokens.current_session()
+    g.session = tokens.current_session(request)
     if g.session:
         g.user_id = g.session.user_id
     if request.endpoint in ("admin.show_sign_in", "admin.sign_in"):

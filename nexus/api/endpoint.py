@@ -6,7 +6,8 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import orjson
-from flask import Response, g, request
+from flask import Request, Response, g
+from flask.globals import request_ctx
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from pydantic import ValidationError
 from werkzeug.datastructures import Headers
@@ -68,28 +69,31 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
     def decorate(view: View) -> Callable[..., Response]:
         @wraps(view)
         def call(**arguments: Any) -> Response:
-            raw = read_body()
-            receipt = receipts.presented() if declared.receipt else None
+            # Itself: each look through Flask's `request` would have to find it.
+            request = request_ctx.request
+            raw = read_body(request)
+            receipt = receipts.presented(request) if declared.receipt else None
             if declared.receipt:
                 arguments["receipt"] = receipt
             if declared.sign_in:
-                session = current_session()
-                # For the line in the log.
-                g.user_id = session and session.user_id
-                if session is None and receipt is None and declared.sign_in == "required":
+                session = current_session(request)
+                if session:
+                    # For the line in the log.
+                    g.user_id = session.user_id
+                elif receipt is None and declared.sign_in == "required":
                     raise Unauthenticated
                 if declared.session:
                     arguments["session"] = session
                 else:
                     arguments["user"] = session and session.user
-            document = parse(raw)
+            document = parse(request, raw)
             body = _validate(declared, declared.body or Input, document)
             if declared.body:
                 arguments["body"] = body
             if declared.query:
-                arguments["query"] = _validate(declared, declared.query, *_query())
+                arguments["query"] = _validate(declared, declared.query, *_query(request))
             if declared.idempotent:
-                arguments["key"] = request_key(document, arguments["user"])
+                arguments["key"] = request_key(request, document, arguments["user"])
             result = view(**arguments)
             return result if isinstance(result, Response) else reply(result, declared.status)
 
@@ -126,7 +130,7 @@ class Document(Response):
         return super().get_wsgi_headers(environ) if self.status_code in (204, 304) else self.headers
 
 
-def read_body() -> bytes:
+def read_body(request: Request) -> bytes:
     """Read the whole body, so that nothing acts on half of one.
 
     Raises BodyTooLarge past the limit, BrokenJSON where it ended early, BadRequest where it was garbled.
@@ -155,7 +159,7 @@ def read_body() -> bytes:
     return b"".join(chunks)
 
 
-def parse(raw: bytes) -> dict[str, Any]:
+def parse(request: Request, raw: bytes) -> dict[str, Any]:
     """Read a JSON object; an absent body is an empty one, and needs no content type."""
     if not raw:
         return {}
@@ -171,7 +175,7 @@ def parse(raw: bytes) -> dict[str, Any]:
     return document
 
 
-def _query() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _query(request: Request) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     lists = [*request.args.lists()]
     given = {name: values[0] for name, values in lists}
     return given, [{"field": name, "code": "repeated"} for name, values in lists if len(values) > 1]

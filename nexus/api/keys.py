@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 import orjson
-from flask import request
+from flask import Request
 
 from nexus.errors import ValidationFailed
 from nexus.models.idempotency import Key
@@ -16,7 +16,7 @@ LONGEST = 255
 SHORTEST_OF_NOBODY = 32
 
 
-def request_key(document: dict[str, Any], user: User | None) -> Key | None:
+def request_key(request: Request, document: dict[str, Any], user: User | None) -> Key | None:
     """The key of a request with this body by this account, or None; ValidationFailed for a malformed one.
 
     The body counts as the JSON value that it is, so the order of its fields and its spaces do not matter.

@@ -60,10 +60,11 @@ def place_order(body: NewOrder, user: User | None, key: Key | None) -> Response:
     order, replayed = IdempotencyKey.place(key, **wanted) if key else (Order.place(**wanted), False)
     answer: PlacedOrder = {"order": order_out(order), "receiptToken": receipts.issue(order.id)}
     response = reply(answer, 201)
-    response.headers["Location"] = f"/api/orders/{order.id}"
-    response.headers["Cache-Control"] = "no-store"
+    # Added and not set, which would look for what is not there yet.
+    response.headers.add("Location", f"/api/orders/{order.id}")
+    response.headers.add("Cache-Control", "no-store")
     if replayed:
-        response.headers["Idempotent-Replayed"] = "true"
+        response.headers.add("Idempotent-Replayed", "true")
     return response
 
 

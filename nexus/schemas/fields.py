@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import orjson
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WrapValidator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
@@ -18,6 +18,11 @@ TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:
 MAX_ID = 2**63 - 1
 #: What RFC 5321 lets an address have.
 EMAIL_LENGTH = 254
+#: Addresses of the usual shape, which the library would look at for long and then store as they are.
+USUAL_EMAIL = re.compile(
+    r"(?=.{6,64}$)[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,}", re.ASCII
+)
+NO_DOMAINS = tuple(f".{name}" for name in SPECIAL_USE_DOMAIN_NAMES)
 
 #: Pydantic's words for a problem, and ours. What is not here has a code of ours already.
 CODES = {
@@ -64,6 +69,8 @@ def _email(value: str) -> str:
 
 def _stored(email: str) -> str | None:
     """An address in the one form in which we store it, or None for what is none."""
+    if USUAL_EMAIL.fullmatch(email) and not email.endswith(NO_DOMAINS):
+        return email
     try:
         return validate_email(email, check_deliverability=False).normalized
     except EmailNotValidError:

@@ -1,9 +1,8 @@
 """What every answer tells browsers and caches about itself."""
 
-from typing import Any
+from flask import Request, Response
 
-from flask import Flask, Response, request
-
+from nexus.application import Application
 from nexus.config import Settings
 
 #: What a view may say otherwise; a page needs a policy of its own.
@@ -17,11 +16,10 @@ USUAL = {
 HTTPS_ONLY = "max-age=31536000"
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Application, settings: Settings) -> None:
     """Let nobody keep what belongs to one caller, and no browser take an answer for something else."""
 
-    @app.after_request
-    def tell(response: Response) -> Response:
+    def tell(request: Request, response: Response) -> None:
         headers = response.headers
         said = {name for name, _ in headers}
         # Each look into the headers goes through all of them.
@@ -33,17 +31,19 @@ def init_app(app: Flask, settings: Settings) -> None:
             catalogue = path.startswith("/api/products")
             if "Cache-Control" not in said:
                 kept = catalogue and response.status_code in (200, 304)
-                headers.add("Cache-Control", _keeping(environ) if kept else "no-store")
+                headers.add("Cache-Control", _keeping(request) if kept else "no-store")
             if catalogue:
                 if "Vary" in said:
                     response.vary.update(("Authorization", "Cookie"))
                 else:
                     headers.add("Vary", "Authorization, Cookie")
-        return response
+
+    app.finishing.append(tell)
 
 
-def _keeping(environ: dict[str, Any]) -> str:
+def _keeping(request: Request) -> str:
     """Who may keep what the catalogue answers: who asked, or anybody where a stranger did."""
     # Kept, and asked for again each time: a product may be withdrawn at any moment.
+    environ = request.environ
     known = "HTTP_AUTHORIZATION" in environ or ("HTTP_COOKIE" in environ and "token" in request.cookies)
     return "private, no-cache" if known else "public, no-cache"

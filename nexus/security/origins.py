@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 
-from flask import Flask, Response, current_app, request
+from flask import Request, Response, current_app, request
 
+from nexus.application import Application
 from nexus.errors import CrossOrigin
 
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
@@ -37,17 +38,16 @@ def _own(origin: str) -> bool:
     return origin.lower() == f"{request.scheme}://{request.host}".lower()
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Application) -> None:
     """Answer preflights of CORS_ORIGINS, and let their pages read answers, cookies included."""
 
-    @app.after_request
-    def allow(response: Response) -> Response:
+    def allow(request: Request, response: Response) -> None:
         if not app.config["CORS_ORIGINS"] or request.path.startswith(OURS_ALONE):
-            return response
+            return
         response.vary.add("Origin")
         origin = request.headers.get("Origin", "").lower()
         if origin not in app.config["CORS_ORIGINS"]:
-            return response
+            return
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Credentials"] = "true"
         response.headers["Access-Control-Expose-Headers"] = (
@@ -61,4 +61,5 @@ def init_app(app: Flask) -> None:
                 "X-Request-Id, traceparent"
             )
             response.headers["Access-Control-Max-Age"] = "600"
-        return response
+
+    app.finishing.append(allow)

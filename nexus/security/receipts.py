@@ -4,23 +4,24 @@ import hmac
 from base64 import urlsafe_b64encode
 from uuid import UUID
 
-from flask import Flask, Response, current_app, request
+from flask import Request, Response, current_app
 
+from nexus.application import Application
 from nexus.config import Settings
 from nexus.errors import NotFound
 from nexus.models.orders import Order
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Application, settings: Settings) -> None:
     """Take the keys, and keep what a receipt opened out of caches and of the next page's `Referer`."""
     app.config["RECEIPT_KEYS"] = settings.receipt_keys
 
-    @app.after_request
-    def keep_private(response: Response) -> Response:
-        if presented() is not None:
+    def keep_private(request: Request, response: Response) -> None:
+        if presented(request) is not None:
             response.headers["Cache-Control"] = "no-store"
             response.headers["Referrer-Policy"] = "no-referrer"
-        return response
+
+    app.finishing.append(keep_private)
 
 
 def issue(order_id: UUID) -> str:
@@ -28,8 +29,8 @@ def issue(order_id: UUID) -> str:
     return _signed(order_id, current_app.config["RECEIPT_KEYS"][0])
 
 
-def presented() -> str | None:
-    """The receipt of the present request, in `Authorization` or else in the query; None where none came."""
+def presented(request: Request) -> str | None:
+    """The receipt of a request, in `Authorization` or else in the query; None where none came."""
     environ = request.environ
     scheme, *credential = environ.get("HTTP_AUTHORIZATION", "").split(maxsplit=1) or [""]
     if scheme.lower() == "receipt":

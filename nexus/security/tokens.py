@@ -7,7 +7,7 @@ from functools import lru_cache
 from time import time
 from uuid import UUID
 
-from flask import Flask, current_app, request
+from flask import Flask, Request, current_app, request
 from flask_jwt_extended import JWTManager, create_access_token
 from jwt import PyJWTError, get_unverified_header
 from jwt import decode as decoded
@@ -85,8 +85,8 @@ def _set_cookie(response: Response, name: str, value: str, life: timedelta, path
     )
 
 
-def current_session() -> Session | None:
-    """The caller's session with its account loaded, or None for a caller without one.
+def current_session(request: Request) -> Session | None:
+    """The session of a request's caller with its account loaded, or None for a caller without one.
 
     A Bearer that is not valid is Unauthenticated; a cookie that is not valid is as good as none.
     """
@@ -96,7 +96,7 @@ def current_session() -> Session | None:
         if session is None:
             raise Unauthenticated
         return session
-    session = _session_of(_cookie(COOKIE))
+    session = _session_of(_cookie(request, COOKIE))
     if session is not None:
         # Browsers send cookies along whichever page made the request, so that page must be one of ours.
         refuse_cross_origin()
@@ -138,14 +138,14 @@ def presented_refresh_token(given: str | None) -> str:
     """The refresh token of the body, or else of the cookie, which pages of other sites cannot use."""
     if given is not None:
         return given
-    cookie = _cookie(REFRESH_COOKIE)
+    cookie = _cookie(request, REFRESH_COOKIE)
     if not cookie:
         raise Unauthenticated
     refuse_cross_origin()
     return cookie
 
 
-def _cookie(name: str) -> str:
+def _cookie(request: Request, name: str) -> str:
     """The value of a cookie; several of one name are as good as none.
 
     A neighbouring domain can set a cookie of ours beside the owner's, which browsers may send first: its

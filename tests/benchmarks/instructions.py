@@ -32,7 +32,7 @@ STANDARD = (sysconfig.get_path("stdlib"), "<frozen")
 SITE = Path(sysconfig.get_path("purelib"))
 #: Modules of ours and packages of others, by what they do in a request.
 PARTS = {
-    "Flask": ("flask", "blinker"),
+    "Flask": ("flask", "blinker", "nexus/application.py"),
     "Werkzeug": ("werkzeug",),
     "Peewee": ("peewee", "playhouse"),
     "log": ("nexus/lines.py", "structlog", "nexus/tracing.py"),
@@ -42,7 +42,8 @@ PARTS = {
     "representation": ("nexus/schemas",),
     "statements": ("nexus/db/statement.py",),
     "pool and connection": ("nexus/db",),
-    "models": ("nexus/models",),
+    # Python makes the methods of a named tuple from a text.
+    "models": ("nexus/models", "<string>"),
     "pages of a list": ("nexus/paging.py",),
     "endpoints": ("nexus/api", "nexus/limits.py"),
     "identity and headers": ("nexus/security", "nexus/proxies.py", "nexus/admin", "jwt"),

@@ -1,0 +1,108 @@
+"""The application finds for a request what Flask finds for it, and has each answer finished."""
+
+from typing import Any
+
+import pytest
+from flask import Flask, Request, Response
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter, RequestRedirect
+
+from nexus.application import Application
+
+hosts = st.one_of(
+    st.sampled_from(
+        ["shop.example", "SHOP.example:80", "shop.example:443", "[::1]:8000", "a b", "", "é.example"]
+    ),
+    st.text("abcXYZ019.-:[]_@/ \xe9", max_size=12),
+)
+paths = st.one_of(
+    st.sampled_from(["", "/", "/plain", "//plain", "/folder", "/number/7", "/number/x", "/\xd0\xb6"]),
+    st.text("/plainfoldernumber7%\xd0", max_size=12),
+)
+
+
+def served() -> Application:
+    app = Application("tests")
+    app.add_url_rule("/", "home")
+    app.add_url_rule("/plain", "plain", methods=["GET", "POST"])
+    app.add_url_rule("/folder/", "folder")
+    app.add_url_rule("/number/<int:number>", "number")
+    return app
+
+
+APP = served()
+
+
+def seen(adapter: MapAdapter | None) -> Any:
+    """What an adapter says of its request, whatever it is made of."""
+    if adapter is None:
+        return None
+    told = {name: value for name, value in vars(adapter).items() if name not in ("map", "path_info")}
+    try:
+        found: Any = adapter.match(return_rule=True)
+    except RequestRedirect as redirect:
+        found = redirect.new_url
+    except HTTPException as error:
+        found = type(error), getattr(error, "valid_methods", None)
+    return told, found, adapter.allowed_methods()
+
+
+def outcome(environ: dict[str, Any], *, of: type[Flask]) -> Any:
+    request = Request(dict(environ))
+    try:
+        adapter = of.create_url_adapter(APP, request)
+    except HTTPException as error:
+        return type(error)
+    return request.host, seen(adapter)
+
+
+@given(
+    scheme=st.sampled_from(["http", "https"]),
+    host=st.none() | hosts,
+    script=st.sampled_from([None, "", "/shop", "/\xd0\xb6"]),
+    path=st.none() | paths,
+    query=st.sampled_from(["", "a=b", "a=%D0%B6&b=\xd0\xb6", "\xff"]),
+    method=st.sampled_from(["GET", "POST", "OPTIONS", "get"]),
+    upgrade=st.sampled_from([{}, {"HTTP_CONNECTION": "Upgrade", "HTTP_UPGRADE": "websocket"}]),
+)
+def test_finds_what_flask_finds(upgrade: dict[str, str], **asked: str | None) -> None:
+    names = {
+        "scheme": "wsgi.url_scheme",
+        "host": "HTTP_HOST",
+        "script": "SCRIPT_NAME",
+        "path": "PATH_INFO",
+        "query": "QUERY_STRING",
+        "method": "REQUEST_METHOD",
+    }
+    told = {names[name]: value for name, value in asked.items() if value is not None}
+    environ = {"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", **told, **upgrade}
+    assert outcome(environ, of=Application) == outcome(environ, of=Flask)
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    app = served()
+    app.view_functions["plain"] = lambda: Response("plain")
+
+    @app.after_request
+    def first(response: Response) -> Response:
+        response.headers["X-Order"] = "Flask"
+        return response
+
+    def write(name: str) -> None:
+        def finish(request: Request, response: Response) -> None:
+            response.headers["X-Order"] += f", {name} {request.path}"
+
+        app.finishing.append(finish)
+
+    write("last")
+    write("before")
+    return app.test_client()
+
+
+@pytest.mark.parametrize("path", ["/plain", "/nowhere"])
+def test_finishes_every_answer_the_last_that_was_added_first(client: FlaskClient, path: str) -> None:
+    assert client.get(path).headers["X-Order"] == f"Flask, before {path}, last {path}"

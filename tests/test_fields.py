@@ -1,0 +1,42 @@
+"""The kinds of value on the wire, where they have laws."""
+
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from nexus.schemas.fields import EMAIL_LENGTH, Email
+
+EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+LABELS = st.sampled_from(
+    ["a", "Z", "9", "buyer", "xn--80a", "b-c", "b--c", "bc--d", "-d", "e-", "ж", "l" * 63, "m" * 64, ""]
+)
+NAMES = st.lists(LABELS, min_size=1, max_size=4)
+ENDS = st.sampled_from(
+    ["com", "ru", "co.uk", "c", "COM", "c0m", "123", "com\n", "com.", *SPECIAL_USE_DOMAIN_NAMES]
+)
+
+
+@st.composite
+def addresses(draw: st.DrawFn) -> str:
+    between = st.sampled_from([".", "+", "_", "-", "..", " ", "'"])
+    local = "".join(f"{draw(between)}{label}" for label in draw(NAMES))[1:]
+    domain = ".".join([*draw(NAMES), draw(ENDS)])
+    return f"{local}{draw(st.sampled_from(['@', '@', '@', '@@', '']))}{domain}"
+
+
+@settings(max_examples=1000)
+@given(addresses() | st.emails())
+@example("buyer@example.com")
+@example("buyer@localhost")
+@example("buyer@shop.123")
+def test_an_address_is_stored_as_the_library_would_write_it(address: str) -> None:
+    try:
+        expected: str | None = validate_email(address, check_deliverability=False).normalized
+    except EmailNotValidError:
+        expected = None
+    try:
+        stored: str | None = EMAIL.validate_python(address)
+    except ValidationError:
+        stored = None
+    assert stored == (expected if len(address) <= EMAIL_LENGTH else None)
