@@ -87,6 +87,9 @@ class ProductPage(TypedDict):
 
 def product_out(product: "Product") -> ProductOut:
     """Represent a product."""
+    created = rfc3339(product.created_at)
+    # Most were never changed, and a page has two hundred.
+    unchanged = product.updated_at == product.created_at
     return {
         "id": product.id,
         "userId": product.user_id,
@@ -95,6 +98,6 @@ def product_out(product: "Product") -> ProductOut:
         "price": product.price,
         "currency": product.currency,
         "status": product.status,  # type: ignore[typeddict-item]  # A CHECK holds it to the two.
-        "createdAt": rfc3339(product.created_at),
-        "updatedAt": rfc3339(product.updated_at),
+        "createdAt": created,
+        "updatedAt": created if unchanged else rfc3339(product.updated_at),
     }
