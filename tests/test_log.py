@@ -5,13 +5,15 @@ import logging
 import re
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.request import Request
 
 import pytest
 from flask import Flask
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nexus import create_app, lines
@@ -163,6 +165,8 @@ def rendered(*, development: bool, **record: Any) -> str:
 
 
 @given(st.text(st.characters()))
+@example("\x7f")
+@example("\ud800 and \u2028")
 def test_no_text_makes_a_second_line(text: str) -> None:
     for development in (True, False):
         line = rendered(development=development, msg="%s", args=(text,))
@@ -172,6 +176,16 @@ def test_no_text_makes_a_second_line(text: str) -> None:
         assert line.isprintable()
         assert fact.isprintable()
         assert LINE.fullmatch(line) or json.loads(line)["event"] == text
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers() | st.booleans() | st.none() | st.uuids()))
+@example({"large": 2**64, "status": HTTPStatus.OK, "at": datetime(2026, 1, 2, tzinfo=UTC), "kinds": {str}})
+def test_a_line_holds_what_python_would_write(facts: dict[str, Any]) -> None:
+    told = {"event": "sign_in", **facts, "exc_info": None}
+    line = json.loads(rendered(development=False, msg=dict(told), _logger=None, _name="info"))
+
+    del told["exc_info"]
+    assert line.items() >= json.loads(json.dumps(told, default=str)).items()
 
 
 def test_no_fact_looks_like_two() -> None:
