@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -129,6 +130,29 @@ def test_a_stop_while_it_starts_is_a_stop(
         assert process.returncode == 0, said
         assert "Traceback" not in said
         assert not leftovers(installed)
+
+
+def test_a_stop_within_a_text_that_python_runs_is_one_too(installed: Path, port: int) -> None:
+    # Dataclasses are made by such.
+    (installed / "stopped.py").write_text("""
+import dataclasses, os, signal, sys
+from nexus import up
+def stop(frame, event, _):
+    if event == "call" and frame.f_back and frame.f_code.co_filename == "<string>":
+        if frame.f_back.f_code.co_filename == dataclasses.__file__:
+            os.kill(os.getpid(), signal.SIGTERM)
+sys.setprofile(stop)
+sys.exit(up.main())
+""")
+    done = subprocess.run(
+        [sys.executable, "-m", "stopped"],
+        cwd=installed,
+        env={"PATH": os.environ["PATH"], "PORT": str(port)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.returncode, "Nexus is open" in done.stdout, "Traceback" in done.stderr) == (0, False, False)
 
 
 def test_a_busy_port_is_named(installed: Path, start: Start) -> None:
