@@ -133,7 +133,6 @@ class Counted:
 
 def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dict[str, Any]], None]) -> None:
     """Count, trace and log a request that has ended: a warning if it took `slow` milliseconds or more."""
-    current.set(None)
     seconds = time.perf_counter() - tally.started
     metrics.answered(
         method=facts["method"],
@@ -158,6 +157,8 @@ def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dic
         log.warning({"event": "slow request", **facts})
     else:
         log.info({"event": "request", **facts})
+    # Last: whatever fails before becomes an answer of its own, of the same request.
+    current.set(None)
 
 
 def hide_private(record: logging.LogRecord) -> bool:

@@ -127,8 +127,8 @@ def app(settings: Settings) -> Flask:
     """The application over the migrated database; every answer is held against its declaration."""
     History.of(settings).migrate()
     app = create_app(settings)
-    # Flask goes through them from the last to the first, and this one is to see all that the others add.
-    app.after_request_funcs[None].insert(0, as_declared(app))
+    # They are gone through from the last to the first, and this one is to see all that the others add.
+    app.finishing.insert(0, as_declared(app))
     return app
 
 
@@ -179,9 +179,7 @@ def as_declared(app: Flask) -> Any:
     adapters: dict[Any, TypeAdapter[Any]] = {}
     described = Described(app)
 
-    def check(response: Any) -> Any:
-        from flask import request
-
+    def check(request: Any, response: Any) -> None:
         view = app.view_functions.get(request.endpoint or "")
         declared = getattr(view, "endpoint", None)
         described.hold(response)
@@ -195,6 +193,5 @@ def as_declared(app: Flask) -> Any:
                 adapter = adapters.setdefault(declared.answer, TypeAdapter(declared.answer))
                 body = response.get_json()
                 assert adapter.validate_python(body, strict=True) == body
-        return response
 
     return check

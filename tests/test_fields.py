@@ -9,7 +9,24 @@ from nexus.schemas.fields import EMAIL_LENGTH, Email
 
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 LABELS = st.sampled_from(
-    ["a", "Z", "9", "buyer", "xn--80a", "b-c", "b--c", "bc--d", "-d", "e-", "ж", "l" * 63, "m" * 64, ""]
+    [
+        "a",
+        "Z",
+        "9",
+        "buyer",
+        "Info",
+        "SALES",
+        "xn--80a",
+        "b-c",
+        "b--c",
+        "bc--d",
+        "-d",
+        "e-",
+        "ж",
+        "l" * 63,
+        "m" * 64,
+        "",
+    ]
 )
 NAMES = st.lists(LABELS, min_size=1, max_size=4)
 ENDS = st.sampled_from(
@@ -28,6 +45,7 @@ def addresses(draw: st.DrawFn) -> str:
 @settings(max_examples=1000)
 @given(addresses() | st.emails())
 @example("buyer@example.com")
+@example("Info@example.com")
 @example("buyer@localhost")
 @example("buyer@shop.123")
 def test_an_address_is_stored_as_the_library_would_write_it(address: str) -> None:

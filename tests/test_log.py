@@ -125,6 +125,25 @@ def test_each_request_counts_its_own(app: Flask, stranger: Person, caplog: pytes
     assert "secret@example.com" not in caplog.text
 
 
+def test_an_answer_keeps_its_number_when_its_line_fails(app: Flask) -> None:
+    failures = iter([OSError("no space left")])
+
+    def fail(_: logging.LogRecord) -> bool:
+        for failure in failures:
+            raise failure
+        return True
+
+    logger = logging.getLogger("nexus.request")
+    logger.addFilter(fail)
+    try:
+        answer = app.test_client().get("/api/products/1", headers={"X-Request-Id": "mine-1"})
+    finally:
+        logger.removeFilter(fail)
+
+    assert (answer.status_code, answer.headers["X-Request-Id"]) == (500, "mine-1")
+    assert answer.get_json()["requestId"] == "mine-1"
+
+
 def test_a_query_after_the_request_is_nobodys(
     app: Flask, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

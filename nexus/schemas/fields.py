@@ -18,9 +18,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:
 MAX_ID = 2**63 - 1
 #: What RFC 5321 lets an address have.
 EMAIL_LENGTH = 254
-#: Addresses of the usual shape, which the library would look at for long and then store as they are.
+#: Short addresses in small letters, which the library would look at for long and then leave as they are.
 USUAL_EMAIL = re.compile(
-    r"(?=.{6,64}$)[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,}", re.ASCII
+    r"(?=.{1,64}$)[a-z0-9]+(?:[._+-][a-z0-9]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,}", re.ASCII
 )
 NO_DOMAINS = tuple(f".{name}" for name in SPECIAL_USE_DOMAIN_NAMES)
 

@@ -43,7 +43,7 @@ def shop(app: Flask, settings: Settings) -> Flask:
     changes: dict[str, Any] = {f"rate_limit_{name}": TWICE for name in names}
     changes |= {"rate_limit_enabled": True, "trusted_proxies": Proxies.parse("1")}
     shop = create_app(settings.model_copy(update=changes))
-    shop.after_request(as_declared(shop))
+    shop.finishing.insert(0, as_declared(shop))
     return shop
 
 
