@@ -89,6 +89,7 @@ def init_app(app: Application, settings: Settings) -> None:
     def note(request: Request, response: Response) -> None:
         tally = current.get()
         if tally is None:
+            # It was told, and what failed after that is answered in its place.
             return
         response.headers.add("X-Request-Id", tally.request_id)
         if tally.traceparent:
