@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask, Request, Response
 from flask.globals import request_ctx
+from flask.typing import ResponseReturnValue
 from werkzeug.routing import MapAdapter
 
 #: Addresses by which a service is known, the port included. Clients can say any.
@@ -18,6 +19,8 @@ class Application(Flask):
     def __init__(self, name: str) -> None:
         """Serve no files, and hold no hooks yet."""
         super().__init__(name, static_folder=None)
+        #: What `before_request` is for: each gets the request, and the first answer is the answer.
+        self.beginning: list[Callable[[Request], ResponseReturnValue | None]] = []
         #: What `after_request` is for: each gets the request too, and so need not look for it. The last to
         #: be added is the first to be called.
         self.finishing: list[Callable[[Request, Response], None]] = []
@@ -26,6 +29,16 @@ class Application(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """A hook or view as it is: none is awaited here, and Flask asks that of each at each request."""
         return func
+
+    def preprocess_request(self) -> ResponseReturnValue | None:
+        """Have a request looked at by `beginning`, and then by Flask's own hooks where there are any."""
+        request = request_ctx.request
+        for begin in self.beginning:
+            answer = begin(request)
+            if answer is not None:
+                return answer
+        hooks = self.before_request_funcs or self.url_value_preprocessors
+        return super().preprocess_request() if hooks else None
 
     def process_response(self, response: Response) -> Response:
         """Have an answer finished by Flask's own hooks, and then by `finishing`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from nexus.metric_files import metric_files
@@ -16,6 +17,7 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 #: The page's format.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MAKING = Lock()
 
 
 class Metrics:
@@ -59,7 +61,14 @@ class Metrics:
 
 @cache
 def counted() -> Metrics:
-    """The metrics of this process."""
+    """The metrics of this process, the same for all its threads."""
+    # The cache alone lets each of several threads make their own, if all ask before one is done.
+    with MAKING:
+        return _made()
+
+
+@cache
+def _made() -> Metrics:
     return Metrics()
 
 

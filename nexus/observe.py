@@ -12,7 +12,7 @@ from typing import Any
 import click
 import peewee
 import structlog
-from flask import Request, Response, g, request
+from flask import Request, Response, g
 
 from nexus import lines, metrics, tracing
 from nexus.application import Application
@@ -73,8 +73,7 @@ def init_app(app: Application, settings: Settings) -> None:
             database.query_hooks.append(hook)
     trace = tracing.recorder(settings)
 
-    @app.before_request
-    def number() -> None:
+    def number(request: Request) -> None:
         environ = request.environ
         given = environ.get("HTTP_X_REQUEST_ID", "")
         trace = environ.get("HTTP_TRACEPARENT", "")
@@ -110,6 +109,7 @@ def init_app(app: Application, settings: Settings) -> None:
             tally.sent = 0 if method == "HEAD" else response.calculate_content_length() or 0
             tell(tally, facts, slow=settings.slow_request_ms, trace=trace)
 
+    app.beginning.append(number)
     app.finishing.append(note)
 
 

@@ -1,4 +1,4 @@
-"""The application finds for a request what Flask finds for it, and has each answer finished."""
+"""The application finds for a request what Flask finds for it, and its own hooks look at all of them."""
 
 from typing import Any
 
@@ -106,3 +106,21 @@ def client() -> FlaskClient:
 @pytest.mark.parametrize("path", ["/plain", "/nowhere"])
 def test_finishes_every_answer_the_last_that_was_added_first(client: FlaskClient, path: str) -> None:
     assert client.get(path).headers["X-Order"] == f"Flask, before {path}, last {path}"
+
+
+def test_the_first_answer_of_what_looks_at_a_request_is_its_answer() -> None:
+    app, asked = served(), []
+    app.view_functions["plain"] = lambda: Response("the view's")
+
+    def look(request: Request) -> None:
+        asked.append(request.path)
+
+    app.beginning += [look, lambda request: "ours" if request.path == "/" else None, look]
+    client = app.test_client()
+    assert [client.get(path).text for path in ("/", "/plain")] == ["ours", "the view's"]
+    assert asked == ["/", "/plain", "/plain"]
+
+    # Flask's own come after them.
+    app.view_functions["folder"] = lambda: "nobody's"
+    app.before_request_funcs[None] = [lambda: "Flask's"]
+    assert [client.get(path).text for path in ("/", "/plain", "/folder/")] == ["ours", "Flask's", "Flask's"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 
-from flask import Blueprint, Request, Response, request
+from flask import Blueprint, Request, Response
 from werkzeug.wrappers import Response as Redirect
 
 from nexus.admin import door
@@ -62,8 +62,7 @@ def init_app(app: Application, settings: Settings) -> None:
     app.register_blueprint(admin)
     app.register_blueprint(changes, url_prefix="/admin/change")
 
-    @app.before_request
-    def admit() -> Redirect | None:
+    def admit(request: Request) -> Redirect | None:
         return door.admit() if request.blueprint in GUARDED else None
 
     def keep_private(request: Request, response: Response) -> None:
@@ -71,4 +70,5 @@ def init_app(app: Application, settings: Settings) -> None:
             response.headers["Cache-Control"] = "no-store"
             response.headers["Referrer-Policy"] = "same-origin"
 
+    app.beginning.append(admit)
     app.finishing.append(keep_private)

@@ -46,7 +46,7 @@ class Pool(PooledPostgresqlDatabase):
         self._url: DatabaseURL | None = None
         self._wait = 0.0
         self._circuit = Circuit()
-        self._watchdog = Watchdog()
+        self._watchdog = Watchdog(self._count)
         #: Connections that are older, by the clock that nobody sets back, lead to where they should not.
         self._good_since = 0.0
         #: Where commands connect, past any pooler; None: the embedded server.
@@ -70,7 +70,6 @@ class Pool(PooledPostgresqlDatabase):
                     since, _, connection = self._connections.pop()
                     if not hung_up(connection):
                         self._in_use[id(connection)] = PoolConnection(since, connection, time.time())
-                        self._count()
                         return connection
                     self._close_raw(connection)
                 if len(self._in_use) < self._max_connections:
@@ -85,6 +84,7 @@ class Pool(PooledPostgresqlDatabase):
                     raise MaxConnectionsExceeded
         began, connection = time.monotonic(), None
         try:
+            metrics.counted().pool_size.set(self._max_connections)
             with self._circuit.connecting():
                 connection = connect_to_serve(self._url, wait=self._wait, watch=self._watchdog.watch)
         finally:
@@ -94,8 +94,6 @@ class Pool(PooledPostgresqlDatabase):
                     self._pool_available.notify()
                 else:
                     self._in_use[id(connection)] = PoolConnection(began, connection, time.time())
-                    metrics.counted().pool_size.set(self._max_connections)
-                self._count()
         return connection
 
     def connect_directly(self) -> None:
@@ -107,17 +105,13 @@ class Pool(PooledPostgresqlDatabase):
     def _close(self, conn: Any, close_conn: bool = False) -> None:  # noqa: FBT001, FBT002 - Peewee's own.
         ours = self._in_use.get(id(conn))
         super()._close(conn, close_conn or ours is None or ours.timestamp < self._good_since)
-        if ours:
-            self._count()
 
     def has_room(self) -> bool:
         """Whether a connection can be had at this moment without a wait for another's."""
         return bool(len(self._in_use) < self._max_connections)
 
     def _count(self) -> None:
-        # Under the lock, so that the last to count is the last to have changed something.
-        with self._pool_available:
-            metrics.counted().pool_in_use.set(len(self._in_use))
+        metrics.counted().pool_in_use.set(len(self._in_use))
 
     def renew(self) -> None:
         """Use none of the present connections again: what they lead to is not what it was."""

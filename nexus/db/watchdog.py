@@ -1,8 +1,9 @@
-"""The thread that cuts off connections whose server, without hanging up, does not answer any more."""
+"""The thread that looks at connections from outside: how many are in use, and whose server is silent."""
 
 import threading
 import time
 import weakref
+from collections.abc import Callable
 
 from nexus.db.connection import Served
 
@@ -11,9 +12,14 @@ PACE = 0.5
 
 
 class Watchdog:
-    """Looks after connections from outside, so that a statement pays with two attributes for its limit."""
+    """Cuts off connections whose server, without hanging up, does not answer any more.
 
-    def __init__(self) -> None:
+    From outside, so that a statement pays with two attributes for its limit, and no request for the count.
+    """
+
+    def __init__(self, count: Callable[[], None]) -> None:
+        """Take what counts the connections that are in use."""
+        self._count = count
         self._lock = threading.Lock()
         self._watched: weakref.WeakSet[Served] = weakref.WeakSet()
         self._thread: threading.Thread | None = None
@@ -30,6 +36,7 @@ class Watchdog:
     def _look(self) -> None:
         while True:
             time.sleep(PACE)
+            self._count()
             with self._lock:
                 watched = list(self._watched)
             for connection in watched:
