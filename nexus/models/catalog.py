@@ -15,6 +15,14 @@ from nexus.paging import after
 
 LIVE, DRAFT = "live", "draft"
 
+#: What stands between words, by code point: signs of all kinds, but neither letters nor digits, whatever the
+#: database's locale takes them for. PostgreSQL's own parser sees a file, a host or a number in some of them,
+#: and in a locale that knows only ASCII it takes guillemets and dashes for letters. Python reads it too.
+BETWEEN_WORDS = (
+    r"[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf"
+    r"\u00d7\u00f7\u2000-\u206f\u20a0-\u214f\u2190-\u2bff\u3000-\u303f\ufe00-\ufe0f\uff01-\uff0f"
+    r"\U0001f000-\U0001faff]+"
+)
 #: Keeps the words by which a product is found: without their endings and as they are, those of its name (A)
 #: before those of its description (B). A tsvector holds 1 MB and imported text has any length, so only the
 #: beginning counts. Triggers run in the order of their names: for `touch`, new words alone are no change.
@@ -22,13 +30,16 @@ WORDS = Trigger(
     name="words",
     event="BEFORE INSERT OR UPDATE OF name, description",
     function="write_product_words",
-    body="""
+    body=f"""
+DECLARE
+    name text := regexp_replace(left(NEW.name, 20000), '{BETWEEN_WORDS}', ' ', 'g');
+    description text := regexp_replace(left(NEW.description, 20000), '{BETWEEN_WORDS}', ' ', 'g');
 BEGIN
     NEW.search :=
-        setweight(to_tsvector('pg_catalog.russian', left(NEW.name, 20000)), 'A')
-        || setweight(to_tsvector('pg_catalog.simple', left(NEW.name, 20000)), 'A')
-        || setweight(to_tsvector('pg_catalog.russian', left(NEW.description, 20000)), 'B')
-        || setweight(to_tsvector('pg_catalog.simple', left(NEW.description, 20000)), 'B');
+        setweight(to_tsvector('pg_catalog.russian', name), 'A')
+        || setweight(to_tsvector('pg_catalog.simple', name), 'A')
+        || setweight(to_tsvector('pg_catalog.russian', description), 'B')
+        || setweight(to_tsvector('pg_catalog.simple', description), 'B');
     RETURN NEW;
 END
 """,

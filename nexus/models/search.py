@@ -6,6 +6,7 @@ for words that few have. The wrong one reads a million rows, and which it is can
 statement looks at the first rows of the list, and goes by how many of them match.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +16,12 @@ import peewee
 from peewee import OP, Expression, Select, fn
 
 from nexus.db import statement
+from nexus.models import catalog
 from nexus.models.catalog import HAS_WORDS, NEWEST_FIRST, SORTS, Product, Sort
 
 #: What counts of a text: nobody types more, and each word costs a look into the index.
 LETTERS = 200
+BETWEEN_WORDS = re.compile(catalog.BETWEEN_WORDS)
 #: The rank of a match that is older than the window.
 OLDER = -1
 
@@ -73,10 +76,9 @@ class Asked(NamedTuple):
 
     @classmethod
     def by(cls, text: str) -> "Asked":
-        """What a text with a word in it asks for."""
-        *others, final = text.strip()[:LETTERS].split()
-        quoted = final.replace("\\", "\\\\").replace("'", "''")
-        return cls(" ".join(others), final, f"'{quoted}':*")
+        """What a text asks for; one that has no word asks for what no product has."""
+        *others, final = BETWEEN_WORDS.sub(" ", text.strip()[:LETTERS]).split() or ["-"]
+        return cls(" ".join(others), final, f"'{final}':*")
 
     def in_sql(self) -> Any:
         """The same as PostgreSQL compares it with what a product has."""

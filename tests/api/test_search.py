@@ -38,6 +38,18 @@ FOUND = [
     ("  курс\t\n фото\u00a0", "Курсы фотографии"),
     ("курс - фото", "Курсы фотографии"),
     ("курс в", "Курсы в подарок"),
+    ("проект", "Курс «Проект»"),
+    ("курсы проекта", "Курс «Проект»"),
+    ("«Проект»", "Курс «Проект»"),
+    ("drawing all", "“Drawing” for all"),
+    ("видео", "Фото–видео"),
+    ("html css", "HTML/CSS basics"),
+    ("js", "Node.js course"),
+    ("covid 19", "COVID-19 masks"),
+    ("2024 photoshop", "Photoshop-2024"),
+    ("next", "The end.Next sentence"),
+    ("c++", "C++ at last"),
+    ("python", "🔥Python🔥"),
 ]
 MISSED = [
     ("фото курс", "Курсы фотографии"),
@@ -47,7 +59,11 @@ MISSED = [
     ("курс в", "Курсы фотографии"),
     ("курс | живопись", "Живопись"),
     ("!живопись", "Курс"),
+    ("«»", "Курс «»"),
 ]
+#: What people write between words, with and without spaces.
+SIGNS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«»“”„‘’–—…·№•€₽™©×÷🎉\u00a0 "
+words = st.text("абвгжяabcdexyzАЯZ0129", min_size=1, max_size=6)
 #: What means something to the parser of queries, to the one of texts or to SQL.
 HOSTILE = [
     *(
@@ -162,6 +178,20 @@ def test_no_text_fails(anyone: Person, text: str) -> None:
     if text.strip():
         names(anyone, text)
         names(anyone, f"к'{text}\\", sort="createdAt")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(data=st.data(), said=st.lists(words, min_size=1, max_size=5))
+def test_whatever_stands_between_words_each_of_them_finds(
+    anyone: Person, data: st.DataObject, said: list[str]
+) -> None:
+    signs = st.text(SIGNS, min_size=1, max_size=3)
+    name = "".join(data.draw(signs) + word for word in said) + data.draw(signs)
+    product = anyone.product(name=name)
+    asked = data.draw(signs).join(data.draw(st.permutations(said)))
+
+    for text in (*said, asked):
+        assert name in names(anyone, text, minPrice=product["price"], sort="-createdAt", limit=1)
 
 
 def test_what_matches_in_its_name_comes_before_what_matches_in_its_description(seller: Person) -> None:

@@ -39,3 +39,20 @@ def test_words_that_are_missing_are_written_when_it_is_run_again(scratch: Settin
     history.migrate(to=AFTER)
 
     assert query(scratch, FOUND) == [(2506,)]
+
+
+def test_signs_between_letters_end_a_word_of_every_product_that_is_there(scratch: Settings) -> None:
+    history = History.of(scratch)
+    history.migrate(to="011_orders_of_status")
+    query(scratch, SELLER)
+    query(scratch, PRODUCTS.replace("'Курс '", "'«Курс»/'").replace("'Уроки'", "'HTML/CSS'"))
+    rows = "SELECT to_jsonb(p) - 'search' FROM products p ORDER BY id"
+    before = query(scratch, rows)
+    found = "SELECT count(*) FROM products WHERE search @@ to_tsquery('russian', 'курсы & css & 7')"
+    assert query(scratch, found) == [(0,)]
+
+    history.migrate()
+
+    assert query(scratch, found) == [(1,)]
+    assert query(scratch, found.replace(" & 7", "")) == [(2506,)]
+    assert query(scratch, rows) == before
