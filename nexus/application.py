@@ -52,8 +52,7 @@ class Application(Flask):
         """The routes as seen from where a request came."""
         environ = request.environ if request else {}
         host, path = environ.get("HTTP_HOST"), environ.get("PATH_INFO")
-        # A WebSocket's address has a scheme of its own.
-        if not request or not host or not path or "HTTP_UPGRADE" in environ:
+        if not request or not host or not path:
             return super().create_url_adapter(request)
         scheme, script = environ["wsgi.url_scheme"], environ.get("SCRIPT_NAME", "")
         bound = self._at(scheme, host, script)

@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         le=3_600_000,
         description="Milliseconds from which a query of a request has a warning of its own.",
     )
-    metrics_token: Token | None = Field(
+    metrics_key: Token | None = Field(
         default=None,
         repr=False,
         description="What Prometheus must show to read /metrics, as a Bearer: 32 bytes or more. Without it "

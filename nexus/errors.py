@@ -186,7 +186,7 @@ class BodyTooLarge(NexusError):
 
 
 class UnsupportedMediaType(NexusError):
-    """The body is announced as something else than `application/json` in UTF-8."""
+    """The body is announced as something else than `application/json` in UTF-8, or as compressed."""
 
     code = "unsupported_media_type"
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE

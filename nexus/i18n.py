@@ -71,8 +71,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Тело запроса не может быть больше 262 144 байт.",
     ),
     "unsupported_media_type": (
-        "The body must be application/json in UTF-8.",
-        "Тело запроса должно быть application/json в UTF-8.",
+        "The body must be application/json in UTF-8, and not compressed.",
+        "Тело запроса должно быть application/json в UTF-8, без сжатия.",
     ),
     "throttled": (
         "Too many tries. Please wait a little and try again.",

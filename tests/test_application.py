@@ -66,9 +66,8 @@ def outcome(environ: dict[str, Any], *, of: type[Flask]) -> Any:
     path=st.none() | paths,
     query=st.sampled_from(["", "a=b", "a=%D0%B6&b=\xd0\xb6", "\xff"]),
     method=st.sampled_from(["GET", "POST", "OPTIONS", "get"]),
-    upgrade=st.sampled_from([{}, {"HTTP_CONNECTION": "Upgrade", "HTTP_UPGRADE": "websocket"}]),
 )
-def test_finds_what_flask_finds(upgrade: dict[str, str], **asked: str | None) -> None:
+def test_finds_what_flask_finds(**asked: str | None) -> None:
     names = {
         "scheme": "wsgi.url_scheme",
         "host": "HTTP_HOST",
@@ -78,7 +77,7 @@ def test_finds_what_flask_finds(upgrade: dict[str, str], **asked: str | None) ->
         "method": "REQUEST_METHOD",
     }
     told = {names[name]: value for name, value in asked.items() if value is not None}
-    environ = {"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", **told, **upgrade}
+    environ = {"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", **told}
     assert outcome(environ, of=Application) == outcome(environ, of=Flask)
 
 

@@ -176,7 +176,7 @@ def test_migrations_are_at_head_or_behind_or_not_known(settings: Settings, scrat
 def test_metrics_are_for_who_shows_the_token(
     settings: Settings, environment: str, token: str | None, shown: str | None, status: int
 ) -> None:
-    guarded = create_app(settings.model_copy(update={"app_env": environment, "metrics_token": token}))
+    guarded = create_app(settings.model_copy(update={"app_env": environment, "metrics_key": token}))
     answer = Person(guarded).get("/metrics", headers={"Authorization": shown} if shown else {})
 
     assert answer.status_code == status

@@ -40,7 +40,7 @@ def test_every_problem_is_told_at_once(dotenv: Path) -> None:
         "APP_ENV=staging\nDATABASE_URL=mysql://x\nDATABASE_POOL_SIZE=0\nDATABASE_POOL_WAIT=1\nPORT=http\n"
         "CORS_ORIGINS=*\nDEFAULT_LOCALE=fr\nCURRENCY=dollar\nLOG_LEVEL=LOUD\nWEB_CONCURRENCY=-1\nTRUSTED_PROXIES=10.0.0.1/8\nRATE_LIMIT_ENABLED=maybe\n"
         "RATE_LIMIT_SIGN_IN=ten\nRATE_LIMIT_REGISTER=0/minute\nRATE_LIMIT_REFRESH=5/week\nRATE_LIMIT_ORDERS=5\nSEED_PASSWORD=short\n"
-        "JWT_SECRET_KEY=x\nRECEIPT_SECRET_KEY=x\nMETRICS_TOKEN=x\n"
+        "JWT_SECRET_KEY=x\nRECEIPT_SECRET_KEY=x\nMETRICS_KEY=x\n"
     )
     named = [line.partition(":")[0] for line in problems(dotenv)]
 
@@ -54,7 +54,7 @@ def test_every_problem_is_told_at_once(dotenv: Path) -> None:
         "DEFAULT_LOCALE",
         "JWT_SECRET_KEY",
         "LOG_LEVEL",
-        "METRICS_TOKEN",
+        "METRICS_KEY",
         "PORT",
         "RATE_LIMIT_ENABLED",
         "RATE_LIMIT_ORDERS",

@@ -48,8 +48,9 @@ def login(body: SignIn) -> Response:
 )
 def refresh(body: Refresh) -> Response:
     """Let a session go on: a new access token, and a new refresh token for the one that is spent."""
-    throttle.from_address("refresh")
+    # First, since pages of other sites can call this without one, and would use up the rate of an address.
     presented = tokens.presented_refresh_token(body.refresh_token)
+    throttle.from_address("refresh")
     renewal = Session.renew(presented, keys=current_app.config["REFRESH_KEYS"])
     if renewal is None:
         raise Unauthenticated

@@ -90,8 +90,10 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
             body = _validate(declared, declared.body or Input, document)
             if declared.body:
                 arguments["body"] = body
-            if declared.query:
-                arguments["query"] = _validate(declared, declared.query, *_query(request))
+            if declared.query or request.environ.get("QUERY_STRING"):
+                query = _validate(declared, declared.query or Input, *_query(request, declared))
+                if declared.query:
+                    arguments["query"] = query
             if declared.idempotent:
                 arguments["key"] = request_key(request, document, arguments["user"])
             result = view(**arguments)
@@ -164,7 +166,8 @@ def parse(request: Request, raw: bytes) -> dict[str, Any]:
     if not raw:
         return {}
     charset = request.mimetype_params.get("charset", "utf-8").lower()
-    if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
+    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "identity").lower()
+    if request.mimetype != "application/json" or charset not in ("utf-8", "utf8") or encoding != "identity":
         raise UnsupportedMediaType
     try:
         document = orjson.loads(raw)
@@ -175,9 +178,9 @@ def parse(request: Request, raw: bytes) -> dict[str, Any]:
     return document
 
 
-def _query(request: Request) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _query(request: Request, declared: Endpoint) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     lists = [*request.args.lists()]
-    given = {name: values[0] for name, values in lists}
+    given = {name: values[0] for name, values in lists if not (declared.receipt and name == "receipt")}
     return given, [{"field": name, "code": "repeated"} for name, values in lists if len(values) > 1]
 
 

@@ -24,6 +24,9 @@ def request_key(request: Request, document: dict[str, Any], user: User | None) -
     given = request.headers.get(NAME)
     if given is None:
         return None
+    # As HTTP joins what was given more than once; each would be another key.
+    if "," in given:
+        raise ValidationFailed([{"field": NAME, "code": "repeated"}])
     # WSGI shows each byte as a character.
     raw = given.encode("latin-1")
     length = len(raw.decode("utf-8", "replace"))

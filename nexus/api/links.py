@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 from flask import Flask, Response, request
 from werkzeug.routing import BaseConverter
 
-#: A query in which nothing is escaped, and no cursor.
-PLAIN = re.compile(r"(?!(?:.*&)?cursor=)[\w.~-]+=[\w.~-]*(?:&[\w.~-]+=[\w.~-]*)*", re.ASCII)
+#: A cursor in a query, and a query that can stand as it is in a link: its names have nothing escaped.
+CURSOR = re.compile(r"(?:^|&)cursor=[^&]*")
+PLAIN = re.compile(r"[\w.~-]+=[\w.~!$'()*+,;:=@/?%-]*(?:&[\w.~-]+=[\w.~!$'()*+,;:=@/?%-]*)*", re.ASCII)
 
 
 class IdConverter(BaseConverter):
@@ -23,7 +24,7 @@ class IdConverter(BaseConverter):
 class ReferenceConverter(BaseConverter):
     """The id of an order: ours, or any text that the old system made one of."""
 
-    regex = "[^/\0]{1,255}"
+    regex = "[^/\0]{1,1024}"
 
 
 def init_app(app: Flask) -> None:
@@ -36,8 +37,7 @@ def init_app(app: Flask) -> None:
 def link_next(response: Response, cursor: str | None) -> Response:
     """Say in a `Link` header where the next page is, if there is one."""
     if cursor is not None:
-        asked = request.environ["QUERY_STRING"]
-        # A plain one is written as Python would write it.
+        asked = CURSOR.sub("", request.environ["QUERY_STRING"]).lstrip("&")
         plain = f"{asked}&cursor={cursor}" if PLAIN.fullmatch(asked) else None
         query = plain or urlencode({**request.args, "cursor": cursor})
         response.headers.add("Link", f'<{request.path}?{query}>; rel="next"')

@@ -34,7 +34,7 @@ def readyz() -> Response:
 @ops.get("/metrics")
 @described(media="text/plain", errors=(NotFound, Unauthenticated))
 def read_metrics() -> Response:
-    """What the service counted, for Prometheus, and for nobody without the token of METRICS_TOKEN."""
+    """What the service counted, for Prometheus, and for nobody without the token of METRICS_KEY."""
     _refuse_strangers()
     missing = _readiness().missing()
     at_head = None if missing == ["database"] else not missing
@@ -45,9 +45,9 @@ def read_metrics() -> Response:
 
 def _refuse_strangers() -> None:
     settings = current_app.config["SETTINGS"]
-    if settings.metrics_token:
+    if settings.metrics_key:
         given = request.headers.get("Authorization", "")
-        if not compare_digest(given.encode(), f"Bearer {settings.metrics_token}".encode()):
+        if not compare_digest(given.encode(), f"Bearer {settings.metrics_key}".encode()):
             raise Unauthenticated
     elif not settings.development:
         raise NotFound

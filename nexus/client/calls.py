@@ -207,7 +207,7 @@ def stats(
         "from": since and since.isoformat(),
         "to": to and to.isoformat(),
         "interval": interval,
-        "timeZone": time_zone,
+        "tz": time_zone,
     }
     return get("/api/stats", _with("intervals", "products"), query=given(query))
 

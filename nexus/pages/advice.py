@@ -141,8 +141,8 @@ ADVICE: dict[str, tuple[str, str]] = {
         "В теле запроса больше 262 144 байт.",
     ),
     "unsupported_media_type": (
-        "Send `Content-Type: application/json`.",
-        "Шлите `Content-Type: application/json`.",
+        "Send `Content-Type: application/json`, and no `Content-Encoding`.",
+        "Шлите `Content-Type: application/json` и без `Content-Encoding`.",
     ),
     "internal_error": (
         "Something broke on our side. The log has the reason under `requestId`.",
@@ -196,7 +196,7 @@ ADVICE: dict[str, tuple[str, str]] = {
 FIELD_ADVICE: dict[str, tuple[str, str]] = {
     "required": ("it must be given", "его нужно указать"),
     "unknown": ("the call has no such field", "у вызова нет такого поля"),
-    "repeated": ("it was given more than once in the query", "в запросе оно указано несколько раз"),
+    "repeated": ("it was given more than once", "оно указано несколько раз"),
     "not_a_string": ("it must be a text", "это должен быть текст"),
     "not_an_integer": (
         "it must be a whole number, or a text of digits",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from nexus.schemas.fields import CURSOR, Id, Input, Limit, Moment, Money, Text, rfc3339
+from nexus.schemas.fields import CURSOR, AnyMoney, Id, Input, Limit, Moment, Money, Text, rfc3339
 
 if TYPE_CHECKING:
     # Representations are for the client too, which has no database.
@@ -41,8 +41,8 @@ class ProductQuery(Input):
 
     user_id: Id | None = Field(description="Whose; needed, but not by a search.")
     q: Text | None = Field(None, description="Words that its name or description has.")
-    min_price: Money | None = Field(None, description="The lowest price, included.")
-    max_price: Money | None = Field(None, description="The highest price, included.")
+    min_price: AnyMoney | None = Field(None, description="The lowest price, included.")
+    max_price: AnyMoney | None = Field(None, description="The highest price, included.")
     sort: ProductSort | None = Field(
         None, description="A minus is descending; newest first where it is absent, or a search's own order."
     )

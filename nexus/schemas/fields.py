@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 DIGITS = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII)
 MAX_ID = 2**63 - 1
 #: What RFC 5321 lets an address have.
 EMAIL_LENGTH = 254
@@ -114,8 +114,9 @@ def after(check: Callable[[str], str]) -> WrapValidator:
 WHOLE = BeforeValidator(_integer)
 Text = Annotated[str, BeforeValidator(_without_nul)]
 Id = Annotated[int, Field(ge=1, le=MAX_ID), WHOLE]
-#: Cents, or whatever the currency's smallest unit is.
+#: Cents, or whatever the currency's smallest unit is: of a new product, and of any that the old data has.
 Money = Annotated[int, Field(ge=0, le=99_999_999), WHOLE]
+AnyMoney = Annotated[int, Field(ge=0, le=MAX_ID), WHOLE]
 Email = Annotated[
     Text, Field(max_length=EMAIL_LENGTH, json_schema_extra={"format": "idn-email"}), after(_email)
 ]

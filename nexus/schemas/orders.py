@@ -9,12 +9,12 @@ from nexus.schemas.catalog import ProductOut, product_out
 from nexus.schemas.fields import (
     CURSOR,
     EMAIL_LENGTH,
+    AnyMoney,
     Email,
     Id,
     Input,
     Limit,
     Moment,
-    Money,
     Text,
     Time,
     rfc3339,
@@ -36,7 +36,7 @@ class NewOrder(Input):
     product_id: Id
     email: Email
     name: BuyerName | None = None
-    amount: Money | None = None
+    amount: AnyMoney | None = None
 
 
 class OrderStep(Input):

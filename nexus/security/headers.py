@@ -27,16 +27,15 @@ def init_app(app: Application, settings: Settings) -> None:
         environ, path = request.environ, request.path
         if environ["wsgi.url_scheme"] == "https" and not settings.development:
             headers.add("Strict-Transport-Security", HTTPS_ONLY)
-        if path.startswith("/api/"):
-            catalogue = path.startswith("/api/products")
-            if "Cache-Control" not in said:
-                kept = catalogue and response.status_code in (200, 304)
-                headers.add("Cache-Control", _keeping(request) if kept else "no-store")
-            if catalogue:
-                if "Vary" in said:
-                    response.vary.update(("Authorization", "Cookie"))
-                else:
-                    headers.add("Vary", "Authorization, Cookie")
+        catalogue = path.startswith("/api/products")
+        if "Cache-Control" not in said:
+            kept = catalogue and response.status_code in (200, 304)
+            headers.add("Cache-Control", _keeping(request) if kept else "no-store")
+        if catalogue:
+            if "Vary" in said:
+                response.vary.update(("Authorization", "Cookie"))
+            else:
+                headers.add("Vary", "Authorization, Cookie")
 
     app.finishing.append(tell)
 

@@ -30,7 +30,8 @@ def sign_in(*, email: str, password: str) -> tuple[Session, str]:
 
 def begin(user: User) -> tuple[Session, str]:
     """A session of an account whose password was just verified, and its refresh token."""
-    agent = request.headers.get("User-Agent", "")
+    # WSGI shows each byte as a character.
+    agent = request.headers.get("User-Agent", "").encode("latin-1").decode("utf-8", "replace")
     return Session.begin(user, user_agent=agent, address=client_address())
 
 

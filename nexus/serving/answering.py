@@ -37,6 +37,8 @@ class Answering(Sibling):
         """Work on a request that gunicorn has read."""
         # The loop has told the client to go on.
         req._expected_100_continue = False
+        if not conn.goes_on:
+            req.force_close()
         with conn.sock.gathered():
             return bool(super().handle_request(req, conn))
 

@@ -112,12 +112,41 @@ def test_a_wrong_field_is_named(seller: Person, path: str, field: str, value: An
         ("/api/orders?createdAfter=2026-01-31T09:12:33", "createdAfter", "not_a_time"),
         ("/api/orders?createdBefore=2026-02-30T09:12:33Z", "createdBefore", "not_a_time"),
         ("/api/orders?createdBefore=0001-01-01T00:00:00%2B14:00", "createdBefore", "not_a_time"),
+        ("/api/orders?createdBefore=2026-01-31T09:12:33%2B14:60", "createdBefore", "not_a_time"),
     ],
 )
 def test_a_wrong_query_is_named(seller: Person, path: str, field: str, code: str) -> None:
     body = problem_of(seller.get(path), 400, "validation_failed")
 
     assert [(problem["field"], problem["code"]) for problem in body["errors"]] == [(field, code)]
+
+
+def test_a_query_where_none_is_asked_for_is_refused_by_name(seller: Person, stranger: Person) -> None:
+    product = seller.product()["id"]
+    body = {"productId": product, "email": "buyer@example.com"}
+    bought = stranger.post("/api/orders", body).get_json()
+    path, receipt = f"/api/orders/{bought['order']['id']}", bought["receiptToken"]
+
+    for person, method, asked, sent, found in (
+        (stranger, "POST", "/api/orders?amount=1", body, ("amount", "unknown")),
+        (seller, "POST", f"{PRODUCTS}?price=1", {"name": "x", "price": 2}, ("price", "unknown")),
+        (stranger, "GET", f"{PRODUCTS}/{product}?foo=1", None, ("foo", "unknown")),
+        (stranger, "GET", f"{PRODUCTS}/{product}?receipt={receipt}", None, ("receipt", "unknown")),
+        (stranger, "GET", f"{path}?receipt={receipt}&foo=", None, ("foo", "unknown")),
+        (stranger, "GET", f"{path}?receipt={receipt}&receipt=x", None, ("receipt", "repeated")),
+    ):
+        answer = person.request(method, asked, json=sent)
+        errors = problem_of(answer, 400, "validation_failed")["errors"]
+        assert [(one["field"], one["code"]) for one in errors] == [found]
+    assert stranger.get(f"{path}?receipt={receipt}").status_code == 200
+
+
+def test_who_asks_for_another_protocol_is_answered_in_this_one(seller: Person) -> None:
+    path = f"{PRODUCTS}/{seller.product()['id']}"
+
+    answer = seller.get(path, headers={"Connection": "Upgrade", "Upgrade": "websocket"})
+
+    assert answer.get_json() == seller.get(path).get_json()
 
 
 def test_every_problem_is_told_at_once_and_in_russian(stranger: Person) -> None:
@@ -173,6 +202,15 @@ def test_a_body_that_is_announced_as_something_else_is_refused(stranger: Person,
     answer = stranger.request("POST", REGISTER, data=b"{}", headers={"Content-Type": content_type})
 
     problem_of(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(("encoding", "status"), [("gzip", 415), ("Identity", 400), ("br, gzip", 415)])
+def test_a_body_that_is_announced_as_compressed_is_refused(
+    stranger: Person, encoding: str, status: int
+) -> None:
+    headers = {**JSON, "Content-Encoding": encoding}
+
+    assert stranger.request("POST", REGISTER, data=b"{}", headers=headers).status_code == status
 
 
 def test_what_is_wrong_is_told_in_the_contracts_order(stranger: Person, seller: Person) -> None:

@@ -235,7 +235,7 @@ def succeed(caller: Caller, operation: str) -> None:
 
 def for_nobody(caller: Caller, settings: Settings) -> None:
     """The counts of a service whose operator has a token, and of one who has none."""
-    for update in ({"metrics_token": "k3Jx9-Qw7Zr2_Tb8Vn4Lm6Pc1Yd5Hs0Gf"}, {"app_env": "production"}):
+    for update in ({"metrics_key": "k3Jx9-Qw7Zr2_Tb8Vn4Lm6Pc1Yd5Hs0Gf"}, {"app_env": "production"}):
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(caller.app.config, "SETTINGS", settings.model_copy(update=update))
             caller.call("GET /metrics")

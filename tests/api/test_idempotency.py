@@ -135,6 +135,8 @@ def test_a_malformed_key_is_refused(settings: Settings, seller: Person, stranger
         (stranger, "x" * 31, "too_short"),
         (stranger, "x" * 256, "too_long"),
         (seller, "x" * 256, "too_long"),
+        # What is left of one that was given twice.
+        (seller, f"{KEY},{KEY}", "repeated"),
     ):
         answer = place(person, wanted, key=key)
         assert (answer.status_code, code(answer)) == (400, "validation_failed")

@@ -10,6 +10,7 @@ from flask import Flask
 from playhouse.test_utils import assert_query_count
 
 from nexus.db import database
+from nexus.models.catalog import Product
 from nexus.models.orders import Order
 from nexus.models.steps import STEPS
 from nexus.models.users import User
@@ -61,6 +62,19 @@ def test_an_amount_that_is_not_the_price_is_told_the_price(seller: Person, stran
     assert (answer.get_json()["price"], answer.get_json()["currency"]) == (1000, "USD")
 
 
+def test_an_old_product_may_cost_more_than_a_new_one(seller: Person, stranger: Person) -> None:
+    product, dear = seller.product(), 2**63 - 1
+    with database.connection_context():
+        Product.update(price=dear).where(Product.id == product["id"]).execute()
+    body = {"productId": product["id"], "email": "buyer@example.com"}
+
+    told = stranger.post("/api/orders", {**body, "amount": 1}).get_json()
+    assert (told["code"], told["price"]) == ("price_changed", dear)
+    assert stranger.post("/api/orders", {**body, "amount": told["price"]}).status_code == 201
+    found = stranger.get(f"/api/products?userId={seller.id}&minPrice={dear}&maxPrice={dear}").get_json()
+    assert [each["price"] for each in found["products"]] == [dear]
+
+
 def test_what_is_not_for_sale_cannot_be_ordered(seller: Person, rival: Person, stranger: Person) -> None:
     draft = seller.product(status="draft")
     body = {"productId": draft["id"], "email": "buyer@example.com"}
@@ -84,16 +98,17 @@ def test_only_its_seller_sees_an_order(seller: Person, rival: Person, stranger: 
     assert stranger.get(path).status_code == 404
 
 
-def test_an_order_is_found_by_its_old_id_too(seller: Person, stranger: Person) -> None:
+@pytest.mark.parametrize("old_id", ["ord_1760000000000", "x" * 1024])
+def test_an_order_is_found_by_its_old_id_too(seller: Person, stranger: Person, old_id: str) -> None:
     order = stranger.order(seller.product()["id"])
     with database.connection_context():
-        Order.update(old_id="ord_1760000000000").where(Order.id == order["id"]).execute()
+        Order.update(old_id=old_id).where(Order.id == order["id"]).execute()
 
-    assert seller.get("/api/orders/ord_1760000000000").get_json()["order"]["id"] == order["id"]
-    assert seller.patch("/api/orders/ord_1760000000000", {"status": "paid"}).status_code == 200
+    assert seller.get(f"/api/orders/{old_id}").get_json()["order"]["id"] == order["id"]
+    assert seller.patch(f"/api/orders/{old_id}", {"status": "paid"}).status_code == 200
 
 
-@pytest.mark.parametrize("reference", [NOWHERE, "1", "x" * 300, "%00", "a%00b", "😀", "{" + NOWHERE + "}"])
+@pytest.mark.parametrize("reference", [NOWHERE, "1", "x" * 1100, "%00", "a%00b", "😀", "{" + NOWHERE + "}"])
 def test_an_id_that_is_none_is_not_found(seller: Person, reference: str) -> None:
     assert seller.get(f"/api/orders/{reference}").status_code == 404
     assert seller.patch(f"/api/orders/{reference}", {"status": "paid"}).status_code == 404

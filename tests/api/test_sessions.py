@@ -173,6 +173,16 @@ def test_the_list_of_sessions_says_where_one_is_signed_in(app: Flask, seller: Pe
     assert (newest["current"], oldest["current"]) == (False, True)
 
 
+@pytest.mark.parametrize(("sent", "told"), [("Браузер/1", "Браузер/1"), ("caf\xe9", "caf\ufffd")])
+def test_what_a_browser_calls_itself_is_read_as_utf_8(
+    app: Flask, seller: Person, sent: str, told: str
+) -> None:
+    raw = sent if sent.endswith("\xe9") else sent.encode().decode("latin-1")
+    sign_in(app, "seller@example.com", environ_overrides={"HTTP_USER_AGENT": raw})
+
+    assert seller.get("/api/auth/sessions").get_json()["sessions"][0]["userAgent"] == told
+
+
 def test_one_ends_a_session_of_ones_own_and_no_other(app: Flask, seller: Person, rival: Person) -> None:
     other = sign_in(app, "seller@example.com")
     newest = seller.get("/api/auth/sessions").get_json()["sessions"][0]["id"]

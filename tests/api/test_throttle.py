@@ -116,6 +116,11 @@ def test_what_is_wrong_with_a_request_is_told_first_and_costs_nothing(shop: Flas
     assert wrong == [400] * 5
     assert log_in(shop, HERE) == 401
 
+    # Pages of other sites can cause these.
+    empty = [Person(shop).post("/api/auth/refresh", **come_from(HERE)).status_code for _ in range(5)]
+    assert empty == [401] * 5
+    assert Person(shop).post("/api/auth/refresh", {"refreshToken": "x"}, **come_from(HERE)).status_code == 401
+
 
 def test_a_sign_in_that_is_refused_costs_no_hash(
     shop: Flask, seller: Person, monkeypatch: pytest.MonkeyPatch

@@ -82,6 +82,31 @@ def test_garbled_requests_are_refused_one_by_one(shop: Server, subtests: pytest.
     assert shop.workers() == workers
 
 
+@pytest.mark.parametrize(
+    "what",
+    [
+        "a length over the limit",
+        "a chunked body over the limit",
+        "a chunk whose size is none",
+        "a host that is none",
+    ],
+)
+def test_an_answer_says_whether_the_connection_goes_on(shop: Server, what: str) -> None:
+    sent, _ = REQUESTS[what]
+    following = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", shop.port), timeout=20) as connection:
+        connection.sendall(sent)
+        head = connection.recv(65536)
+        connection.sendall(following)
+        rest = b""
+        while chunk := connection.recv(65536):
+            rest += chunk
+
+    goes_on = b"\r\nconnection: close\r\n" not in head.lower()
+    assert goes_on is (what == "a host that is none")
+    assert (b"HTTP/1.1 200 OK" in rest) is goes_on
+
+
 def test_requests_that_come_together_are_answered_in_their_order(shop: Server) -> None:
     body = HEAD + b"Content-Length: 2\r\n\r\n{}"
     chunks = CHUNKED + b"1\r\n{\r\n1;a=b\r\n}\r\n0\r\nX: y\r\n\r\n"

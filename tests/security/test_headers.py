@@ -16,7 +16,8 @@ from tests.factories import Person
         ("/api/orders/nothing", "no-store", "no-store"),
         ("/api/products?userId=1", "private, no-cache", "public, no-cache"),
         ("/api/products?userId=none", "no-store", "no-store"),
-        ("/healthz", None, None),
+        ("/healthz", "no-store", "no-store"),
+        ("/nothing", "no-store", "no-store"),
     ],
 )
 def test_no_cache_gives_one_callers_answer_to_another(

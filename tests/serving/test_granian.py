@@ -50,7 +50,7 @@ class Granian(Server):
 def granian(root: Path, settings: Settings, tmp_path: Path, app: object) -> Iterator[Granian]:
     """One as in production, which counts and logs below the test's directory."""
     pytest.importorskip("granian", reason="the extra `granian` is not installed")
-    changes = {"APP_ENV": "production", "TRUSTED_PROXIES": "1", "METRICS_TOKEN": TOKEN, "LOG_LEVEL": "INFO"}
+    changes = {"APP_ENV": "production", "TRUSTED_PROXIES": "1", "METRICS_KEY": TOKEN, "LOG_LEVEL": "INFO"}
     with (tmp_path / "log").open("wb") as log:
         server = Granian(root, settings, log, TMPDIR=str(tmp_path), **changes)
         try:

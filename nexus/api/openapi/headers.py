@@ -39,7 +39,7 @@ TAKEN: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "Idempotency-Key": (
         "header",
         "A new text for each order meant; sent again, there is one. Without an account, 32 characters.",
-        {"type": "string", "minLength": 1, "maxLength": LONGEST},
+        {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[^,]*$"},
         "c0ffee5e-7c53-4f3e-9f0b-1d2c3b4a5f60",
     ),
     REFRESH_COOKIE: (
