@@ -31,6 +31,12 @@ BY_STATUS: dict[int, type[NexusError]] = {
 }
 
 
+def ours(error: HTTPException) -> NexusError:
+    """What Flask or Werkzeug raised, as one of ours."""
+    status = error.code or 500
+    return BY_STATUS.get(status, BadRequest if status < 500 else InternalError)()
+
+
 def problem(error: NexusError) -> Response:
     """Render an error as `application/problem+json` (RFC 9457) in the client's language."""
     language = locale()
@@ -67,9 +73,7 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        status = error.code or 500
-        ours = BY_STATUS.get(status, BadRequest if status < 500 else InternalError)
-        response = problem(ours())
+        response = problem(ours(error))
         # Allow, Retry-After and the like belong to the exception, not to its code.
         for name, value in error.get_headers():
             if name.lower() not in ("content-type", "content-length"):

@@ -19,7 +19,18 @@ LAYERS: dict[str, set[str]] = {
     "nexus.bootstrap": set(),
     "nexus.up": {"config", "create_app", "embedded", "env_file", "errors", "metric_files"}
     | {"migrate", "seed", "server"},
-    "nexus.api": {"api", "db", "errors", "limits", "metrics", "models", "paging", "readiness", "schemas"}
+    "nexus.api": {
+        "api",
+        "body",
+        "db",
+        "errors",
+        "limits",
+        "metrics",
+        "models",
+        "paging",
+        "readiness",
+        "schemas",
+    }
     | {"security"},
     "nexus.client": {"client", "errors", "schemas"},
     "nexus.cli": {
@@ -44,9 +55,21 @@ LAYERS: dict[str, set[str]] = {
     "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
     "nexus.listing": {"db", "errors", "listing", "models", "paging"},
     "nexus.studio": {"config", "db", "errors", "listing", "models", "pages", "schemas", "security", "studio"},
-    "nexus.admin": {"admin", "application", "config", "db", "errors", "i18n", "listing", "models", "pages"}
+    "nexus.admin": {
+        "admin",
+        "application",
+        "body",
+        "config",
+        "db",
+        "errors",
+        "i18n",
+        "listing",
+        "models",
+        "pages",
+    }
     | {"schemas", "security"},
-    "nexus.pages": {"db", "errors", "i18n", "listing", "models", "pages", "schemas", "security"} | {"sentry"},
+    "nexus.pages": {"db", "errors", "i18n", "listing", "models", "pages", "problems", "schemas", "security"}
+    | {"sentry"},
     "nexus.doctor": {"config", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
     "nexus.seed": {"config", "db", "models"},
     "nexus.sample": {"config"},
@@ -64,6 +87,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.security.strength": {"schemas.fields", "security.passwords", "security.russian"},
     "nexus.security.signing_in": {"errors", "metrics", "models", "schemas.fields", "security"},
     "nexus.security": {"application", "config", "errors", "metrics", "models", "proxies", "security"},
+    "nexus.body": {"errors", "limits"},
     "nexus.paging": {"errors"},
     "nexus.transfer": {"config", "db", "errors", "models", "transfer"},
     "nexus.transfer.backup": {"config", "database_url", "db", "embedded", "errors", "migrate"}

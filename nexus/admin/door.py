@@ -7,6 +7,7 @@ from flask import Flask, Response, current_app, g, redirect, request, url_for
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as Redirect
 
+from nexus.body import hold_body
 from nexus.config import Settings
 from nexus.errors import CrossOrigin, InvalidCredentials, NexusError, Throttled
 from nexus.i18n import locale, message
@@ -30,6 +31,7 @@ def admit() -> Redirect | None:
     if request.method in CHANGING:
         # A page that may call the API may not send forms here.
         refuse_cross_origin(allowed=())
+        hold_body(request)
     g.session = tokens.current_session(request)
     if g.session:
         g.user_id = g.session.user_id

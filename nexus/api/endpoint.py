@@ -8,21 +8,18 @@ from typing import Any, TypeVar
 import orjson
 from flask import Request, Response, g
 from flask.globals import request_ctx
-from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from pydantic import ValidationError
 from werkzeug.datastructures import Headers
 
 from nexus.api.keys import request_key
+from nexus.body import read_body
 from nexus.errors import (
-    BadRequest,
-    BodyTooLarge,
     BrokenJSON,
     NexusError,
     Unauthenticated,
     UnsupportedMediaType,
     ValidationFailed,
 )
-from nexus.limits import MAX_BODY
 from nexus.schemas.fields import Input, problems
 from nexus.security import receipts
 from nexus.security.tokens import current_session
@@ -130,35 +127,6 @@ class Document(Response):
     def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
         """The headers as they are: Werkzeug would copy them, to correct what needs no correction here."""
         return super().get_wsgi_headers(environ) if self.status_code in (204, 304) else self.headers
-
-
-def read_body(request: Request) -> bytes:
-    """Read the whole body, so that nothing acts on half of one.
-
-    Raises BodyTooLarge past the limit, BrokenJSON where it ended early, BadRequest where it was garbled.
-    """
-    environ = request.environ
-    if environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
-        return b""
-    length = request.content_length
-    if length is not None and length > MAX_BODY:
-        raise BodyTooLarge
-    if length is None and not environ.get("wsgi.input_terminated"):
-        return b""
-    wanted = MAX_BODY + 1 if length is None else length
-    stream, chunks = environ["wsgi.input"], []
-    try:
-        while wanted and (chunk := stream.read(wanted)):
-            chunks.append(chunk)
-            wanted -= len(chunk)
-    except (OSError, ParseException):
-        # The client left, or sent chunks that are none; gunicorn does not answer these itself.
-        raise BadRequest from None
-    if length is None and not wanted:
-        raise BodyTooLarge
-    if length is not None and wanted:
-        raise BrokenJSON
-    return b"".join(chunks)
 
 
 def parse(request: Request, raw: bytes) -> dict[str, Any]:

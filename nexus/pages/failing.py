@@ -6,9 +6,10 @@ from werkzeug.exceptions import HTTPException
 
 from nexus import sentry
 from nexus.db import UNAVAILABLE, unavailable
-from nexus.errors import InternalError, NexusError, NotFound
+from nexus.errors import InternalError, NexusError
 from nexus.i18n import locale, message
 from nexus.pages.page import show
+from nexus.problems import ours
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -16,7 +17,7 @@ log = structlog.stdlib.get_logger(__name__)
 def failed(error: Exception) -> Response:
     """Any failure as a page; what is none of ours is logged."""
     if isinstance(error, HTTPException):
-        error = NotFound() if error.code in (404, 405) else InternalError()
+        error = ours(error)
     if isinstance(error, UNAVAILABLE):
         error = unavailable(error)
     if not isinstance(error, NexusError):

@@ -1,12 +1,15 @@
 """Who gets to the pages for staff, and that only forms of theirs change something."""
 
 import re
+from io import BytesIO
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
 from flask import Flask
 
 from nexus.config import Settings
+from nexus.limits import MAX_BODY
 from nexus.rates import Rate
 from tests.admin.conftest import ORIGIN, Browser
 from tests.factories import Person
@@ -119,6 +122,33 @@ def test_a_form_that_is_not_of_these_pages_changes_nothing(
     page = staff.get("/admin", headers={"Origin": shop})
     assert "Access-Control-Allow-Origin" not in page.headers
     assert "Access-Control-Allow-Origin" in staff.get("/api/products", headers={"Origin": shop}).headers
+
+
+def test_half_a_form_changes_nothing(staff: Browser, seller: Person, settings: Settings) -> None:
+    product = seller.product(price=100)["id"]
+    path = f"/admin/change/products/{product}"
+    form = staff.form(f"/admin/tables/products/{product}", path)
+    whole = urlencode({**form, "price": 5999}).encode()
+    half = whole[: whole.index(b"price=59") + len(b"price=59")]
+
+    def send(sent: bytes, length: int, to: str = path) -> tuple[int, str]:
+        # As our server hands on what a client left behind.
+        environ = {"wsgi.input_terminated": True, "CONTENT_LENGTH": str(length)}
+        answer = staff.post(
+            to,
+            input_stream=BytesIO(sent),
+            content_type="application/x-www-form-urlencoded",
+            environ_overrides=environ,
+        )
+        return answer.status_code, answer.content_type
+
+    page = "text/html; charset=utf-8"
+    assert send(half, len(whole)) == (400, page)
+    assert send(whole, MAX_BODY + 1) == (413, page)
+    assert send(b"email=staff", MAX_BODY + 1, "/admin/sign-in") == (413, page)
+    assert query(settings, "SELECT price FROM products") == [(100,)]
+    assert send(whole, len(whole))[0] == 303
+    assert query(settings, "SELECT price FROM products") == [(5999,)]
 
 
 def test_what_is_not_there_is_a_page(staff: Browser) -> None:

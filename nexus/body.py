@@ -1,0 +1,43 @@
+"""The body of a request, which is read whole or not at all."""
+
+import io
+
+from flask import Request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+
+from nexus.errors import BadRequest, BodyTooLarge, BrokenJSON
+from nexus.limits import MAX_BODY
+
+
+def read_body(request: Request) -> bytes:
+    """Read the whole body, so that nothing acts on half of one.
+
+    Raises BodyTooLarge past the limit, BrokenJSON where it ended early, BadRequest where it was garbled.
+    """
+    environ = request.environ
+    if environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
+        return b""
+    length = request.content_length
+    if length is not None and length > MAX_BODY:
+        raise BodyTooLarge
+    if length is None and not environ.get("wsgi.input_terminated"):
+        return b""
+    wanted = MAX_BODY + 1 if length is None else length
+    stream, chunks = environ["wsgi.input"], []
+    try:
+        while wanted and (chunk := stream.read(wanted)):
+            chunks.append(chunk)
+            wanted -= len(chunk)
+    except (OSError, ParseException):
+        # The client left, or sent chunks that are none; gunicorn does not answer these itself.
+        raise BadRequest from None
+    if length is None and not wanted:
+        raise BodyTooLarge
+    if length is not None and wanted:
+        raise BrokenJSON
+    return b"".join(chunks)
+
+
+def hold_body(request: Request) -> None:
+    """Read the body before a form is read from it, where half of one would pass for all; raises the same."""
+    request.environ["wsgi.input"] = io.BytesIO(read_body(request))
