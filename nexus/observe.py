@@ -106,7 +106,8 @@ def init_app(app: Application, settings: Settings) -> None:
             response.response = Counted(response.response, tally)
             response.call_on_close(lambda: tell(tally, facts, slow=settings.slow_request_ms, trace=trace))
         else:
-            tally.sent = 0 if method == "HEAD" else response.calculate_content_length() or 0
+            has_body = method != "HEAD" and response.status_code not in (204, 304)
+            tally.sent = (response.calculate_content_length() or 0) if has_body else 0
             tell(tally, facts, slow=settings.slow_request_ms, trace=trace)
 
     app.beginning.append(number)

@@ -54,7 +54,7 @@ def test_in_production_all_is_json_and_nothing_private(
     log = tmp_path / "log"
     headers = {"X-Request-Id": "mine-1", "traceparent": TRACE, "Authorization": f"Bearer {seller.token}"}
     for server in served(root, settings, log, APP_ENV="production"):
-        assert server.send(Request(server.url("/api/auth/me?receipt=hush"), headers=headers))[0] == 200
+        assert server.send(Request(server.url("/api/orders?email=hush"), headers=headers))[0] == 200
         assert server.post("/api/auth/login", {"email": "a@b.c\n{}", "password": "hush-password"})[0] == 401
         with socket.create_connection(("127.0.0.1", server.port)) as garbage:
             garbage.sendall(b"GET /api/orders/1?receipt=hush\r\n\r\n")
@@ -63,8 +63,8 @@ def test_in_production_all_is_json_and_nothing_private(
     told = written(log)
     (mine,) = [line for line in told if line.get("request") == "mine-1"]
     assert {"at", "ms", "db_ms", "bytes"} <= set(mine)
-    assert mine["bytes"] > 50
-    asked = {"method": "GET", "route": "/api/auth/me", "status": 200, "user": seller.id, "queries": 1}
+    assert mine["bytes"] > 20
+    asked = {"method": "GET", "route": "/api/orders", "status": 200, "user": seller.id, "queries": 2}
     assert {**mine, **asked, "level": "info", "logger": "nexus.request", "traceparent": TRACE} == mine
     (failed,) = [line for line in told if line["event"] == "sign_in_failed"]
     assert failed["email"] == "a@b.c\n{}"
@@ -103,6 +103,15 @@ def test_a_streamed_answer_is_counted_when_it_is_sent(
 
     (line,) = [one for one in requests(caplog) if one["route"] == "/api/orders.csv"]
     assert (line["bytes"], line["queries"], line["user"]) == (size, 2, seller.id)
+
+
+def test_what_a_client_has_already_is_not_sent(stranger: Person, caplog: pytest.LogCaptureFixture) -> None:
+    tag = stranger.get("/docs").headers["ETag"]
+    with caplog.at_level("INFO"):
+        caplog.clear()
+        assert stranger.get("/docs", headers={"If-None-Match": tag}).status_code == 304
+
+    assert [line["bytes"] for line in requests(caplog)] == [0]
 
 
 def test_each_request_counts_its_own(app: Flask, stranger: Person, caplog: pytest.LogCaptureFixture) -> None:

@@ -134,11 +134,11 @@ class Cursor(psycopg2.extensions.cursor):
                 prepared.add(text.name)
             plainly(self, text.execute, values)
         except psycopg2.Error as error:
+            if error.pgcode in GONE:
+                self.connection.prepared = None
             is_idle = self.connection.info.transaction_status == TRANSACTION_STATUS_IDLE
             if not is_idle or error.pgcode not in (*GONE, TOO_LARGE):
                 raise
-            if error.pgcode in GONE:
-                self.connection.prepared = None
             plainly(self, text, values)
 
 

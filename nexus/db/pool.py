@@ -79,9 +79,12 @@ class Pool(PooledPostgresqlDatabase):
                 if not waited:
                     waited = True
                     metrics.counted().pool_waits.inc()
-                if not self._pool_available.wait(deadline - time.monotonic()):
+                # By the clock and not by `wait`: whoever is woken as its time ends must look once more, for
+                # nobody else is woken for that connection.
+                if (left := deadline - time.monotonic()) <= 0:
                     metrics.counted().pool_refusals.inc()
                     raise MaxConnectionsExceeded
+                self._pool_available.wait(left)
         began, connection = time.monotonic(), None
         try:
             metrics.counted().pool_size.set(self._max_connections)

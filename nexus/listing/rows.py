@@ -172,6 +172,8 @@ def value_of(column: Column, text: str) -> Any:
             if abs(number) > LARGEST.get(column.type, MAX_ID):
                 raise ValueError
             return number
+        if column.is_time:
+            return datetime.fromisoformat(text).isoformat()
     except ValueError:
         raise NotFound from None
     return text

@@ -142,11 +142,14 @@ def _placed(*, hash: Any, body: Any, actor: Any, request_id: Any, **wanted: Any)
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Tell a lock that was not to be had in time as IdempotencyInProgress."""
+    """Tell a key that was not to be had in time as IdempotencyInProgress."""
     try:
         yield
     except peewee.OperationalError as error:
-        if isinstance(getattr(error, "orig", None), LockNotAvailable):
+        cause = getattr(error, "orig", None)
+        # It may have waited for a row of the offer as well, and PostgreSQL says in which table.
+        table = IdempotencyKey._meta.table_name
+        if isinstance(cause, LockNotAvailable) and table in (cause.diag.context or ""):
             raise IdempotencyInProgress from None
         raise
 

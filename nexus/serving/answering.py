@@ -39,8 +39,7 @@ class Answering(Sibling):
         req._expected_100_continue = False
         if not conn.goes_on:
             req.force_close()
-        with conn.sock.gathered():
-            return bool(super().handle_request(req, conn))
+        return bool(super().handle_request(req, conn))
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:  # noqa: FBT001 - gunicorn's.
         # What is left of its body is here, and nothing is waited for.

@@ -6,8 +6,6 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from threading import Semaphore
 from typing import Any, NoReturn
@@ -24,8 +22,6 @@ PATIENCE = 30.0
 #: What is given to the system in one go, and taken from it.
 PIECE = 262_144
 RECEIVED = 65_536
-#: Bytes that are not gathered any further.
-GATHERED = 16_384
 
 #: How a request begins that only reads.
 READS = (b"GET ", b"HEAD ", b"OPTIONS ")
@@ -46,7 +42,6 @@ class Outbox(socket.socket):
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         super().setblocking(False)  # noqa: FBT003 - it takes no keyword.
         self.unsent = bytearray()
-        self._gathers = False
         self._waiting = waiting
 
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - it is the socket's.
@@ -57,18 +52,7 @@ class Outbox(socket.socket):
         if len(self.unsent) > AHEAD:
             self._wait()
         self.unsent += data
-        if not self._gathers or len(self.unsent) > GATHERED:
-            self.flush()
-
-    @contextmanager
-    def gathered(self) -> Iterator[None]:
-        """Send what this block sends in few pieces: the head of an answer goes with its body."""
-        self._gathers = True
-        try:
-            yield
-            self.flush()
-        finally:
-            self._gathers = False
+        self.flush()
 
     def flush(self) -> None:
         """Send what the client takes at this moment."""
@@ -116,6 +100,8 @@ class Connection(TConn):  # type: ignore[misc]
         #: The present request, when it is of the usual shape; and what was read behind it.
         self.environ: dict[str, Any] | None = None
         self.following = b""
+        #: Bytes of the present request, until it is answered.
+        self._asked = 0
         #: Why the loop holds it, and until when; None while a thread has it.
         self.held: int | None = None
         self.deadline = 0.0
@@ -168,6 +154,7 @@ class Connection(TConn):  # type: ignore[misc]
         arrival = self.arrival
         self.changes = not arrival.data.startswith(READS)
         self.goes_on = not arrival.partial
+        self._asked = len(arrival.data)
         self.environ = arrival.environ if self.goes_on else None
         if self.environ is None:
             self.parser.unreader.unread(bytes(arrival.data))
@@ -179,6 +166,7 @@ class Connection(TConn):  # type: ignore[misc]
     def expect_another(self) -> None:
         """Begin the next request, of which some may have been read."""
         self._known = True
+        self._asked = 0
         following = self.following if self.environ else self.parser.unreader.take_buffered()
         self.environ, self.following = None, b""
         self.arrival = Arrival(self.cfg, self.client, self._plain, following)
@@ -186,7 +174,7 @@ class Connection(TConn):  # type: ignore[misc]
     @property
     def size(self) -> int:
         """Bytes that it holds."""
-        return len(self.arrival.data) + len(self.sock.unsent)
+        return len(self.arrival.data) + self._asked + len(self.sock.unsent)
 
 
 class Lane:
@@ -195,19 +183,20 @@ class Lane:
     def __init__(self, wide: int) -> None:
         """Take how many."""
         self._free = wide
-        self._queue: deque[Connection] = deque()
+        #: Those who wait, in their order.
+        self.queue: deque[Connection] = deque()
 
     def admits(self, conn: Connection) -> bool:
         """Let a connection in, or have it wait for `next` to return it."""
         if not self._free:
-            self._queue.append(conn)
+            self.queue.append(conn)
             return False
         self._free -= 1
         return True
 
     def next(self) -> Connection | None:
         """Let one out, and in its place the one that waits longest."""
-        if self._queue:
-            return self._queue.popleft()
+        if self.queue:
+            return self.queue.popleft()
         self._free += 1
         return None

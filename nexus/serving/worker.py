@@ -134,10 +134,11 @@ class Worker(Leading):
         try:
             accepted, client = listener.accept()
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
-                self._make_room()
-            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+            if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
                 raise
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                self._make_room()
+            # Anything else went wrong with who was to be taken in, and not with us.
             return False
         if self.nr_conns >= self.worker_connections:
             self._make_room()
@@ -289,8 +290,11 @@ class Worker(Leading):
                 self._refuse(conn, 408)
             else:
                 self._close(conn)
-        held = sum(conn.size for conn in self._connections)
+        waiting = [*self._connections, *self._changing.queue]
+        held = sum(conn.size for conn in waiting)
         while held > HELD:
-            largest = max(self._connections, key=lambda conn: conn.size)
+            waiting.remove(largest := max(waiting, key=lambda conn: conn.size))
             held -= largest.size
+            if largest in self._changing.queue:
+                self._changing.queue.remove(largest)
             self._close(largest)

@@ -234,6 +234,21 @@ def test_who_waits_too_long_is_told_so_and_leaves_nothing_behind(
     assert place(stranger, wanted).data == first.data
 
 
+def test_who_waits_for_the_seller_is_not_told_to_wait_for_the_key(
+    settings: Settings, seller: Person, stranger: Person
+) -> None:
+    wanted = body(seller.product()["id"])
+
+    with closing(connect(settings.direct, wait=5)) as connection:
+        connection.autocommit = False
+        connection.cursor().execute("SELECT FROM users FOR UPDATE")
+        answer = place(stranger, wanted)
+
+    assert (answer.status_code, code(answer)) == (503, "database_busy")
+    assert query(settings, COUNT) == [(0, 0)]
+    assert place(stranger, wanted).status_code == 201
+
+
 def test_of_fifty_equal_orders_at_once_there_is_one(
     app: Flask, settings: Settings, seller: Person, stranger: Person
 ) -> None:

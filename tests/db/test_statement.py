@@ -119,6 +119,16 @@ def test_what_is_prepared_no_more_is_run_as_it_is(fresh: None, product: dict[str
     assert database.execute_sql(PREPARED).fetchone() == (0,)
 
 
+def test_a_transaction_fails_by_it_once(fresh: None, product: dict[str, Any]) -> None:
+    assert Product.shown(product["id"], viewer=None).price == 990
+    database.execute_sql("DEALLOCATE ALL")
+
+    with pytest.raises(peewee.OperationalError, match="prepared statement"), database.atomic():
+        Product.shown(product["id"], viewer=None)
+    with database.atomic():
+        assert Product.shown(product["id"], viewer=None).price == 990
+
+
 def test_a_column_that_got_another_type_fails_no_read(
     fresh: None, product: dict[str, Any], settings: Settings
 ) -> None:

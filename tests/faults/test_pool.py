@@ -74,6 +74,31 @@ def test_a_request_that_waits_gets_the_connection_that_comes_free(small: None, s
         holder.join()
 
 
+def test_a_connection_that_comes_free_as_ones_time_ends_is_taken(app: Flask, settings: Settings) -> None:
+    got = []
+
+    def take() -> None:
+        with database.connection_context():
+            got.append(database.execute_sql("SELECT 1").fetchone())
+
+    database.configure(settings.pooled, size=1, wait=1)
+    try:
+        database.connect()
+        waiting = threading.Thread(target=take)
+        waiting.start()
+        # The lock is held past its time, so that it is woken and late at once.
+        while not database._pool_available._waiters:  # type: ignore[attr-defined]
+            time.sleep(0.01)
+        with database._pool_available:
+            time.sleep(1.2)
+            database.close()
+        waiting.join()
+    finally:
+        database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
+
+    assert got == [(1,)]
+
+
 def test_many_requests_share_few_connections(small: None, app: Flask) -> None:
     statuses: list[int] = []
 

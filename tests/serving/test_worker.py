@@ -1,5 +1,6 @@
 """What the worker leans on in gunicorn, which another version may have changed, and how it counts clients."""
 
+import errno
 import hashlib
 import inspect
 import math
@@ -7,7 +8,8 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from selectors import DefaultSelector
+from selectors import EVENT_READ, DefaultSelector
+from threading import Event
 from typing import Any
 
 import gunicorn  # type: ignore[import-untyped]
@@ -138,3 +140,56 @@ def test_clients_that_the_others_leave_are_taken_all_at_once(monkeypatch: pytest
             turn(ours)
 
         assert ours.nr_conns == 5
+
+
+def test_what_is_wrong_with_a_client_at_the_door_is_not_wrong_with_the_process() -> None:
+    class Door:
+        """Where `accept` fails as Linux says that it may."""
+
+        def __init__(self, why: int) -> None:
+            self._why = why
+
+        def accept(self) -> Any:
+            raise OSError(self._why, os.strerror(self._why))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, worker(listener) as ours:
+        for why in (errno.EPROTO, errno.ENETDOWN, errno.EHOSTUNREACH, errno.ENOBUFS, errno.EAGAIN):
+            assert not ours._accept(Door(why))
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            ours._accept(Door(errno.EBADF))
+
+
+def test_requests_that_wait_for_their_turn_hold_no_more_than_all_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nexus.serving.worker.HELD", 1000)
+    asked = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 600\r\n\r\n" + b" " * 600
+    turn_of_others = Event()
+
+    def answer(_: Any, start_response: Any) -> list[bytes]:
+        turn_of_others.wait()
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        worker(listener) as ours,
+        ExitStack() as clients,
+    ):
+        ours.wsgi = answer
+        ours.method_queue.init()
+        clients.callback(ours.method_queue.close)
+        ours.poller.register(ours.method_queue.fileno(), EVENT_READ, ours.method_queue.run_callbacks)
+        crowd = []
+        for _ in range(3):
+            crowd.append(clients.enter_context(socket.create_connection(listener.getsockname(), 20)))
+            crowd[-1].sendall(asked)
+            while len(ours._changing.queue) < len(crowd) - 1 or ours._changing._free:
+                turn(ours)
+        ours._sweep(0.0)
+        turn_of_others.set()
+        while ours.nr_conns > len(ours._connections):
+            ours.wait_for_and_dispatch_events(timeout=1)
+
+        first, last, gone = (client.recv(1000) for client in (crowd[0], crowd[2], crowd[1]))
+    assert first.endswith(b"ok")
+    assert last.endswith(b"ok")
+    assert gone == b""

@@ -148,6 +148,8 @@ def test_what_no_index_carries_is_refused_with_what_one_does(reader: FlaskClient
         assert "<code>status</code> + <code>seller_id</code>" in page
     for path in (
         "/tables/users?is.password=x",
+        "/tables/orders?is.created_at=yesterday",
+        "/tables/orders?is.created_at=2026-02-30T00:00:00%2B00:00",
         "/tables/products?sort=search",
         "/tables/refresh_tokens?sort=hash",
         # The key of this one has 32 bits.
