@@ -81,9 +81,11 @@ class Home:
         try:
             self.path.symlink_to(place)
             self._part_from_original()
-        except FileExistsError:
-            # Another process has just settled.
+        except OSError as error:
             place.rmdir()
+            # Another process may have just settled.
+            if not isinstance(error, FileExistsError):
+                raise
 
     def remove(self) -> None:
         """Delete the directory, wherever it is, with what belongs to it elsewhere."""

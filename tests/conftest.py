@@ -46,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pooler", help="URL of a pooler before DATABASE_URL's server, for the application")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors, since tests wait for a fifth of their time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure_node(node: Any) -> None:
     """Tell a process of the run which server it was given, since the environment no longer does."""
     node.workerinput["database_url"] = GIVEN_URL

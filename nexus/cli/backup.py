@@ -25,6 +25,8 @@ def _bar(tables: int, label: str) -> Any:
 @plainly
 def backup(*, file: Path, force: bool) -> None:
     """Write the whole shop, its schema and its history into FILE, by pg_dump."""
+    if file == Path("-"):
+        raise click.UsageError("a backup needs a file of its own, and is not written to standard output")
     server = Server(current_app.config["SETTINGS"])
     with whole(file, replace=force) as output, _bar(server.tables, "backing up") as bar:
         server.back_up(Path(output.name), seen=bar.update)
@@ -43,9 +45,10 @@ def _agreed(question: str) -> bool:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Replace what is there without asking.")
+@click.option("--no-privileges", is_flag=True, help="Leave out what was granted, to roles that are not here.")
 @with_appcontext
 @plainly
-def restore(*, file: Path, yes: bool) -> None:
+def restore(*, file: Path, yes: bool, no_privileges: bool) -> None:
     """Make the shop what it was when FILE was written: rows, schema and history, all of it or nothing."""
     server = Server(current_app.config["SETTINGS"])
     backup = Backup(file, server=server)
@@ -54,5 +57,5 @@ def restore(*, file: Path, yes: bool) -> None:
         if not _agreed(f"Replace {what}, with every row, by the backup of {backup.made}?"):
             raise click.ClickException("nothing was replaced: say yes, or add --yes to be asked nothing")
     with _bar(backup.tables, "restoring") as bar:
-        backup.restore(seen=bar.update)
+        backup.restore(privileges=not no_privileges, seen=bar.update)
     click.echo(f"restored {server.database} to the backup of {backup.made}")

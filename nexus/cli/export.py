@@ -46,6 +46,8 @@ def export(*, file: Path, form: str | None, force: bool) -> None:
 @contextmanager
 def standard_output() -> Iterator[BinaryIO]:
     """Standard output for bytes; what goes wrong with it is one line, and a reader who has enough is none."""
+    if sys.stdout is None:
+        raise TransferError("standard output is closed")
     try:
         with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as output:
             yield output

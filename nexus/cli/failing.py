@@ -27,6 +27,14 @@ def plainly(command: Command) -> Command:
             raise click.ClickException(f"the database cannot be reached: {error}") from error
         except (MigrationError, ProgramMissing, SchemaError, TransferError) as error:
             raise click.ClickException(str(error)) from error
+        except UnicodeEncodeError as error:
+            wrong = error.object[error.start : error.end]
+            raise click.ClickException(f"{wrong!r} is no text in {error.encoding}") from error
+        except BrokenPipeError:
+            # Whoever read has enough.
+            raise
+        except OSError as error:
+            raise click.ClickException(f"{error.filename or 'output'}: {error.strerror}") from error
 
     return run  # type: ignore[return-value]
 

@@ -5,7 +5,7 @@ import json
 import click
 from flask.cli import with_appcontext
 
-from nexus.cli.failing import plainly, refuse_pending
+from nexus.cli.failing import harmless, plainly, refuse_pending
 from nexus.db import session
 from nexus.models.catalog import DRAFT, LIVE, Product
 from nexus.schemas.catalog import product_out
@@ -22,7 +22,7 @@ def products() -> None:
 @products.command("list")
 @click.option("--user", type=ID, help="Only those of the account with this id.")
 @click.option("--status", type=click.Choice([LIVE, DRAFT]), help="Only these.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=ID, default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @with_appcontext
 @plainly
@@ -60,4 +60,4 @@ def show(*, product: int, as_json: bool) -> None:
         click.echo(json.dumps({"product": shown}, ensure_ascii=False))
         return
     for name, value in shown.items():
-        click.echo(f"{name:<12}{value}")
+        click.echo(f"{name:<12}{harmless(value)}")

@@ -1,9 +1,10 @@
 """`flask db import` and `flask db verify`."""
 
 import json
+import os
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from nexus.cli.failing import plainly
+from nexus.cli.failing import harmless, plainly
 from nexus.config import Settings
 from nexus.transfer.importing import IMPORT_PASSES, VERIFY_PASSES, Report, Transfer, opened
-from nexus.transfer.problems import Problem
+from nexus.transfer.problems import Problem, TransferError
 from nexus.transfer.whole import whole
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -98,18 +99,41 @@ def _run(
         length=file.stat().st_size * passes, label=file.name, file=sys.stderr, hidden=not sys.stderr.isatty()
     )
     # Opened first: that it cannot be written must be known before the import is.
-    with whole(report, replace=True) if report else nullcontext() as written:
-        with bar, opened(file, settings, fixes=fixes, limit=limit, advance=bar.update) as transfer:
-            done = work(transfer)
-            bar.update(bar.length - bar.pos)
+    with (
+        whole(report, replace=True) if report else nullcontext() as written,
+        bar,
+        opened(file, settings, fixes=fixes, limit=limit, advance=bar.update) as transfer,
+    ):
+        done = work(transfer)
+        bar.update(bar.length - bar.pos)
         text = json.dumps(_plain(done), ensure_ascii=False, indent=2)
         if written:
-            written.write(f"{_printable(text)}\n".encode())
-    if as_json:
-        click.echo(_printable(text))
-    else:
-        _show(done)
+            try:
+                written.write(f"{_printable(text)}\n".encode())
+                written.flush()
+            except OSError as error:
+                raise TransferError(f"{report}: {error.strerror}: nothing was written") from error
+        # Last, so that rows are there only when the report of them is.
+        transfer.keep(done)
+    with _told_whatever_happens(done):
+        if as_json:
+            click.echo(_printable(text))
+        else:
+            _show(done)
     return done
+
+
+@contextmanager
+def _told_whatever_happens(report: Report) -> Iterator[None]:
+    """Let rows that are written be a success, also where nobody reads that they are."""
+    try:
+        yield
+    except OSError as error:
+        if not report.kept:
+            raise
+        click.echo(f"everything is written, but the report was not shown: {error.strerror}", err=True)
+        # What Python has kept for it is dropped, or its end would be a failure after all.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plain(report: Report) -> dict[str, Any]:
@@ -172,14 +196,14 @@ def _show(report: Report) -> None:
         click.echo(f"admins among the new users: {report.admins}")
     for correction in report.corrections:
         row = f"{correction.table} {correction.id} {correction.field}"
-        click.echo(_printable(f"corrected {row}: {correction.was!r} is now {correction.now!r}"))
+        click.echo(harmless(f"corrected {row}: {correction.was!r} is now {correction.now!r}"))
     _list("orphan", report.orphans.found, report.orphans.count)
     _list("problem", report.problems.found, report.problems.count)
 
 
 def _list(what: str, named: list[Problem], count: int) -> None:
     for problem in named:
-        click.echo(_printable(f"{what}: {problem}"))
+        click.echo(harmless(f"{what}: {problem}"))
     if count > len(named):
         click.echo(f"{count - len(named)} more of {count} {what}s are not shown")
 

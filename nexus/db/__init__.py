@@ -31,6 +31,7 @@ __all__ = [
     "init_app",
     "reason",
     "session",
+    "sqlstate",
     "statement",
     "unavailable",
     "violated",

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import peewee
 
-from nexus.db import OUTAGES, reason
+from nexus.db import OUTAGES, reason, sqlstate
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate.catalogue import Difference, Facts, compare, read
 from nexus.migrate.declared import declared, tables
@@ -49,8 +49,7 @@ def said(what: str) -> Iterator[None]:
         yield
     except (*OUTAGES, peewee.PeeweeException) as error:
         # Only a server that answers gives a code, for a lock that was not to be had as well.
-        answered = getattr(getattr(error, "orig", None), "pgcode", None) is not None
-        if not answered and isinstance(error, OUTAGES):
+        if sqlstate(error) is None and isinstance(error, OUTAGES):
             raise DatabaseUnavailable(reason(error)) from error
         raise SchemaError(f"{what}: {reason(error)}") from error
 

@@ -56,6 +56,8 @@ ORDER BY array_position(ARRAY['VIEW', 'TABLE', 'SEQUENCE', 'ROUTINE', 'TYPE'], k
 
 #: Programs of 17 and later write it, and servers before know no such thing.
 UNKNOWN = b"SET transaction_timeout = 0;\n"
+#: How PostgreSQL says that somebody to whom something was granted is not there.
+NO_ROLE = re.compile(r'role ".*" does not exist')
 #: What pg_dump tells when it is asked to tell more.
 NEWS = re.compile(rb"pg_dump: (?!error|warning|hint|detail)")
 
@@ -135,14 +137,17 @@ class Backup:
         #: When it was made, as pg_dump writes it.
         self.made = next(line.partition(" at ")[2] for line in lines if "Archive created at" in line)
 
-    def restore(self, *, seen: Callable[[int], object] = lambda _: None) -> None:
+    def restore(self, *, privileges: bool = True, seen: Callable[[int], object] = lambda _: None) -> None:
         """Put the shop back as it was, all of it or, with a TransferError, nothing, and tell of each table.
+
+        Without `privileges` nothing is granted that was: the roles may be unknown here.
 
         pg_restore's own `--clean` would stumble over tables that came after the backup. So it only writes
         the script, and psql runs it in one transaction after ours that clears the place.
         """
         server = self._server
-        reading = [self._program, "--file=-", f"--schema={server.schema}", "--no-owner", self._path]
+        reading = [self._program, "--file=-", f"--schema={server.schema}", "--no-owner"]
+        reading += [*([] if privileges else ["--no-privileges"]), self._path]
         writing = [
             str(find("psql", server=server.version)),
             "--no-psqlrc",
@@ -164,7 +169,9 @@ class Backup:
             ):
                 _run(script, psql, unknown=UNKNOWN if server.version < 17 else b"", seen=seen)
             if psql.returncode:
-                raise TransferError(f"nothing was restored: {_said(said_writing)}")
+                why = _said(said_writing)
+                grants = "; --no-privileges leaves out what is granted" if NO_ROLE.search(why) else ""
+                raise TransferError(f"nothing was restored: {why}{grants}")
             if script.returncode:
                 raise TransferError(f"nothing was restored: {_said(said_reading)}")
 
@@ -222,7 +229,8 @@ def _said(file: IO[bytes]) -> str:
 
 
 def _complaint(output: bytes) -> str:
-    """The line of a program's output that says what is wrong: the first one marked so, or else the last."""
+    """What a program says is wrong: its first line that is marked so, with the detail, or else its last."""
     lines = output.decode(errors="replace").strip().splitlines() or ["it gave no reason"]
-    marked = [line for line in lines if "error:" in line.lower()]
-    return " ".join((marked or lines[-1:])[0].split())
+    first = next((number for number, line in enumerate(lines) if "error:" in line.lower()), len(lines) - 1)
+    detail = [line for line in lines[first + 1 : first + 2] if line.startswith("DETAIL:")]
+    return " ".join(" ".join([lines[first], *detail]).split())

@@ -9,7 +9,7 @@ import psycopg2
 from psycopg2.errors import UndefinedColumn, UndefinedTable
 
 from nexus.config import Settings
-from nexus.db import OUTAGES, connect, reason
+from nexus.db import OUTAGES, connect, reason, sqlstate
 from nexus.errors import DatabaseUnavailable
 from nexus.transfer.problems import TransferError, outdated
 from nexus.transfer.tables import FORMAT, TABLES, VERSION, Kind, Table
@@ -59,7 +59,7 @@ def snapshot(settings: Settings) -> Iterator["Snapshot"]:
         raise outdated(error) from error
     except (*OUTAGES, psycopg2.Error) as error:
         # What has no code is not the server's word, but the end of the connection to it.
-        if isinstance(error, OUTAGES) or error.pgcode is None:
+        if sqlstate(error) is None:
             raise DatabaseUnavailable(reason(error)) from error
         raise TransferError(reason(error)) from error
 

@@ -36,9 +36,9 @@ class Fixes:
         if path is None:
             return cls({})
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
             wanted = json.loads(text)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise TransferError(f"{path}: {error}") from None
         if twice := repeated(text):
             raise TransferError(f"{path}: {twice[0]!r} stands more than once in one object")

@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2.errors import LockNotAvailable, UndefinedColumn, UndefinedTable
 
 from nexus.config import Settings
-from nexus.db import OUTAGES, connect, reason
+from nexus.db import OUTAGES, connect, reason, sqlstate
 from nexus.errors import DatabaseUnavailable
 from nexus.transfer.fixes import Correction, Fixes
 from nexus.transfer.intake import Intake
@@ -37,6 +37,8 @@ class Report:
     problems: Problems = field(default_factory=lambda: Problems(0))
     #: How many of the accounts that were written are admins, which whoever imports should know.
     admins: int = 0
+    #: Whether the rows are written, once `Transfer.keep` is called.
+    kept: bool = False
 
     @property
     def proven(self) -> bool:
@@ -63,7 +65,7 @@ class Transfer:
         self.digests = {table.name: Digest(table) for table in TABLES}
 
     def import_(self, *, currency: str, keep_orphans: bool, dry_run: bool) -> Report:
-        """Write what is not there yet and prove it; on any problem, and when it is dry, write nothing."""
+        """Write what is not there yet, and prove it; `keep` then makes it last, unless it is dry or wrong."""
         with self.connection.cursor() as cursor:
             staging = Staging(cursor)
             if self._stage(staging):
@@ -76,9 +78,13 @@ class Transfer:
                 written = write(staging, currency=currency, size=self.file.size, advance=self.advance)
                 report = self._prove(staging, written)
                 report.admins = staging.admins()
-        if report.holds and not dry_run:
-            self.connection.commit()
+        report.kept = report.holds and not dry_run
         return report
+
+    def keep(self, report: Report) -> None:
+        """Make what was written last, if it is to."""
+        if report.kept:
+            self.connection.commit()
 
     def verify(self) -> Report:
         """Compare the file with what the database holds now, as one moment saw it."""
@@ -119,9 +125,10 @@ class Transfer:
 
     def _check(self, staging: Staging, *, keep_orphans: bool) -> None:
         found = self.problems.room()
+        refused = {(problem.place, problem.field) for problem in self.problems.found}
         for table in TABLES:
             staging.check(table, found)
-            staging.differences(table, found)
+            staging.differences(table, found, refused=refused)
             staging.orphans(table, self.orphans if keep_orphans else found)
         self._join(found)
 
@@ -164,7 +171,7 @@ def opened(
         raise TransferError(f"{path} is no ordinary file: write what comes out of a pipe into one first")
     try:
         with path.open("rb") as source, closing(_mapped(source.fileno())) as data:
-            file = File(data, lines=path.suffix == ".ndjson")
+            file = File(data, lines=path.suffix.lower() == ".ndjson")
             with closing(connect(settings.direct, wait=settings.pool_wait)) as connection:
                 connection.autocommit = False
                 connection.set_client_encoding("UTF8")
@@ -173,9 +180,9 @@ def opened(
         raise TransferError("someone else holds the tables for ten seconds: nothing was written") from error
     except (UndefinedTable, UndefinedColumn) as error:
         raise outdated(error) from error
-    except OUTAGES as error:
-        raise DatabaseUnavailable(reason(error)) from error
-    except psycopg2.Error as error:
+    except (*OUTAGES, psycopg2.Error) as error:
+        if sqlstate(error) is None:
+            raise DatabaseUnavailable(reason(error)) from error
         raise TransferError(f"the database refused, and nothing was written: {reason(error)}") from error
     except OSError as error:
         raise TransferError(f"{path}: {error.strerror or error}") from error

@@ -1,5 +1,6 @@
 """The rows of a file beside the tables they are for, and what can only be checked among all of them."""
 
+from collections.abc import Collection
 from io import BytesIO
 from typing import Any
 
@@ -97,8 +98,13 @@ class Staging:
         )
         self._report(table, table.id, select, "stands in the file more than once", problems)
 
-    def differences(self, table: Table, problems: Problems) -> None:
-        """Name the fields that are otherwise in the database than the file has them."""
+    def differences(
+        self, table: Table, problems: Problems, *, refused: Collection[tuple[int | None, str | None]] = ()
+    ) -> None:
+        """Name the fields that are otherwise in the database than the file has them.
+
+        What the file has in a place and field that was refused is known by no one here.
+        """
         compared = ", ".join(
             f"('{field.wire}', {wanted(field)}::text, t.{field.column}::text, {_differs(table, field)})"
             for field in table.fields[1:]
@@ -112,12 +118,15 @@ class Staging:
         )
         secret = {field.wire for field in table.fields if field.kind is Kind.HASH}
         rows = self.cursor.fetchall()
-        for number, (place, field, file, found, count) in enumerate(rows):
+        more = rows[0][-1] - len(rows) if rows else 0
+        for place, field, file, found, _ in rows:
+            if (place, field) in refused:
+                continue
             reason = f"is {_shown(file)} in the file and {_shown(found)} in the database"
             if field in secret:
                 reason = "is another hash in the file than in the database"
-            more = count - len(rows) if number == 0 else 0
             problems.add(Problem(place, table.name, field, reason), more=more)
+            more = 0
 
     def missing(self, table: Table, problems: Problems) -> None:
         """Name the rows that the database does not have."""

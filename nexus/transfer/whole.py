@@ -37,7 +37,7 @@ def whole(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
                     file.flush()
                     # A power cut must not find the name on a file without its content.
                     os.fsync(file.fileno())
-                part.replace(path)
+                _name(part, path, replace=replace)
             except BaseException:
                 part.unlink(missing_ok=True)
                 raise
@@ -53,6 +53,20 @@ def stoppable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _name(part: Path, path: Path, *, replace: bool) -> None:
+    """Give the file its name, which another may have taken meanwhile."""
+    if not replace:
+        try:
+            path.hardlink_to(part)
+        except OSError:
+            # It is there, or this is a place without such links.
+            _refuse(path, replace=False)
+        else:
+            part.unlink()
+            return
+    part.replace(path)
 
 
 def _refuse(path: Path, *, replace: bool) -> None:

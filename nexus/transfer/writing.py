@@ -12,6 +12,11 @@ Advance = Callable[[int], None]
 #: Rows are written in parts of a file, for nothing else than to show how far it is.
 PART = 16 * 2**20
 
+#: From where on an id was not counted up to; JavaScript, which made the old ones, cannot tell it from others.
+COUNTED = 2**53
+#: What may refer to rows that never existed.
+ORPHANS = [(table, field) for table in TABLES for field in table.fields if field.orphans]
+
 #: While this lasts, the trigger writes no event of an order: those of the file come as they are.
 SILENCE = "SET LOCAL nexus.import = 'on'"
 #: An order of which the file tells no event, as old data do not, has one: that it came.
@@ -41,7 +46,7 @@ def write(staging: Staging, *, currency: str, size: int, advance: Advance) -> di
             written[table.name] += staging.cursor.rowcount
             if staging.cursor.rowcount:
                 advance(min(PART, size - start))
-        if written[table.name] and table.id.kind is Kind.ID:
+        if table.id.kind is Kind.ID:
             _move_sequence(staging.cursor, table)
     staging.cursor.execute(ARRIVALS)
     return written
@@ -66,11 +71,18 @@ def _value(table: Table, field: Field) -> str:
 
 
 def _move_sequence(cursor: Any, table: Table) -> None:
-    """Let the next id be past the last, in a way that the end of the transaction can undo."""
+    """Let the next id be past the last, in a way that the end of the transaction can undo.
+
+    Ids of rows that never existed count too, lest new rows get what old ones refer to, and those that no
+    sequence made do not: past the last of all there is none.
+    """
+    named = [(table, table.id), *((one, field) for one, field in ORPHANS if field.references == table.name)]
+    ids = " UNION ALL ".join(f"SELECT {field.column} AS id FROM {staged(one)}" for one, field in named)
     cursor.execute(
-        f"SELECT pg_get_serial_sequence('{table.name}', 'id'), (SELECT max(id) FROM {staged(table)})"
+        f"SELECT pg_get_serial_sequence('{table.name}', 'id'), max(id) FROM ({ids}) found"
+        f" WHERE id < {COUNTED}"
     )
     sequence, last = cursor.fetchone()
     cursor.execute(f"SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM {sequence}")
-    if cursor.fetchone()[0] < last:
+    if last is not None and cursor.fetchone()[0] < last:
         cursor.execute(f"ALTER SEQUENCE {sequence} RESTART WITH {last}; SELECT nextval('{sequence}')")

@@ -46,6 +46,15 @@ def test_a_product_is_shown_to_the_operator_as_to_its_seller(flask: Run, seller:
     assert "status      draft\n" in flask("show", str(draft["id"])).stdout
 
 
+def test_what_a_seller_wrote_commands_no_terminal(flask: Run, seller: Person) -> None:
+    product = seller.product(description="\x1b]0;pwn\x07\nstatus      live")["id"]
+
+    shown = flask("show", str(product)).stdout
+
+    assert "description \\x1b]0;pwn\\x07\\nstatus      live\n" in shown
+    assert "\x1b" not in shown
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -53,6 +62,7 @@ def test_a_product_is_shown_to_the_operator_as_to_its_seller(flask: Run, seller:
         (("show", "9223372036854775808"), 2),
         (("show", "0"), 2),
         (("list", "--limit", "0"), 2),
+        (("list", "--limit", "9223372036854775808"), 2),
         (("list", "--status", "gone"), 2),
     ],
 )

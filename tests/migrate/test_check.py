@@ -138,6 +138,20 @@ def test_it_waits_for_nobody_who_uses_the_tables(scratch: Settings) -> None:
         writer.close()
 
 
+def test_a_lock_that_is_not_to_be_had_is_not_told_as_an_outage(root: Path, scratch: Settings) -> None:
+    History.of(scratch).migrate()
+    writer = psycopg2.connect(**scratch.direct.parameters)  # type: ignore
+    try:
+        writer.cursor().execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        run = flask(root, scratch, "db", "check")
+    finally:
+        writer.close()
+
+    assert run.returncode == 1
+    assert "cannot be reached" not in run.stderr
+    assert run.stderr.endswith("canceling statement due to lock timeout\n")
+
+
 def test_a_role_that_may_make_nothing_is_told_so_in_one_line(root: Path, scratch: Settings) -> None:
     History.of(scratch).migrate()
     read_only = f"ALTER DATABASE {scratch.direct.parameters['dbname']} SET default_transaction_read_only = on"  # type: ignore

@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -156,10 +157,39 @@ def test_what_others_built_on_our_tables_is_not_torn_down(stocked: Settings, bac
     query(stocked, "CREATE VIEW reports.sales AS SELECT sum(amount) FROM public.orders")
     before = everything(stocked)
 
-    with pytest.raises(TransferError, match=r"^nothing was restored: ERROR: cannot drop"):
+    said = r"^nothing was restored: ERROR: cannot drop .* DETAIL: view reports.sales depends on table orders"
+    with pytest.raises(TransferError, match=said):
         Backup(backup, server=Server(stocked)).restore()
 
     assert everything(stocked) == before
+
+
+def test_what_was_granted_to_roles_that_are_not_here_can_be_left_out(
+    root: Path, stocked: Settings, tmp_path: Path
+) -> None:
+    role, file = f"reader_{token_hex(8)}", tmp_path / "shop.backup"
+    query(stocked, f"CREATE ROLE {role}")
+    query(stocked, f"GRANT SELECT ON orders TO {role}")
+    Server(stocked).back_up(file)
+    query(stocked, f"DROP OWNED BY {role}")
+    query(stocked, f"DROP ROLE {role}")
+    before = everything(stocked)
+    query(stocked, "DELETE FROM orders")
+
+    refused = db(root, stocked, "restore", file, "--yes")
+    restored = db(root, stocked, "restore", file, "--yes", "--no-privileges")
+
+    assert refused.returncode == 1
+    assert f'role "{role}" does not exist; --no-privileges leaves out' in refused.stderr
+    assert (restored.returncode, restored.stderr) == (0, "")
+    assert everything(stocked) == before
+
+
+def test_a_backup_is_not_written_to_standard_output(root: Path, stocked: Settings) -> None:
+    run = db(root, stocked, "backup", "-")
+
+    assert run.returncode == 2
+    assert "a backup needs a file of its own" in run.stderr
 
 
 def test_programs_older_than_the_server_are_refused(stocked: Settings, backup: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from nexus.migrate import History
 from nexus.transfer.export import snapshot
 from nexus.transfer.problems import TransferError
 from nexus.transfer.tables import LEFT_OUT, TABLES, Table
+from tests.environment import environment
 from tests.sql import TERMINATE, query
 from tests.transfer.shop import ORDER, ROWS, export, put
 
@@ -200,8 +203,16 @@ def test_what_goes_wrong_is_one_line_and_no_file(root: Path, stocked: Settings, 
         root, stocked, tmp_path / "shop.json", DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing"
     )
     unnamed = export(root, stocked, tmp_path / "shop.txt")
+    closed = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m flask db export - --format json >&-"],
+        cwd=root,
+        env=environment(stocked),
+        capture_output=True,
+        check=False,
+    )
 
-    assert [run.returncode for run in (untold, unready, down, unnamed)] == [1, 1, 1, 2]
+    assert [run.returncode for run in (untold, unready, down, unnamed, closed)] == [1, 1, 1, 2, 1]
+    assert closed.stderr == b"Error: standard output is closed\n"
     assert untold.stderr.decode().startswith(f"Error: orders {ORDER}: a time")
     assert unready.stderr.decode().endswith("bring the schema up to date with flask migrate\n")
     assert down.stderr.decode().startswith("Error: the database cannot be reached: ")

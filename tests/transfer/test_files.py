@@ -146,6 +146,30 @@ def test_a_database_without_the_tables_is_told_how_to_get_them(
     assert (run.exit_code, run.stderr) == (1, said)
 
 
+def test_corrections_may_begin_with_the_mark_of_their_encoding_and_are_read_to_some_depth(
+    flask: Run, tmp_path: Path
+) -> None:
+    file, fixes = write(tmp_path / "a.json", old()), tmp_path / "fixes.json"
+    fixes.write_text('\ufeff{"users": {"1": {"email": "other@example.com"}}}', encoding="utf-8")
+    assert flask("db", "import", file, "--fixes", fixes).exit_code == 0
+
+    fixes.write_text("[" * 100_000)
+    deep = flask("db", "import", file, "--fixes", fixes)
+
+    assert deep.exit_code == 1
+    assert deep.stderr.startswith(f"Error: {fixes}: maximum recursion depth")
+
+
+def test_what_a_file_says_commands_no_terminal(flask: Run, tmp_path: Path) -> None:
+    tables = old()
+    tables["orders"][0] |= {"id": "a\nError: \x1b[31m", "status": "lost"}
+
+    run = flask("db", "import", write(tmp_path / "a.json", tables))
+
+    assert "\\nError: \\x1b[31m" in run.stdout
+    assert "\x1b" not in run.stdout
+
+
 def test_corrections_that_stand_twice_are_refused(flask: Run, tmp_path: Path) -> None:
     fixes = tmp_path / "fixes.json"
     fixes.write_text('{"users": {"1": {"email": "a@example.com"}, "1": {"email": "b@example.com"}}}')

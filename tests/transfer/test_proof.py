@@ -1,15 +1,19 @@
 """The proof notices what was altered, at once and later; corrections, orphans and conflicts are told."""
 
 import json
+import resource
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nexus.config import Settings
+from tests.environment import environment
 from tests.sql import query
-from tests.transfer.conftest import UUID, Run, counts, old, order, write
+from tests.transfer.conftest import HASH, UUID, Run, counts, old, order, write
 
 #: A database that does not keep what it is given.
 FORGETFUL = """
@@ -190,6 +194,70 @@ def test_a_sequence_that_is_further_stays_where_it_is(shop: Settings, flask: Run
     flask("db", "import", write(tmp_path / "a.json", old()))
 
     assert query(shop, "SELECT nextval('users_id_seq')") == [(1001,)]
+
+
+def test_new_rows_get_no_id_that_an_old_one_refers_to(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    tables = old()
+    tables["orders"][0]["productId"] = 9
+    # Past the last id of all there would be none.
+    tables["users"][0]["id"] = 2**63 - 1
+    file = write(tmp_path / "old.json", tables)
+    assert flask("db", "import", file, "--orphans", "keep").exit_code == 0
+
+    user = f"INSERT INTO users (email, password) VALUES ('new@example.com', '{HASH}') RETURNING id"
+    assert query(shop, user) == [(6,)]
+    product = "INSERT INTO products (user_id, name, price, currency) VALUES (5, 'New', 1, 'USD') RETURNING id"
+    assert query(shop, product) == [(10,)]
+    assert flask("db", "import", file, "--orphans", "keep").exit_code == 0
+    assert flask("db", "verify", file).exit_code == 0
+
+
+def test_a_value_that_is_refused_is_no_difference_too(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    assert flask("db", "import", write(tmp_path / "a.json", old())).exit_code == 0
+    tables = old()
+    tables["users"][0]["email"] = "a\0b"
+    tables["users"][1]["email"] = "other@example.com"
+
+    run = flask("db", "import", write(tmp_path / "b.json", tables), "--json")
+
+    found = json.loads(run.stdout)["problems"]
+    assert [(one["id"], one["field"], one["reason"][:10]) for one in found["named"]] == [
+        (1, "email", "holds NUL,"),
+        (5, "email", "is 'other@"),
+    ]
+    assert found["count"] == 2
+
+
+def test_rows_last_only_with_their_report(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    file, report = write(tmp_path / "old.json", old()), tmp_path / "report.json"
+    largest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, largest[1]))
+    try:
+        run = flask("db", "import", file, "--report", report)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, largest)
+
+    assert run.exit_code == 1
+    assert run.stderr == f"Error: {report}: File too large: nothing was written\n"
+    assert counts(shop) == [0, 0, 0]
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("output", [">/dev/full", "| true"])
+def test_rows_that_are_written_are_a_success_whoever_reads_of_them(
+    root: Path, shop: Settings, tmp_path: Path, output: str
+) -> None:
+    file = write(tmp_path / "old.json", old())
+    command = f"{sys.executable} -m flask db import {file} {output}; exit ${{PIPESTATUS[0]}}"
+
+    run = subprocess.run(
+        ["bash", "-c", command], cwd=root, env=environment(shop), capture_output=True, text=True, check=False
+    )
+
+    assert counts(shop) == [2, 1, 2]
+    assert (run.returncode, run.stdout) == (0, "")
+    assert run.stderr.startswith("everything is written, but the report was not shown: ")
+    assert run.stderr.count("\n") == 1
 
 
 def test_the_report_does_not_replace_what_is_read(flask: Run, tmp_path: Path) -> None:

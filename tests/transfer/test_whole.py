@@ -81,6 +81,19 @@ def test_whenever_it_is_interrupted_nothing_is_left(tmp_path: Path) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+def test_a_file_that_appears_meanwhile_stays(tmp_path: Path) -> None:
+    path = tmp_path / "shop.json"
+
+    with pytest.raises(TransferError, match="is there already"), whole(path, replace=False):
+        path.write_text("precious")
+    assert path.read_text() == "precious"
+    with whole(path, replace=True) as file:
+        file.write(b"ours")
+
+    assert path.read_text() == "ours"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_link_is_followed_and_what_is_no_ordinary_file_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "behind")
     with whole(tmp_path / "link", replace=False) as file:
