@@ -95,6 +95,7 @@ class Leading(Answering):
         with suppress(SystemExit):
             goes_on = self.handle(conn)
         conn.goes_on = goes_on
+        conn.asked = 0
         if conn.environ:
             # The answer may have to wait for its reader, and what was read for nobody.
             conn.environ.pop("wsgi.input", None)

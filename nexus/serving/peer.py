@@ -101,7 +101,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.environ: dict[str, Any] | None = None
         self.following = b""
         #: Bytes of the present request, until it is answered.
-        self._asked = 0
+        self.asked = 0
         #: Why the loop holds it, and until when; None while a thread has it.
         self.held: int | None = None
         self.deadline = 0.0
@@ -154,7 +154,7 @@ class Connection(TConn):  # type: ignore[misc]
         arrival = self.arrival
         self.changes = not arrival.data.startswith(READS)
         self.goes_on = not arrival.partial
-        self._asked = len(arrival.data)
+        self.asked = len(arrival.data)
         self.environ = arrival.environ if self.goes_on else None
         if self.environ is None:
             self.parser.unreader.unread(bytes(arrival.data))
@@ -166,7 +166,6 @@ class Connection(TConn):  # type: ignore[misc]
     def expect_another(self) -> None:
         """Begin the next request, of which some may have been read."""
         self._known = True
-        self._asked = 0
         following = self.following if self.environ else self.parser.unreader.take_buffered()
         self.environ, self.following = None, b""
         self.arrival = Arrival(self.cfg, self.client, self._plain, following)
@@ -174,7 +173,7 @@ class Connection(TConn):  # type: ignore[misc]
     @property
     def size(self) -> int:
         """Bytes that it holds."""
-        return len(self.arrival.data) + self._asked + len(self.sock.unsent)
+        return len(self.arrival.data) + self.asked + len(self.sock.unsent)
 
 
 class Lane:
