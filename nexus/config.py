@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, fi
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nexus.database_url import DatabaseURL
-from nexus.env_file import SettingsError, keep, refuse_broken
+from nexus.env_file import SettingsError, keep, refuse_broken, refuse_others
 from nexus.proxies import Proxies
 from nexus.rates import Rate
 from nexus.setting_problems import CollectorURL, SentryURL, Token, lines
@@ -255,6 +255,7 @@ class Settings(BaseSettings):
 def load_settings(dotenv: Path = DOTENV) -> Settings:
     """Read the environment and `.env`; raise SettingsError that names every problem."""
     try:
+        refuse_others(DOTENV)
         refuse_broken(dotenv)
         settings = _read(dotenv)
         made = [name for name in MADE if settings.development and not getattr(settings, name.lower())]

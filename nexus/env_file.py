@@ -4,8 +4,9 @@ import io
 import os
 from pathlib import Path
 
-from dotenv import dotenv_values, set_key
+from dotenv import dotenv_values, find_dotenv, set_key
 from dotenv.parser import parse_stream
+from flask.helpers import get_load_dotenv
 
 
 class SettingsError(Exception):
@@ -23,6 +24,21 @@ def refuse_broken(dotenv: Path) -> None:
     lines = [found.original.line for found in parse_stream(io.StringIO(text)) if found.error]
     if lines:
         raise SettingsError("\n".join(f"{dotenv}: line {line} cannot be read" for line in lines))
+
+
+def refuse_others(dotenv: Path) -> None:
+    """Raise SettingsError where `flask` has read the settings of a folder above, maybe of another project.
+
+    It takes the first file of that name that it finds on its way up, and an import or a reset would go there.
+    """
+    by_flask = os.environ.get("FLASK_RUN_FROM_CLI") == "true"
+    for name in (".env", ".flaskenv") if by_flask and get_load_dotenv() else ():
+        found = find_dotenv(name, usecwd=True)
+        if found and Path(found).parent.resolve() != dotenv.parent.resolve():
+            raise SettingsError(
+                f"{found}: flask has read it, and it is not this checkout's: work in {dotenv.parent}, with "
+                f"a {name} there, or set FLASK_SKIP_DOTENV=1"
+            )
 
 
 def keep(dotenv: Path, name: str, value: str) -> None:

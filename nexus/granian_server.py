@@ -33,10 +33,7 @@ def main() -> int:
         return _refuse(f"PORT {port} cannot be had: {error}")
     # Forked, they would go on with our code as it was when the server started, whatever a HUP is to bring.
     multiprocessing.set_start_method("spawn")
-    try:
-        granian.serve(target_loader=load, wrap_loader=False)
-    finally:
-        metric_files.remove()
+    granian.serve(target_loader=load, wrap_loader=False)
     return 0
 
 

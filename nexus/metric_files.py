@@ -1,5 +1,6 @@
 """The files in which the processes of one gunicorn count together, and what becomes of those that ended."""
 
+import atexit
 import fcntl
 import os
 import shutil
@@ -43,6 +44,8 @@ class MetricFiles:
         """
         if self._directory is None or not self._directory.is_dir():
             self._directory = Path(tempfile.mkdtemp(prefix="nexus-metrics-"))
+            # However this process ends but by kill -9; those that it forks leave it alone.
+            atexit.register(self._remove, self._directory, by=os.getpid())
             # Whatever was there was another master's.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._directory)
 
@@ -84,10 +87,10 @@ class MetricFiles:
             # The service goes on, whatever became of some counts.
             log.warning("counts of a process were lost", process=process, reason=str(error))
 
-    def remove(self) -> None:
-        """Remove the directory, when the master ends."""
-        if self._directory:
-            shutil.rmtree(self._directory, ignore_errors=True)
+    @staticmethod
+    def _remove(directory: Path, *, by: int) -> None:
+        if os.getpid() == by:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _fold(self, process: int) -> None:
         from prometheus_client.mmap_dict import MmapedDict

@@ -76,11 +76,6 @@ def child_exit(_: Any, worker: Any) -> None:
     worker.leave()
 
 
-def on_exit(_: Any) -> None:
-    """Leave no counts behind."""
-    metric_files.remove()
-
-
 def on_reload(master: Any) -> None:
     """Tell the workers that serve, before they are asked to stop, that others will have their place."""
     for worker in master.WORKERS.values():

@@ -2,9 +2,13 @@
 
 import json
 import logging
+import os
 import re
+import signal
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -45,6 +49,30 @@ def written(log: Path) -> list[dict[str, Any]]:
 
 def requests(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return events(caplog, "nexus.request")
+
+
+@pytest.mark.usefixtures("app")
+def test_a_stop_that_comes_several_times_is_no_mistake(
+    root: Path, settings: Settings, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as stderr:
+        # While a process begins as well, and while it rests.
+        for pause in (0.0, 0.2, 0.4, 1.5):
+            server = Server(root, settings, stderr)
+            server.wait()
+            time.sleep(pause)
+            # As a terminal tells all of them, the master its workers, and whoever is impatient again.
+            told = (*server.workers(), server.process.pid)
+            for _ in range(100):
+                for process in told:
+                    with suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGINT)
+                time.sleep(0.002)
+            assert server.process.wait(timeout=30) == 0
+
+    assert "Traceback" not in log.read_text()
+    assert "exited with code" not in log.read_text()
 
 
 @pytest.mark.usefixtures("app")

@@ -1,13 +1,16 @@
 """Settings: what is taken, what is refused, and that all that is wrong is told at once."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from nexus.config import load_settings
+from nexus.config import Settings, load_settings
 from nexus.database_url import DatabaseURL
 from nexus.env_file import SettingsError
+from tests.environment import environment
 
 KEY = "k3Jx9-Qw7Zr2_Tb8Vn4Lm6Pc1Yd5Hs0Gf"
 OTHER_KEY = "Rw2-uT9aXb4_Kd7Fq1Zs6Mj3Pv8Nc5Lh0"
@@ -155,6 +158,31 @@ def test_the_environment_wins_and_blank_counts_as_unset(
     settings = load_settings(dotenv)
 
     assert (settings.port, settings.development) == (9001, False)
+
+
+@pytest.mark.parametrize("name", [".env", ".flaskenv"])
+def test_flask_takes_no_settings_of_a_folder_above(
+    root: Path, tmp_path: Path, settings: Settings, name: str
+) -> None:
+    checkout = tmp_path / "above" / "shop"
+    checkout.mkdir(parents=True)
+    for part in ("nexus", "migrations", "wsgi.py", "pyproject.toml", "seed"):
+        (checkout / part).symlink_to(root / part)
+    (checkout.parent / name).write_text("CURRENCY=EUR\n")
+    # Where the package is of this checkout, so is its folder.
+    program = "import nexus.config as c; c.DOTENV = c.Path.cwd() / '.env'; from flask.cli import main; main()"
+    command = [sys.executable, "-c", program, "db", "ping"]
+    given = environment(settings)
+
+    refused = subprocess.run(command, cwd=checkout, env=given, capture_output=True, text=True, check=False)
+    skipped = {**given, "FLASK_SKIP_DOTENV": "1"}
+    taken = subprocess.run(command, cwd=checkout, env=skipped, capture_output=True, text=True, check=False)
+    (checkout / name).write_text("")
+    own = subprocess.run(command, cwd=checkout, env=given, capture_output=True, text=True, check=False)
+
+    assert (refused.returncode, taken.returncode, own.returncode) == (1, 0, 0)
+    assert f"{checkout.parent / name}: flask has read it" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_an_origin_may_be_written_in_capitals(dotenv: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 
-from flask import Blueprint, Request, Response
+from flask import Blueprint, Request, Response, redirect, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from nexus.admin import door
@@ -27,6 +27,12 @@ serve_rows(admin, home_at="")
 admin.add_url_rule("/sign-in", view_func=door.show_sign_in)
 admin.add_url_rule("/sign-in", view_func=door.sign_in, methods=["POST"])
 admin.add_url_rule("/sign-out", view_func=door.sign_out, methods=["POST"])
+
+
+@admin.get("/")
+def show_home() -> Redirect:
+    """Lead to the first page, whose address ends without a stroke."""
+    return redirect(url_for("admin.home"), 308)
 
 
 @admin.route("/<path:unknown>", methods=["GET", "POST"])

@@ -28,8 +28,8 @@ def plainly(command: Command) -> Command:
         except (MigrationError, ProgramMissing, SchemaError, TransferError) as error:
             raise click.ClickException(str(error)) from error
         except UnicodeEncodeError as error:
-            wrong = error.object[error.start : error.end]
-            raise click.ClickException(f"{wrong!r} is no text in {error.encoding}") from error
+            # Not shown: it may be a part of a password.
+            raise click.ClickException(f"what was given is no text in {error.encoding}") from error
         except BrokenPipeError:
             # Whoever read has enough.
             raise

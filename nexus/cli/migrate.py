@@ -60,10 +60,11 @@ def rollback(*, count: int, yes: bool, as_json: bool) -> None:
     history = History.of(settings, waiting=say_waiting)
     if not settings.development and not yes:
         last = [state.name for state in history.states() if state.applied_at][-count:]
-        raise click.ClickException(
-            f"this is production: undoing {', '.join(reversed(last)) or 'nothing'} can lose rows; "
-            "add --yes to do it"
-        )
+        if last:
+            names = ", ".join(reversed(last))
+            raise click.ClickException(
+                f"this is production: undoing {names} can lose rows; add --yes to do it"
+            )
     if as_json:
         click.echo(json.dumps(history.rollback(count=count)))
         return

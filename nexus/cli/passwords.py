@@ -12,6 +12,8 @@ from nexus.security import strength
 
 def asked() -> str:
     """A password that no list of processes and no shell history shows."""
+    if sys.stdin is None:
+        raise click.ClickException("there is no standard input to read the password from")
     if sys.stdin.isatty():
         typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
         return typed

@@ -68,6 +68,8 @@ class Leading(Answering):
         self._here: list[Connection] = []
         self._stirred = Event()
         self._over = Event()
+        #: Whether to stop at once.
+        self._quits = False
         self._failure: BaseException | None = None
 
     def loop(self) -> None:
@@ -126,13 +128,23 @@ class Leading(Answering):
             raise TakenOver from None
         self.finish_request(conn)
 
+    def handle_quit(self, *_: Any) -> None:
+        """Stop at once, however often it is told: a terminal tells every process, and the master its workers.
+
+        It is only noted here. An exception from a signal could come in the middle of anything, as gunicorn's
+        would, an import or a lock.
+        """
+        self.alive = False
+        self._quits = True
+        self.method_queue.defer(self._stirred.set)
+
     def watch(self) -> None:
         """Have the loop run, and wait for its end: in the main thread."""
         self._leaders = Threads(2, "loop")
         self._leaders.give(self._lead)
         seen: object = None
         since = 0.0
-        while not self._over.wait(TICK):
+        while not self._quits and not self._over.wait(TICK):
             # The connection is the same for each request of a client.
             present = next((conn.environ for conn in self._here[:1]), None)
             if present is not None:
@@ -141,7 +153,7 @@ class Leading(Answering):
                     self._take_over()
             elif time.monotonic() - since > REST:
                 self._stirred.clear()
-                if not self._here and not self._over.is_set():
+                if not self._here and not self._over.is_set() and not self._quits:
                     self._stirred.wait(REST)
             seen = present
         if self._failure:

@@ -151,6 +151,12 @@ def test_half_a_form_changes_nothing(staff: Browser, seller: Person, settings: S
     assert query(settings, "SELECT price FROM products") == [(5999,)]
 
 
+def test_its_address_may_end_with_a_stroke(staff: Browser) -> None:
+    answer = staff.get("/admin/")
+
+    assert (answer.status_code, answer.location) == (308, "/admin")
+
+
 def test_what_is_not_there_is_a_page(staff: Browser) -> None:
     for path in (f"/admin/tables/orders/{uuid4()}", "/admin/tables/users/x", "/admin/tables/resets"):
         answer = staff.get(path)

@@ -154,7 +154,6 @@ def main() -> int:
         for name, call in calls().items():
             show(name, app, call)
         logging.shutdown()
-        metric_files.remove()
         database.close_all()
     return 0
 

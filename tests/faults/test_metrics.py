@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from nexus.config import Settings
+from tests.environment import environment
 from tests.faults.conftest import Server
 from tests.samples import Samples
 
@@ -103,6 +105,21 @@ def test_processes_begin_and_count_where_the_directory_is_gone(counting: Server,
 
     assert counting.get(PATH)[0] == 200
     assert products(read(counting)) == 1
+
+
+def test_a_start_that_fails_leaves_no_counts(
+    root: Path, counting: Server, settings: Settings, tmp_path: Path
+) -> None:
+    before = list(tmp_path.glob("nexus-metrics-*"))
+    command = [sys.executable, "-m", *Server.module]
+    given = environment(settings, PORT=str(counting.port), TMPDIR=str(tmp_path), LOG_LEVEL="ERROR")
+
+    busy = subprocess.run(command, cwd=root, env=given, check=False)
+    looked = subprocess.run([*command, "--check-config"], cwd=root, env=given, check=False)
+
+    assert (busy.returncode, looked.returncode) == (1, 0)
+    assert list(tmp_path.glob("nexus-metrics-*")) == before
+    assert counting.get(PATH)[0] == 200
 
 
 @pytest.mark.long

@@ -69,6 +69,9 @@ def test_production_rolls_back_on_purpose_only(checkout: Checkout) -> None:
     assert err == f"Error: this is production: undoing {two}, {one} can lose rows; add --yes to do it\n"
     assert checkout.applied() == [*names(), one, two]
     assert checkout.flask("db", "rollback", "--yes", APP_ENV="production") == (0, f"undone {two}\n", "")
+    checkout.history().rollback(count=99)
+    nothing = "nothing to undo: no migration has been applied\n"
+    assert checkout.flask("db", "rollback", APP_ENV="production") == (0, nothing, "")
 
 
 def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(checkout: Checkout) -> None:

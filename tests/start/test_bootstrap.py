@@ -85,6 +85,8 @@ def test_unknown_words_are_refused_and_help_is_given(checkout: Path, start: Star
     usage, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "python3 -m nexus test" in usage
+    _, said = start(checkout, WEB_CONCURRENCY="two").communicate(timeout=30)
+    assert one_line(said) == "nexus: WEB_CONCURRENCY: must be a whole number"
     assert not (checkout / ".venv").exists()
 
 
