@@ -34,7 +34,7 @@ def plainly(command: Command) -> Command:
             # Whoever read has enough.
             raise
         except OSError as error:
-            raise click.ClickException(f"{error.filename or 'output'}: {error.strerror}") from error
+            raise click.ClickException(f"{error.filename or 'output'}: {error.strerror or error}") from error
 
     return run  # type: ignore[return-value]
 
