@@ -80,7 +80,7 @@ def extras(word: str, root: Path) -> list[str]:
 
 def has_database(root: Path) -> bool:
     """Whether DATABASE_URL is set, in the environment or in `.env`; blank counts as unset."""
-    if os.environ.get("DATABASE_URL"):
+    if os.environ.get("DATABASE_URL", "").strip():
         return True
     try:
         text = (root / ".env").read_text("utf-8", errors="replace")

@@ -1,5 +1,6 @@
 """What the service can be told: every setting, typed, and all problems with them at once."""
 
+import os
 import secrets
 import sys
 import textwrap
@@ -271,6 +272,10 @@ def load_settings(dotenv: Path = DOTENV) -> Settings:
 
 
 def _read(dotenv: Path) -> Settings:
+    for name in map(str.upper, Settings.model_fields):
+        # pydantic-settings would take spaces for a value, and `.env` would not be asked.
+        if name in os.environ and not os.environ[name].strip():
+            del os.environ[name]
     return Settings(_env_file=dotenv)  # type: ignore[call-arg]  # pydantic-settings documents it so.
 
 

@@ -53,4 +53,4 @@ def kept(dotenv: Path, name: str) -> str | None:
     Raises SettingsError for a `.env` that cannot be read.
     """
     refuse_broken(dotenv)
-    return os.environ.get(name) or dotenv_values(dotenv).get(name) or None
+    return os.environ.get(name, "").strip() or dotenv_values(dotenv).get(name) or None

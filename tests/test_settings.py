@@ -154,10 +154,13 @@ def test_the_environment_wins_and_blank_counts_as_unset(
     dotenv.write_text(f"APP_ENV=production\nDATABASE_URL={URL}\n{KEYS}PORT=9000\n")
     monkeypatch.setenv("PORT", "9001")
     monkeypatch.setenv("APP_ENV", "")
+    monkeypatch.setenv("DATABASE_URL", "  ")
+    monkeypatch.setenv("DATABASE_POOL_SIZE", " ")
 
     settings = load_settings(dotenv)
 
     assert (settings.port, settings.development) == (9001, False)
+    assert (settings.database_url, settings.database_pool_size) == (URL, None)
 
 
 @pytest.mark.parametrize("name", [".env", ".flaskenv"])
