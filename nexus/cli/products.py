@@ -12,6 +12,8 @@ from nexus.schemas.catalog import product_out
 from nexus.schemas.fields import MAX_ID
 
 ID = click.IntRange(1, MAX_ID)
+#: As much as PostgreSQL takes.
+LIMIT = click.IntRange(1, 2**63 - 1)
 
 
 @click.group()
@@ -22,7 +24,7 @@ def products() -> None:
 @products.command("list")
 @click.option("--user", type=ID, help="Only those of the account with this id.")
 @click.option("--status", type=click.Choice([LIVE, DRAFT]), help="Only these.")
-@click.option("--limit", type=ID, default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @with_appcontext
 @plainly

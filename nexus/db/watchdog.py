@@ -36,9 +36,10 @@ class Watchdog:
     def _look(self) -> None:
         while True:
             time.sleep(PACE)
-            self._count()
             with self._lock:
                 watched = list(self._watched)
             for connection in watched:
                 if connection.late():
                     connection.cut()
+            # Last, since nothing may keep those from being cut off.
+            self._count()

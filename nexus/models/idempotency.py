@@ -10,6 +10,7 @@ from psycopg2.errors import LockNotAvailable
 
 from nexus import metrics
 from nexus.db import database, statement
+from nexus.db.outages import cause
 from nexus.errors import IdempotencyInProgress, IdempotencyMismatch
 from nexus.models.base import Model
 from nexus.models.orders import Order
@@ -146,10 +147,10 @@ def patience() -> Iterator[None]:
     try:
         yield
     except peewee.OperationalError as error:
-        cause = getattr(error, "orig", None)
+        refused = cause(error)
         # It may have waited for a row of the offer as well, and PostgreSQL says in which table.
         table = IdempotencyKey._meta.table_name
-        if isinstance(cause, LockNotAvailable) and table in (cause.diag.context or ""):
+        if isinstance(refused, LockNotAvailable) and table in (refused.diag.context or ""):
             raise IdempotencyInProgress from None
         raise
 

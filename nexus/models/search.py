@@ -16,12 +16,11 @@ import peewee
 from peewee import OP, Expression, Select, fn
 
 from nexus.db import statement
-from nexus.models import catalog
-from nexus.models.catalog import HAS_WORDS, NEWEST_FIRST, SORTS, Product, Sort
+from nexus.models.catalog import BETWEEN_WORDS, HAS_WORDS, NEWEST_FIRST, SORTS, Product, Sort
 
 #: What counts of a text: nobody types more, and each word costs a look into the index.
 LETTERS = 200
-BETWEEN_WORDS = re.compile(catalog.BETWEEN_WORDS)
+SIGNS = re.compile(BETWEEN_WORDS)
 #: The rank of a match that is older than the window.
 OLDER = -1
 
@@ -77,7 +76,7 @@ class Asked(NamedTuple):
     @classmethod
     def by(cls, text: str) -> "Asked":
         """What a text asks for; one that has no word asks for what no product has."""
-        *others, final = BETWEEN_WORDS.sub(" ", text.strip()[:LETTERS]).split() or ["-"]
+        *others, final = SIGNS.sub(" ", text.strip()[:LETTERS]).split() or ["-"]
         return cls(" ".join(others), final, f"'{final}':*")
 
     def in_sql(self) -> Any:

@@ -79,7 +79,6 @@ def worker(listener: socket.socket, *, connections: int = 100, age: int = 1) -> 
     ours.leave()
     for conn in ours._connections:
         conn.close()
-    ours.tpool.shutdown()
     ours.tmp.close()
 
 
