@@ -70,6 +70,22 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The body may have at most 262,144 bytes.",
         "Тело запроса не может быть больше 262 144 байт.",
     ),
+    "request_timeout": (
+        "The request did not arrive in time.",
+        "Запрос не пришёл вовремя.",
+    ),
+    "uri_too_long": (
+        "The URL may have at most about 8,000 bytes.",
+        "URL не может быть длиннее примерно 8000 байт.",
+    ),
+    "head_too_large": (
+        "The headers of the request are too many or too long.",
+        "Заголовков запроса слишком много, или они слишком длинные.",
+    ),
+    "unknown_transfer_coding": (
+        "The body may come whole or in chunks, and in no other coding.",
+        "Тело запроса можно прислать целиком или частями, но не в другой кодировке.",
+    ),
     "unsupported_media_type": (
         "The body must be application/json in UTF-8, and not compressed.",
         "Тело запроса должно быть application/json в UTF-8, без сжатия.",

@@ -10,7 +10,6 @@ from werkzeug.exceptions import HTTPException
 from nexus import sentry
 from nexus.errors import (
     BadRequest,
-    BodyTooLarge,
     InternalError,
     MethodNotAllowed,
     NexusError,
@@ -19,21 +18,22 @@ from nexus.errors import (
     ValidationFailed,
 )
 from nexus.i18n import Locale, locale, message
+from nexus.refusals import REFUSALS, REFUSED
 
 log = structlog.stdlib.get_logger(__name__)
 
 #: What Flask and Werkzeug raise by themselves, in our words.
 BY_STATUS: dict[int, type[NexusError]] = {
+    **REFUSALS,
     404: NotFound,
     405: MethodNotAllowed,
-    413: BodyTooLarge,
     415: UnsupportedMediaType,
 }
 
 
 def ours(error: HTTPException) -> NexusError:
-    """What Flask or Werkzeug raised, as one of ours."""
-    status = error.code or 500
+    """What Flask or Werkzeug raised, as one of ours; of a request that its server refused, the reason."""
+    status: int = request.environ.get(REFUSED) or error.code or 500
     return BY_STATUS.get(status, BadRequest if status < 500 else InternalError)()
 
 

@@ -32,7 +32,7 @@ LAYERS: dict[str, set[str]] = {
         "schemas",
     }
     | {"security"},
-    "nexus.client": {"client", "errors", "schemas"},
+    "nexus.client": {"client", "errors", "refusals", "schemas"},
     "nexus.cli": {
         "bench",
         "cli",
@@ -77,7 +77,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.bench": {"config", "db", "models", "paging"},
     "nexus.server": {"config", "doctor.start", "env_file", "limits", "lines", "metric_files"},
     "nexus.granian_server": {"config", "create_app", "doctor.start", "limits", "metric_files", "server"},
-    "nexus.serving": {"limits", "metric_files", "serving"},
+    "nexus.serving": {"limits", "metric_files", "refusals", "serving"},
     "nexus.observe": {"application", "config", "db", "lines", "metrics", "tracing"},
     "nexus.sentry": {"config"},
     "nexus.tracing": {"config"},
@@ -98,7 +98,8 @@ LAYERS: dict[str, set[str]] = {
     "nexus.migrate.declared": {"migrate", "models"},
     "nexus.models": {"db", "errors", "metrics", "models", "paging", "rates", "security.passwords"},
     "nexus.db": {"config", "database_url", "db", "embedded", "errors", "metrics", "problems"},
-    "nexus.problems": {"errors", "i18n", "sentry"},
+    "nexus.problems": {"errors", "i18n", "refusals", "sentry"},
+    "nexus.refusals": {"errors"},
     "nexus.config": {"database_url", "env_file", "proxies", "rates", "setting_problems", "signing_keys"},
     "nexus.setting_problems": {"signing_keys"},
     "nexus.embedded": {"embedded_home"},

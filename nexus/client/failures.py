@@ -5,6 +5,7 @@ from typing import Any, cast
 import httpx
 
 from nexus.errors import NexusError, family
+from nexus.refusals import REFUSALS
 from nexus.schemas.fields import Failure
 
 #: What every problem says (RFC 9457); beside it stands what one code adds.
@@ -59,7 +60,7 @@ class Refused(ShopError):
 #: Each refusal is its error of the service too, so that both ends name it by the same class.
 KINDS = {
     error.code: cast(type[Refused], type(error.__name__, (Refused, error), {"__doc__": error.__doc__}))
-    for error in family()
+    for error in {*family(), *REFUSALS.values()}
 }
 
 

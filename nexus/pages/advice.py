@@ -140,6 +140,31 @@ ADVICE: dict[str, tuple[str, str]] = {
         "The body has more than 262,144 bytes.",
         "В теле запроса больше 262 144 байт.",
     ),
+    "request_timeout": (
+        (
+            "The request began and did not arrive whole: its head has 10 seconds, its body 30. Nothing "
+            "was done; send it again."
+        ),
+        (
+            "Запрос начался и не пришёл целиком: на заголовок есть 10 секунд, на тело 30. Ничего не "
+            "сделано, пошлите его снова."
+        ),
+    ),
+    "uri_too_long": (
+        "The request line, the URL with its query, has more than 8,190 bytes.",
+        "В строке запроса, то есть в URL с параметрами, больше 8190 байт.",
+    ),
+    "head_too_large": (
+        (
+            "One header has more than 8,190 bytes, all of them more than 65,536, or there are more than "
+            "64. Cookies count."
+        ),
+        "В одном заголовке больше 8190 байт, во всех больше 65 536, или их больше 64. Cookie тоже считаются.",
+    ),
+    "unknown_transfer_coding": (
+        "Send the body with a `Content-Length`, or in chunks.",
+        "Шлите тело с `Content-Length` или частями (`chunked`).",
+    ),
     "unsupported_media_type": (
         "Send `Content-Type: application/json`, and no `Content-Encoding`.",
         "Шлите `Content-Type: application/json` и без `Content-Encoding`.",

@@ -2,9 +2,21 @@
 
 from typing import Any
 
+from gunicorn.http.errors import (  # type: ignore[import-untyped]
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
+
 from nexus.serving.peer import Connection
 from nexus.serving.plain import CutOff, Plain
 from nexus.serving.siblings import Sibling
+
+#: How what gunicorn cannot read is answered; anything else by 400.
+STATUSES = {LimitRequestLine: 414, LimitRequestHeaders: 431, UnsupportedTransferCoding: 501}
 
 
 class Answering(Sibling):
@@ -23,14 +35,31 @@ class Answering(Sibling):
         if self.nr >= self.max_requests and self.alive:
             self.log.info("This process makes room for a new one after so many requests")
             self.alive = False
+        return self._ask(conn.environ, conn.sock, conn.client, last=not self.alive)
+
+    def refuse(self, sock: Any, client: Any, status: int, why: object) -> None:
+        """Have the application answer what is no request, or none that it could wait for."""
+        self.log.info("A request is refused with %s: %s", status, why)
+        self._ask(self._plain.refused(status), sock, client, last=True)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Tell a client what was wrong with its request, or that something is with us."""
+        ours = (InvalidResponseHeader, InvalidResponseHeaderName)
+        if isinstance(exc, ParseException) and not isinstance(exc, ours):
+            self.refuse(client, addr, STATUSES.get(type(exc), 400), exc)
+        else:
+            super().handle_error(req, client, addr, exc)
+
+    def _ask(self, environ: dict[str, Any], sock: Any, client: Any, *, last: bool) -> bool:
+        """Have the application answer; whether the client may go on."""
         try:
-            return self._plain.answer(self.wsgi, conn.environ, conn.sock, last=not self.alive)
+            return self._plain.answer(self.wsgi, environ, sock, last=last)
         except CutOff:
             self.log.exception("An answer ends before its end")
         except OSError as error:
             self.log.debug("A client has gone: %s", error)
         except Exception as error:  # noqa: BLE001 - the client is to hear of whatever went wrong.
-            self.handle_error(None, conn.sock, conn.client, error)
+            super().handle_error(None, sock, client, error)
         return False
 
     def handle_request(self, req: Any, conn: Connection) -> bool:

@@ -3,6 +3,7 @@
 Whatever is shaped otherwise is left to gunicorn, and what is taken here gunicorn would read and write alike.
 """
 
+import io
 import os
 import re
 import time
@@ -16,6 +17,7 @@ from gunicorn import SERVER, util  # type: ignore[import-untyped]
 from gunicorn.http.wsgi import STATUS_RE, Response, base_environ  # type: ignore[import-untyped]
 
 from nexus.limits import MAX_BODY
+from nexus.refusals import REFUSED
 
 #: A head in ASCII whose target begins with one slash. `#` and `\t` have a meaning of their own to gunicorn.
 HEAD = re.compile(
@@ -95,6 +97,19 @@ class Plain:
         # Of thousands of digits Python makes no number.
         is_usual = length.isdecimal() and len(length) <= DIGITS and int(length) <= MAX_BODY
         return environ if is_usual else None
+
+    def refused(self, status: int) -> dict[str, Any]:
+        """The WSGI environment of what is no request, for which the application has an answer."""
+        return {
+            **self._base,
+            REFUSED: status,
+            "REQUEST_METHOD": "-",
+            "PATH_INFO": "*",
+            "QUERY_STRING": "",
+            "SERVER_NAME": "",
+            "SERVER_PORT": "",
+            "wsgi.input": io.BytesIO(),
+        }
 
     def answer(self, app: Any, environ: dict[str, Any], sock: Any, *, last: bool) -> bool:
         """Send the application's answer, and return whether the client may go on, unless it is the `last`."""

@@ -9,11 +9,8 @@ import selectors
 import socket
 import time
 from functools import partial
-from http import HTTPStatus
 from threading import Semaphore
 from typing import Any
-
-from gunicorn import util  # type: ignore[import-untyped]
 
 from nexus.serving.leading import Leading
 from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, RECEIVED, SENDING, Connection, Lane
@@ -249,14 +246,10 @@ class Worker(Leading):
             self._close(conn)
 
     def _refuse(self, conn: Connection, status: int) -> None:
-        self.log.info("A request that has not arrived is refused with %s", status)
         self.release(conn)
         conn.goes_on = False
         conn.arrival.data.clear()
-        try:
-            util.write_error(conn.sock, status, HTTPStatus(status).phrase, "")
-        except OSError:
-            conn.sock.unsent.clear()
+        self.refuse(conn.sock, conn.client, status, "it has not arrived")
         self._answered(conn)
 
     def _hold(self, conn: Connection, reason: int, patience: float) -> None:

@@ -1,5 +1,6 @@
 """Bytes that no well-meaning client sends: each is answered, none with a 500, and the server goes on."""
 
+import json
 import re
 import socket
 import sys
@@ -76,7 +77,12 @@ def test_garbled_requests_are_refused_one_by_one(shop: Server, subtests: pytest.
     workers = shop.workers()
     for what, (sent, status) in REQUESTS.items():
         with subtests.test(what):
-            assert talk(shop, sent).split(b" ")[1:2] == [str(status).encode()]
+            head, _, body = talk(shop, sent).partition(b"\r\n\r\n")
+            assert head.split(b" ")[1:2] == [str(status).encode()]
+            if status >= 400:
+                problem = json.loads(body)
+                assert (problem["status"], problem["requestId"].encode() in head) == (status, True)
+                assert b"\r\nContent-Type: application/problem+json\r\n" in head
 
     assert shop.get("/api/products?userId=1")[0] == 200
     assert shop.workers() == workers
