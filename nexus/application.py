@@ -1,16 +1,30 @@
 """The Flask application, with what Flask does anew for each request done once where it is the same."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from flask import Flask, Request, Response
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import MapAdapter, Rule
 
 #: Addresses by which a service is known, the port included. Clients can say any.
 ADDRESSES = 64
+
+
+class Routes(MapAdapter):
+    """The routes as seen from where a request came."""
+
+    #: Those without a part that varies, by method and path.
+    fixed: dict[tuple[str, str], Rule]
+
+    def match(self, *given: Any, **how: Any) -> Any:
+        """Find a route as Werkzeug does, or without a search where Flask asks and it is fixed."""
+        rule = self.fixed.get((self.default_method, self.path_info))
+        if rule is None or given or how != {"return_rule": True}:
+            return super().match(*given, **how)
+        return rule, {}
 
 
 class Application(Flask):
@@ -24,6 +38,8 @@ class Application(Flask):
         #: What `after_request` is for: each gets the request too, and so need not look for it. The last to
         #: be added is the first to be called.
         self.finishing: list[Callable[[Request, Response], None]] = []
+        #: What `teardown_request` is for.
+        self.ending: list[Callable[[], None]] = []
         self._at = lru_cache(ADDRESSES)(self._found_at)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,11 +58,19 @@ class Application(Flask):
 
     def process_response(self, response: Response) -> Response:
         """Have an answer finished by Flask's own hooks, and then by `finishing`."""
-        response = super().process_response(response)
+        if self.after_request_funcs:
+            response = super().process_response(response)
         request = request_ctx.request
         for finish in reversed(self.finishing):
             finish(request, response)
         return response
+
+    def do_teardown_request(self, *error: BaseException | None) -> None:
+        """Have `ending` let go of what a request took, and then Flask's own hooks where there are any."""
+        for end in self.ending:
+            end()
+        if self.teardown_request_funcs:
+            super().do_teardown_request(*error)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """The routes as seen from where a request came."""
@@ -56,7 +80,7 @@ class Application(Flask):
             return super().create_url_adapter(request)
         scheme, script = environ["wsgi.url_scheme"], environ.get("SCRIPT_NAME", "")
         bound = self._at(scheme, host, script)
-        return MapAdapter(
+        routes = Routes(
             self.url_map,
             bound.server_name,
             bound.script_name,
@@ -66,6 +90,13 @@ class Application(Flask):
             environ["REQUEST_METHOD"],
             request.query_string.decode(errors="replace"),
         )
+        routes.fixed = self._fixed
+        return routes
+
+    @cached_property
+    def _fixed(self) -> dict[tuple[str, str], Rule]:
+        rules = [rule for rule in self.url_map.iter_rules() if not rule.arguments]
+        return {(method, rule.rule): rule for rule in rules for method in rule.methods or ()}
 
     def _found_at(self, scheme: str, host: str, script: str) -> Any:
         """The routes as Flask binds them to an address."""

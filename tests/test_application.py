@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from flask import Flask, Request, Response
 from flask.testing import FlaskClient
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect
@@ -40,7 +40,7 @@ def seen(adapter: MapAdapter | None) -> Any:
     """What an adapter says of its request, whatever it is made of."""
     if adapter is None:
         return None
-    told = {name: value for name, value in vars(adapter).items() if name not in ("map", "path_info")}
+    told = {name: value for name, value in vars(adapter).items() if name not in ("fixed", "map", "path_info")}
     try:
         found: Any = adapter.match(return_rule=True)
     except RequestRedirect as redirect:
@@ -59,6 +59,13 @@ def outcome(environ: dict[str, Any], *, of: type[Flask]) -> Any:
     return request.host, seen(adapter)
 
 
+PLAIN = {"scheme": "http", "host": "shop.example", "script": "", "query": ""}
+
+
+@example(**PLAIN, path="/plain", method="GET")
+@example(**PLAIN, path="/", method="POST")
+@example(**PLAIN, path="/folder", method="GET")
+@example(**PLAIN, path="/folder/", method="POST")
 @given(
     scheme=st.sampled_from(["http", "https"]),
     host=st.none() | hosts,

@@ -97,7 +97,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.migrate.scratch": {"database_url", "db", "embedded", "errors", "migrate", "postgres_programs"},
     "nexus.migrate.declared": {"migrate", "models"},
     "nexus.models": {"db", "errors", "metrics", "models", "paging", "rates", "security.passwords"},
-    "nexus.db": {"config", "database_url", "db", "embedded", "errors", "metrics", "problems"},
+    "nexus.db": {"application", "config", "database_url", "db", "embedded", "errors", "metrics", "problems"},
     "nexus.problems": {"errors", "i18n", "refusals", "sentry"},
     "nexus.refusals": {"errors"},
     "nexus.config": {"database_url", "env_file", "proxies", "rates", "setting_problems", "signing_keys"},

@@ -3,8 +3,8 @@
 import re
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -129,11 +129,11 @@ def test_the_pool_tells_what_is_taken_and_who_waited(settings: Settings, app: Fl
     # Found out while there is a connection for it.
     before = read(app)
     try:
-        with database.connection_context():
+        with ThreadPoolExecutor(1) as another:
+            another.submit(database.connect).result()
             held = seen_in_use(app, 1)
-            waiting = threading.Thread(target=lambda: Person(app).get("/api/products/1"))
-            waiting.start()
-            waiting.join()
+            Person(app).get("/api/products/1")
+            another.submit(database.close).result()
         after = seen_in_use(app, 0)
     finally:
         database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)

@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response as Redirect
 from nexus.admin import door
 from nexus.application import Application
 from nexus.config import Settings
-from nexus.db import give_back
 from nexus.errors import NotFound
 from nexus.listing.tables import Table, read_tables
 from nexus.pages.changes import changes
@@ -21,7 +20,6 @@ from nexus.pages.window import Window
 TABLES = ("orders", "products", "users", "sessions", "order_events", "audit")
 
 admin = Blueprint("admin", __name__, url_prefix="/admin")
-admin.teardown_request(give_back)
 admin.register_error_handler(Exception, failed)
 serve_rows(admin, home_at="")
 admin.add_url_rule("/sign-in", view_func=door.show_sign_in)

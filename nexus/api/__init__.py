@@ -1,4 +1,4 @@
-"""The HTTP API: its blueprint, and the connection that a request may take from the pool."""
+"""The HTTP API: its blueprint."""
 
 from flask import Blueprint
 
@@ -9,7 +9,6 @@ from nexus.api.description import description
 from nexus.api.orders import orders
 from nexus.api.orders_csv import orders_csv
 from nexus.api.stats import stats
-from nexus.db import give_back
 
 api = Blueprint("api", __name__, url_prefix="/api")
 api.register_blueprint(auth)
@@ -19,6 +18,3 @@ api.register_blueprint(orders)
 api.register_blueprint(orders_csv)
 api.register_blueprint(stats)
 api.register_blueprint(description)
-
-# On this blueprint, not on the app: a probe or an unknown URL costs no connection.
-api.teardown_request(give_back)

@@ -1,6 +1,6 @@
 """The decorator by which an endpoint says in one place what it takes and what it answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
@@ -9,7 +9,6 @@ import orjson
 from flask import Request, Response, g
 from flask.globals import request_ctx
 from pydantic import ValidationError
-from werkzeug.datastructures import Headers
 
 from nexus.api.keys import request_key
 from nexus.body import read_body
@@ -122,11 +121,14 @@ def reply(answer: Mapping[str, Any] | None, status: int = 200) -> Response:
 
 
 class Document(Response):
-    """An answer in JSON."""
+    """An answer in JSON, whole and complete: what Werkzeug would look for in it is not there."""
 
-    def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
-        """The headers as they are: Werkzeug would copy them, to correct what needs no correction here."""
-        return super().get_wsgi_headers(environ) if self.status_code in (204, 304) else self.headers
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer as a WSGI application."""
+        if self.status_code == 304 or environ["REQUEST_METHOD"] == "HEAD":
+            return super().__call__(environ, start_response)
+        start_response(self.status, self.headers.to_wsgi_list())
+        return self.response  # type: ignore[return-value]
 
 
 def parse(request: Request, raw: bytes) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import peewee
 import structlog
-from flask import Flask, g
+from flask import g
 from playhouse.pool import MaxConnectionsExceeded
 
+from nexus.application import Application
 from nexus.config import Settings
 from nexus.db.circuit import Unreachable
 from nexus.db.connection import connect, hung_up
@@ -77,10 +78,11 @@ def violated(error: peewee.IntegrityError) -> str | None:
     return diagnosis and diagnosis.constraint_name
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Application, settings: Settings) -> None:
     """Point the pool at the settings' database, opening nothing, and answer its failures with 503."""
     database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
     database.direct = settings.direct
+    app.ending.append(give_back)
 
     for outage in UNAVAILABLE:
         app.register_error_handler(outage, lambda error: problem(unavailable(error)))

@@ -9,7 +9,6 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as Redirect
 
-from nexus.db import give_back
 from nexus.errors import BadRequest, InvalidTransition, NexusError, NotFound, ValidationFailed
 from nexus.i18n import locale, message
 from nexus.listing.rows import row
@@ -27,7 +26,6 @@ from nexus.schemas.fields import problems
 from nexus.security import journal
 
 changes = Blueprint("changes", __name__)
-changes.teardown_request(give_back)
 changes.register_error_handler(Exception, failed)
 
 

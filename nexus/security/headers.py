@@ -23,7 +23,9 @@ def init_app(app: Application, settings: Settings) -> None:
         headers = response.headers
         said = {name for name, _ in headers}
         # Each look into the headers goes through all of them.
-        headers.extend((name, value) for name, value in USUAL.items() if name not in said)
+        for name, value in USUAL.items():
+            if name not in said:
+                headers.add(name, value)
         environ, path = request.environ, request.path
         if environ["wsgi.url_scheme"] == "https" and not settings.development:
             headers.add("Strict-Transport-Security", HTTPS_ONLY)

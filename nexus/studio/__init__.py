@@ -17,7 +17,6 @@ from nexus.studio.files import download
 from nexus.studio.roles import roles
 
 studio = Blueprint("studio", __name__)
-studio.teardown_request(give_back)
 serve_rows(studio, home_at="/")
 studio.add_url_rule("/csv/<name>", "download", download)
 
@@ -44,6 +43,7 @@ def create_studio(settings: Settings, door: Door, *, write: bool = False) -> Fla
     def number() -> None:
         g.request_id = uuid4().hex
 
+    app.teardown_request(give_back)
     door.init_app(app)
     assets.init_app(app)
     app.register_blueprint(studio)

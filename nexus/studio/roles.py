@@ -3,7 +3,6 @@
 from flask import Blueprint, request
 from werkzeug.wrappers import Response as Redirect
 
-from nexus.db import give_back
 from nexus.errors import BadRequest
 from nexus.models import accounts
 from nexus.models.users import ADMIN, SELLER
@@ -11,7 +10,6 @@ from nexus.pages.changes import account, audited, done
 from nexus.security import journal
 
 roles = Blueprint("roles", __name__, url_prefix="/change")
-roles.teardown_request(give_back)
 
 
 @roles.post("/users/<int(signed=True):key>/role")

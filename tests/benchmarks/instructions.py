@@ -135,7 +135,8 @@ def answer(app: Any, environ: dict[str, Any]) -> None:
     status: list[str] = []
     body = app(environ, lambda said, *_: status.append(said))
     b"".join(body)
-    body.close()
+    if hasattr(body, "close"):
+        body.close()
     if not status[0].startswith("2"):
         sys.exit(f"{environ['PATH_INFO']} answered {status[0]}")
 
