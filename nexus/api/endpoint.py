@@ -117,18 +117,27 @@ def reply(answer: Mapping[str, Any] | None, status: int = 200) -> Response:
         response = Response(status=204)
         del response.headers["Content-Type"]
         return response
-    return Document(orjson.dumps(answer), status, content_type="application/json")
+    return Document(answer, status)
 
 
 class Document(Response):
     """An answer in JSON, whole and complete: what Werkzeug would look for in it is not there."""
 
+    def __init__(self, answer: Mapping[str, Any], status: int) -> None:
+        """Take a representation."""
+        self.body = orjson.dumps(answer)
+        super().__init__([self.body], status, content_type="application/json")
+
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer as a WSGI application."""
         if self.status_code == 304 or environ["REQUEST_METHOD"] == "HEAD":
             return super().__call__(environ, start_response)
-        start_response(self.status, self.headers.to_wsgi_list())
-        return self.response  # type: ignore[return-value]
+        start_response(self.status, [*self.headers, ("Content-Length", str(len(self.body)))])
+        return [self.body]
+
+    def calculate_content_length(self) -> int:
+        """The bytes of a body that is not taken back."""
+        return len(self.body)
 
 
 def parse(request: Request, raw: bytes) -> dict[str, Any]:
