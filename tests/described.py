@@ -1,6 +1,5 @@
 """The description of the API held against what goes over the wire."""
 
-from functools import cached_property
 from typing import Any
 
 from flask import Flask, Response, request
@@ -24,12 +23,8 @@ class Described:
     """What the description says of an application's answers."""
 
     def __init__(self, app: Flask) -> None:
-        self.app = app
-
-    @cached_property
-    def paths(self) -> dict[str, Any]:
-        """The described operations, by path and method."""
-        return document(self.app)["paths"]
+        #: The described operations, by path and method, before a test puts a view of its own there.
+        self.paths: dict[str, Any] = document(app)["paths"]
 
     def hold(self, response: Response) -> None:
         """Fail for a status, a media type, an error's code or member, or a header that is not described."""

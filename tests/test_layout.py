@@ -53,7 +53,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.cli.passwords": {"config", "i18n", "security"},
     "nexus.cli.sweep": {"cli", "db", "models"},
     "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
-    "nexus.listing": {"db", "errors", "listing", "models", "paging"},
+    "nexus.listing": {"db", "errors", "listing", "models", "paging", "schemas.fields"},
     "nexus.studio": {"config", "db", "errors", "listing", "models", "pages", "schemas", "security", "studio"},
     "nexus.admin": {
         "admin",

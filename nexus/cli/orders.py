@@ -12,6 +12,7 @@ from nexus.errors import InvalidTransition, NotFound
 from nexus.models.events import OrderEvent
 from nexus.models.orders import Order
 from nexus.models.steps import STEPS, Actor
+from nexus.schemas.fields import spellings
 from nexus.schemas.orders import event_out, order_out
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
@@ -54,7 +55,8 @@ def events(*, order: str, as_json: bool) -> None:
         return
     for event in found:
         step = f"{event['from'] or '-'} -> {event['to']}"
-        click.echo(f"{event['at']}  {step:<25}{event['actor']:<12}{event['requestId'] or ''}".rstrip())
+        by = f"{harmless(event['actor']):<12}{harmless(event['requestId'] or '')}"
+        click.echo(f"{event['at']}  {step:<25}{by}".rstrip())
 
 
 @orders.command()
@@ -93,7 +95,7 @@ def erase_buyer(*, email: str, yes: bool, as_json: bool) -> None:
     if not yes:
         click.confirm(f"Erase the address and name of {email} in all orders?", abort=True)
     with session():
-        erased = Order.erase_buyer(email)
+        erased = Order.erase_buyer(*spellings(email))
     click.echo(json.dumps({"orders": erased}) if as_json else f"erased the buyer of {erased} orders")
 
 

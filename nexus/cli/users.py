@@ -97,7 +97,7 @@ def promote(*, account: str, role: str) -> None:
         user = _account(account)
         accounts.change_role(user, role=role)
     journal.record("role_changed", user=user.id, role=role, before=user.role, by="operator")
-    click.echo(f"user {user.id}, {user.email}, is {role} now")
+    click.echo(f"user {user.id}, {harmless(user.email)}, is {role} now")
 
 
 @users.command("set-password")
@@ -113,7 +113,7 @@ def set_password(*, account: str) -> None:
         refuse_weak(given.new_password, email=user.email)
         accounts.set_password(user.id, new=given.new_password)
     journal.record("password_changed", user=user.id, by="operator")
-    click.echo(f"user {user.id}, {user.email}, has another password")
+    click.echo(f"user {user.id}, {harmless(user.email)}, has another password")
 
 
 @users.command("end-sessions")
@@ -127,7 +127,7 @@ def end_sessions(*, account: str) -> None:
         user = _account(account)
         ended = Session.end_all(user.id)
     journal.record("session_ended", user=user.id, sessions=ended, by="operator")
-    click.echo(f"ended {ended} sessions of user {user.id}, {user.email}")
+    click.echo(f"ended {ended} sessions of user {user.id}, {harmless(user.email)}")
 
 
 @users.command("reset-link")
@@ -147,7 +147,7 @@ def reset_link(*, account: str, as_json: bool) -> None:
         click.echo(json.dumps({"user": user.id, "token": token, "expiresIn": accounts.RESET_SECONDS}))
         return
     body = json.dumps({"token": token, "newPassword": "..."})
-    click.echo(f"for user {user.id}, {user.email}, once and within one hour:")
+    click.echo(f"for user {user.id}, {harmless(user.email)}, once and within one hour:")
     click.echo(f"token {token}")
     # Only a developer's server is where we know it to be.
     address = f"http://127.0.0.1:{settings.port}" if settings.development else "https://ADDRESS-OF-THE-SHOP"
@@ -165,7 +165,7 @@ def erase(*, account: str, yes: bool) -> None:
     with session():
         user = _account(account)
         owned = accounts.belongings(user.id)
-        what = f"user {user.id}, {user.email}, with {owned['products']} products"
+        what = f"user {user.id}, {harmless(user.email)}, with {owned['products']} products"
         if not yes and not sys.stdin.isatty():
             raise click.ClickException(f"this deletes {what}: add --yes to do it")
         if not yes:

@@ -9,6 +9,7 @@ from nexus.errors import NotFound
 from nexus.listing.rows import listing, row
 from nexus.listing.tables import Table
 from nexus.models.search import Asked, Search
+from nexus.schemas.fields import spellings
 
 #: How many rows of one table are shown.
 FEW = 20
@@ -24,7 +25,11 @@ def find(tables: Mapping[str, Table], text: str) -> dict[str, list[dict[str, Any
     """The rows by table, FEW of each at most, in four statements at most."""
     if not text or "\0" in text:
         return {}
-    found = {name: _by(tables[name], column, text) for name, column in _columns(text)}
+    texts = {one.lower() for one in spellings(text)} if "@" in text else {text}
+    found = {
+        name: [values for one in texts for values in _by(tables[name], column, one)][:FEW]
+        for name, column in _columns(text)
+    }
     if "@" not in text and not re.fullmatch(r"[\d-]+", text):
         found["products"] = _by_words(tables["products"], text)
     return {name: rows for name, rows in found.items() if rows}

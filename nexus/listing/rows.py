@@ -173,10 +173,16 @@ def value_of(column: Column, text: str) -> Any:
                 raise ValueError
             return number
         if column.is_time:
-            return datetime.fromisoformat(text).isoformat()
-    except ValueError:
+            return instant(text).isoformat()
+    except (ValueError, OverflowError):
         raise NotFound from None
     return text
+
+
+def instant(text: str) -> datetime:
+    """A time as ISO 8601 writes it, in UTC where it names no zone; ValueError or OverflowError for none."""
+    at = datetime.fromisoformat(text)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _named(table: Table, found: tuple[Any, ...]) -> dict[str, Any]:

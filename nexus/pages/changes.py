@@ -11,12 +11,12 @@ from werkzeug.wrappers import Response as Redirect
 
 from nexus.errors import BadRequest, InvalidTransition, NexusError, NotFound, ValidationFailed
 from nexus.i18n import locale, message
-from nexus.listing.rows import row
+from nexus.listing.rows import instant, row
 from nexus.models.audit import Audit
 from nexus.models.catalog import Product
 from nexus.models.orders import Order
 from nexus.models.sessions import Session
-from nexus.models.steps import Actor
+from nexus.models.steps import STEPS, Actor
 from nexus.models.users import User
 from nexus.pages.failing import failed
 from nexus.pages.rows import row_page
@@ -33,6 +33,8 @@ changes.register_error_handler(Exception, failed)
 def move_order(key: object) -> Response | Redirect:
     """Take a step with an order, as its events tell by the same actor."""
     status = request.form.get("status", "")
+    if status not in STEPS:
+        raise BadRequest
     try:
         with audited("move_order", "orders", key) as (by, details):
             details["status"] = Order.move(Order.id == key, to=status, by=by).status
@@ -98,8 +100,8 @@ def done(table: str, key: str) -> Redirect:
 
 def _version() -> datetime:
     try:
-        return datetime.fromisoformat(request.form.get("version", ""))
-    except ValueError:
+        return instant(request.form.get("version", ""))
+    except (ValueError, OverflowError):
         raise BadRequest from None
 
 

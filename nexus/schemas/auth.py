@@ -25,7 +25,8 @@ def _short(value: str) -> str:
 
 
 def _normalised(value: object) -> object:
-    return normalised(value) if isinstance(value, str) else value
+    # As it is typed it must be short enough to sign in by.
+    return normalised(_short(value)) if isinstance(value, str) else value
 
 
 #: Whatever an old account may have; only what could hurt us is refused.

@@ -18,10 +18,11 @@ COLUMNS = (
 #: By it Excel knows UTF-8, which it takes for the machine's own encoding otherwise.
 MARK = "\ufeff"
 
-#: Where a formula could begin: at the start of a cell, and, since Excel in half of Europe separates cells by
-#: semicolons and so sees no quotes around ours, after a semicolon or the end of a line as well. The wide
-#: signs are what Excel in East Asia takes for the others.
-FORMULA = re.compile(r"^(?=[\t\r\n]|\s*[-=+@＝＋－＠])|[;\t\r\n]\s*(?=[-=+@＝＋－＠])")
+#: How a cell begins that could be a formula. The wide signs are what Excel in East Asia takes for the others.
+FORMULA = re.compile(r"[\t\r\n]|\s*+[-=+@＝＋－＠]")
+#: Where another cell could begin within ours, and the sign of a formula in it: Excel in half of Europe
+#: separates cells by semicolons, and so sees no quotes around ours, but those within as the beginning of one.
+INNER = re.compile(r'([;\t\r\n][;\s"]*+)([-=+@＝＋－＠]?)')
 
 #: How many digits the smallest unit takes (ISO 4217), where these are not two.
 DIGITS = {
@@ -66,7 +67,8 @@ def cells(order: Order) -> tuple[object, ...]:
 
 def guarded(text: str) -> str:
     """A text with an apostrophe wherever a spreadsheet could begin to read a formula in it."""
-    return FORMULA.sub(r"\g<0>'", text)
+    text = INNER.sub(lambda found: f"{found[1]}'{found[2]}" if found[2] else found[1], text)
+    return f"'{text}" if FORMULA.match(text) else text
 
 
 def total(amount: int, currency: str) -> str:

@@ -19,6 +19,8 @@ from nexus.models.sessions import IDLE_DAYS, Session
 from nexus.security.origins import refuse_cross_origin
 
 LIFETIME = timedelta(hours=2)
+#: Seconds by which the clock of who signed a token may be ahead of ours.
+LEEWAY = 5
 COOKIE = "token"
 REFRESH_COOKIE = "refresh"
 #: How many tokens a process remembers to be good, of those that came last.
@@ -120,7 +122,7 @@ def _verified(token: str, key: str) -> tuple[UUID, int, int]:
     PyJWTError where this key did not sign it, and mostly ValueError where it is none of ours.
     """
     # Its end comes later than this look, so whoever asks sees to that.
-    claims = decoded(token, key, algorithms=["HS256"], options={"verify_exp": False})
+    claims = decoded(token, key, algorithms=["HS256"], options={"verify_exp": False}, leeway=LEEWAY)
     user_id, until = claims["id"], claims["exp"]
     if claims["type"] != "access" or claims["sub"] != str(user_id) or {type(user_id), type(until)} != {int}:
         raise ValueError

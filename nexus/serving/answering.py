@@ -45,8 +45,9 @@ class Answering(Sibling):
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Tell a client what was wrong with its request, or that something is with us."""
         ours = (InvalidResponseHeader, InvalidResponseHeaderName)
+        # What it quotes behind the colon may be a password.
         if isinstance(exc, ParseException) and not isinstance(exc, ours):
-            self.refuse(client, addr, STATUSES.get(type(exc), 400), exc)
+            self.refuse(client, addr, STATUSES.get(type(exc), 400), str(exc).partition(":")[0])
         else:
             super().handle_error(req, client, addr, exc)
 

@@ -46,6 +46,7 @@ def problem_of(answer: Any, status: int, code: str) -> dict[str, Any]:
         (REGISTER, "password", "1234567", "too_short"),
         (REGISTER, "password", "x" * 129, "too_long"),
         (REGISTER, "password", "password\0", "has_nul"),
+        (REGISTER, "password", "\u1100\u1161\u11a8" * 128, "too_many_bytes"),
         (REGISTER, "name", "extra", "unknown"),
         ("/api/auth/login", "email", None, "required"),
         ("/api/auth/login", "email", {}, "not_a_string"),

@@ -24,6 +24,7 @@ from tests.sql import TERMINATE, query
 #: The module, whose blueprint has its name in the package.
 orders_csv = import_module("nexus.api.orders_csv")
 
+SIGNS = tuple("=+-@＝＋－＠")
 TEXTS = st.text(
     st.one_of(st.sampled_from("=+-@;,'\"\t\r\n ＝－a1ж"), st.characters(exclude_categories=["Cs"])),
     max_size=12,
@@ -196,8 +197,11 @@ def test_any_text_comes_back_and_none_is_a_formula(
         assert (row["total"], row["amount"]) == ("49.99", "4999")
         for cell in row.values():
             assert not re.match(r"[\t\r\n]", cell)
-            for part in re.split(r"[;\t\r\n]", cell):
-                assert part.lstrip()[:1] not in tuple("=+-@＝＋－＠"), cell
+            first, *others = re.split(r"[;\t\r\n]", cell)
+            assert first.lstrip()[:1] not in SIGNS, cell
+            for part in others:
+                # To who separates cells by semicolons, quotes within ours are a cell's own.
+                assert re.sub(r'^[\s"]+', "", part)[:1] not in SIGNS, cell
 
 
 @pytest.mark.parametrize(
@@ -213,6 +217,9 @@ def test_any_text_comes_back_and_none_is_a_formula(
         ("＝1", "'＝1"),
         ("a;=1", "a;'=1"),
         ("a\n =1", "a\n '=1"),
+        ('a;"=1', "a;\"'=1"),
+        ('a; ""; "-1', 'a; ""; "\'-1'),
+        ('"=1"', '"=1"'),
         ("a-b = c+d@e.f; g", "a-b = c+d@e.f; g"),
         ("'t Hooft", "'t Hooft"),
         ("", ""),
@@ -220,6 +227,11 @@ def test_any_text_comes_back_and_none_is_a_formula(
 )
 def test_a_text_that_could_run_is_kept_readable(text: str, shown: str) -> None:
     assert guarded(text) == shown
+
+
+def test_many_lines_are_looked_through_once() -> None:
+    lines = "\n" * 300_000
+    assert guarded(f"{lines}x") == f"'{lines}x"
 
 
 @given(text=TEXTS)

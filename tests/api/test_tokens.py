@@ -78,6 +78,11 @@ def test_a_token_made_by_hand_with_the_right_key_is_good(seller: Person, setting
     assert me(seller, f"bearer {forged(seller, settings.jwt_secret_key)}").status_code == 200
 
 
+def test_a_token_of_a_machine_whose_clock_is_ahead_is_good(seller: Person, settings: Settings) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=3)
+    assert me(seller, f"Bearer {forged(seller, settings.jwt_secret_key, iat=soon)}").status_code == 200
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -7,7 +7,9 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from nexus.config import Settings
 from tests.factories import Person
+from tests.sql import query
 
 Run = Callable[..., Result]
 
@@ -44,6 +46,16 @@ def test_a_buyers_name_commands_no_terminal(flask: Run, seller: Person) -> None:
     assert "name         \\x1b]0;owned\\x07\\x9b2J\\u202eZoë\\n\n" in flask("show", order).stdout
 
 
+def test_what_an_import_wrote_into_events_commands_no_terminal(
+    flask: Run, seller: Person, settings: Settings
+) -> None:
+    order = seller.order(seller.product()["id"])["id"]
+    imported = f"INSERT INTO order_events (order_id, at, \"to\", actor) SELECT '{order}', now(), 'created', "
+    query(settings, imported + "E'\\u202eme'")
+
+    assert "\\u202eme\n" in flask("events", order).stdout
+
+
 def test_what_cannot_be_done_is_one_line(flask: Run, order: str) -> None:
     for words in (("show", "none"), ("events", "none"), ("move", "none", "paid")):
         run = flask(*words)
@@ -66,3 +78,11 @@ def test_a_buyer_is_erased_and_the_sums_stay(flask: Run, order: str, seller: Per
     assert after == {**before, "email": "", "name": None, "updatedAt": after["updatedAt"]}
     assert seller.get(f"/api/orders/{other['id']}").get_json()["order"] == other
     assert json.loads(flask("erase-buyer", "buyer@example.com", "--yes", "--json").stdout) == {"orders": 0}
+
+
+def test_a_buyer_is_erased_in_any_spelling_of_the_address(flask: Run, seller: Person) -> None:
+    seller.order(seller.product()["id"], email="anna@пример.рф")
+
+    erased = flask("erase-buyer", "Anna@xn--e1afmkfd.xn--p1ai", "--yes")
+
+    assert erased.stdout == "erased the buyer of 1 orders\n"

@@ -86,6 +86,14 @@ def test_a_token_for_a_new_password_is_made(
     assert signs_in(stranger, "seller@example.com", "a better password")
 
 
+def test_an_imported_address_commands_no_terminal(root: Path, settings: Settings, seller: Person) -> None:
+    query(settings, "UPDATE users SET email = E'a\\u202e@b.co'")
+
+    told = users(root, settings, "end-sessions", str(seller.id)).stdout
+
+    assert told == f"ended 1 sessions of user {seller.id}, a\\u202e@b.co\n"
+
+
 def test_an_account_is_erased_on_purpose_and_without_open_orders(
     root: Path, settings: Settings, seller: Person, stranger: Person
 ) -> None:

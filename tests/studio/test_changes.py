@@ -64,6 +64,8 @@ def test_an_order_moves_by_its_steps_alone(writer: FlaskClient, seller: Person, 
     assert "Saved." in writer.get(legal.location).text
     assert "Saved." not in writer.get(page).text
     assert send(writer, path, form_token=token, status="created").status_code == 409
+    for none in ("", "sold", "paid\0"):
+        assert send(writer, path, form_token=token, status=none).status_code == 400
     (event,) = query(settings, "SELECT actor, request_id FROM order_events WHERE \"to\" = 'paid'")
     assert event[0] == "operator"
     assert re.fullmatch("[0-9a-f]{32}", event[1])
@@ -103,6 +105,8 @@ def test_a_product_keeps_what_the_api_would_refuse(
         answer = send(writer, f"/change/products/{product}", **{**given, **wrong})
         assert answer.status_code == 400
         assert problem(answer) == says
+    for version in ("", "yesterday", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
+        assert send(writer, f"/change/products/{product}", **{**given, "version": version}).status_code == 400
     assert query(settings, "SELECT name, price, status FROM products") == [("Course", 700, "live")]
 
 
