@@ -56,7 +56,7 @@ orders = Blueprint("orders", __name__, url_prefix="/orders")
 def place_order(body: NewOrder, user: User | None, key: Key | None) -> Response:
     """Order a product, signed in or not; with a key, once."""
     throttle.from_address("order")
-    wanted: dict[str, Any] = {**dict(body), "buyer": user, "by": Actor("buyer", g.request_id)}
+    wanted: dict[str, Any] = {**vars(body), "buyer": user, "by": Actor("buyer", g.request_id)}
     order, replayed = IdempotencyKey.place(key, **wanted) if key else (Order.place(**wanted), False)
     answer: PlacedOrder = {"order": order_out(order), "receiptToken": receipts.issue(order.id)}
     response = reply(answer, 201)

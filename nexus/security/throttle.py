@@ -33,12 +33,12 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def from_address(kind: str) -> None:
     """Count one call of a kind from the client's address; Throttled when there are too many."""
-    _take(kind, own=_place())
+    _take(kind)
 
 
 def at_account(emails: Sequence[str]) -> None:
     """Count one sign-in, from the client's address and at the account that has one of these addresses."""
-    _take("sign_in", own=_place(), emails=emails, email=emails[0])
+    _take("sign_in", emails=emails, email=emails[0])
 
 
 def at_password(session: Session) -> None:
@@ -49,17 +49,14 @@ def at_password(session: Session) -> None:
     _take("password", own=str(session.id), emails=[session.user.email], user=session.user_id)
 
 
-def _take(kind: str, *, own: str, emails: Sequence[str] = (), **facts: object) -> None:
+def _take(kind: str, *, own: str | None = None, emails: Sequence[str] = (), **facts: object) -> None:
     if current_app.config["RATES"] is None:
         return
     rate = current_app.config["RATES"][kind]
-    account = Account(emails=emails, place=_place() or None, rate=rate.times(PLACES))
-    wait = Bucket.take(own, rate, kind=kind, account=account)
+    place = neighbourhood(client_address())
+    account = Account(emails=emails, place=place or None, rate=rate.times(PLACES))
+    wait = Bucket.take(place if own is None else own, rate, kind=kind, account=account)
     if wait is not None:
         journal.record("throttled", kind=kind, wait=wait, **facts)
         metrics.counted().throttled.labels(rate=kind).inc()
         raise Throttled(wait=wait)
-
-
-def _place() -> str:
-    return neighbourhood(client_address())
