@@ -25,13 +25,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # It looks at its import whether to count in files, and most commands count nothing at all.
-        from prometheus_client import (
-            CollectorRegistry,
-            Counter,
-            Gauge,
-            Histogram,
-            disable_created_metrics,
-        )
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
         # Files hold no times of creation, and memory is to show the same page.
         disable_created_metrics()

@@ -81,10 +81,7 @@ def list_products(query: ProductQuery, user: User | None) -> Response:
 
 
 def _list(products: list[Any], cursor: str | None) -> Response:
-    answer: ProductPage = {
-        "products": [product_out(product) for product in products],
-        "nextCursor": cursor,
-    }
+    answer: ProductPage = {"products": [product_out(product) for product in products], "nextCursor": cursor}
     return link_next(reply(answer), cursor)
 
 

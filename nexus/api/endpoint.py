@@ -12,13 +12,7 @@ from pydantic import ValidationError
 
 from nexus.api.keys import request_key
 from nexus.body import read_body
-from nexus.errors import (
-    BrokenJSON,
-    NexusError,
-    Unauthenticated,
-    UnsupportedMediaType,
-    ValidationFailed,
-)
+from nexus.errors import BrokenJSON, NexusError, Unauthenticated, UnsupportedMediaType, ValidationFailed
 from nexus.schemas.fields import Input, problems
 from nexus.security import receipts
 from nexus.security.tokens import current_session
