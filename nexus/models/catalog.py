@@ -104,18 +104,9 @@ class Product(Model):
         return cls.sorted_by(NEWEST_FIRST, user_id=user_id, viewer_id=viewer.id if viewer else None)
 
     @classmethod
-    def sorted_by(
-        cls,
-        sort: "Sort",
-        *,
-        user_id: int,
-        viewer_id: int | None,
-        min_price: int | None = None,
-        max_price: int | None = None,
-    ) -> "peewee.ModelSelect[Product]":
-        """What the viewer may see of a seller, at prices `min_price` to `max_price` inclusive."""
-        seen = cls.seen(viewer_id, min_price=min_price, max_price=max_price)
-        return cls.select().where((cls.user == user_id) & seen).order_by(*sort.terms)
+    def sorted_by(cls, sort: "Sort", *, user_id: int, **seen: Any) -> "peewee.ModelSelect[Product]":
+        """What of a seller is seen, by whom and at which prices as `seen` takes it."""
+        return cls.select().where((cls.user == user_id) & cls.seen(**seen)).order_by(*sort.terms)
 
     @classmethod
     def with_owner(cls, product_id: int) -> "peewee.ModelSelect[Product]":
