@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
 import peewee
-from peewee import SQL, fn
+from peewee import SQL, Check, fn
 
 from nexus.db import statement, violated
 from nexus.errors import Forbidden, NotFound, PreconditionFailed, Unauthenticated
@@ -55,14 +55,11 @@ class Product(Model):
     user = peewee.ForeignKeyField(User, on_delete="CASCADE", index=False, lazy_load=False)
     user_id: int
     name = peewee.TextField()
-    description = peewee.TextField(constraints=[peewee.SQL("DEFAULT ''")])
-    price = peewee.BigIntegerField(constraints=[peewee.Check("price >= 0", "products_price")])
-    currency = peewee.TextField(constraints=[peewee.Check("currency ~ '^[A-Z]{3}$'", "products_currency")])
+    description = peewee.TextField(constraints=[SQL("DEFAULT ''")])
+    price = peewee.BigIntegerField(constraints=[Check("price >= 0", "products_price")])
+    currency = peewee.TextField(constraints=[Check("currency ~ '^[A-Z]{3}$'", "products_currency")])
     status = peewee.TextField(
-        constraints=[
-            peewee.SQL("DEFAULT 'live'"),
-            peewee.Check("status IN ('live', 'draft')", "products_status"),
-        ]
+        constraints=[SQL("DEFAULT 'live'"), Check("status IN ('live', 'draft')", "products_status")]
     )
 
     class Meta:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import peewee
-from peewee import SQL, Value, fn
+from peewee import SQL, Check, Value, fn
 
 from nexus import metrics
 from nexus.db import statement
@@ -39,13 +39,11 @@ class Order(Model):
     status = peewee.TextField(
         constraints=[
             SQL("DEFAULT 'created'"),
-            peewee.Check(
-                "status IN ('created', 'processing', 'paid', 'refunded', 'cancelled')", "orders_status"
-            ),
+            Check("status IN ('created', 'processing', 'paid', 'refunded', 'cancelled')", "orders_status"),
         ]
     )
-    amount = peewee.BigIntegerField(constraints=[peewee.Check("amount >= 0", "orders_amount")])
-    currency = peewee.TextField(constraints=[peewee.Check("currency ~ '^[A-Z]{3}$'", "orders_currency")])
+    amount = peewee.BigIntegerField(constraints=[Check("amount >= 0", "orders_amount")])
+    currency = peewee.TextField(constraints=[Check("currency ~ '^[A-Z]{3}$'", "orders_currency")])
 
     class Meta:
         """Peewee's options."""
