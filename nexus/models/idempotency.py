@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import peewee
 from peewee import SQL, Select, Value, fn
@@ -13,7 +13,7 @@ from nexus.db import database, statement
 from nexus.db.outages import cause
 from nexus.errors import IdempotencyInProgress, IdempotencyMismatch
 from nexus.models.base import Model
-from nexus.models.orders import Order
+from nexus.models.orders import Order, Wanted
 from nexus.models.steps import Actor
 from nexus.models.users import User
 
@@ -61,24 +61,13 @@ class IdempotencyKey(Model):
         table_name = "idempotency_keys"
 
     @classmethod
-    def place(
-        cls,
-        key: Key,
-        *,
-        product_id: int,
-        email: str,
-        name: str | None,
-        amount: int | None,
-        buyer: User | None,
-        by: Actor,
-    ) -> tuple[Any, bool]:
+    def place(cls, key: Key, *, buyer: User | None, by: Actor, **wanted: Unpack[Wanted]) -> tuple[Any, bool]:
         """Order a product as `Order.place` does, once for each key; whether it was made before.
 
         Key and order are one statement. Raises what `Order.place` raises, which leaves the key free;
         IdempotencyMismatch for a key that came with another body; and IdempotencyInProgress when another
         request holds the key for longer than a moment.
         """
-        wanted = {"product_id": product_id, "email": email, "name": name, "amount": amount}
         while True:
             with patience():
                 placed = _placed(**key._asdict(), **wanted, actor=by.name, request_id=by.request_id)
@@ -89,7 +78,7 @@ class IdempotencyKey(Model):
             made = cls._made_by(key) or (cls._taken(key) and cls._made_by(key))
             if made:
                 return made, True
-            Order.refuse(product_id, amount=amount, buyer=buyer)
+            Order.refuse(wanted, buyer=buyer)
 
     @classmethod
     def claim(cls, key: Key, offered: Any) -> Any:

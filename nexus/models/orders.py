@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 import peewee
@@ -19,6 +19,15 @@ from nexus.models.users import User
 
 #: An id as we write it. Python and PostgreSQL read other forms as well, which nobody was given.
 CANONICAL = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class Wanted(TypedDict):
+    """What a buyer asks for; the amount, where one is named, must be the price."""
+
+    product_id: int
+    email: str
+    name: str | None
+    amount: int | None
 
 
 class Order(Model):
@@ -51,24 +60,14 @@ class Order(Model):
         table_name = "orders"
 
     @classmethod
-    def place(
-        cls,
-        *,
-        product_id: int,
-        email: str,
-        name: str | None,
-        amount: int | None,
-        buyer: User | None,
-        by: Actor,
-    ) -> Any:
+    def place(cls, *, buyer: User | None, by: Actor, **wanted: Unpack[Wanted]) -> Any:
         """Order a live product at its price of this moment, copied by the statement that makes the order.
 
         It is answered as a row. Raises NotFound for a product that the buyer may not know of, NotForSale for
         one's own draft, and PriceChanged when the buyer named an amount that is not the price.
         """
-        wanted = {"product_id": product_id, "email": email, "name": name, "amount": amount}
         while not (placed := _placed(**wanted, actor=by.name, request_id=by.request_id)):
-            cls.refuse(product_id, amount=amount, buyer=buyer)
+            cls.refuse(wanted, buyer=buyer)
         metrics.counted().order_steps.labels(status=placed[0].status).inc()
         return placed[0]
 
@@ -115,14 +114,14 @@ class Order(Model):
         return offer.for_update("FOR KEY SHARE", of=(User, Product))  # type: ignore[arg-type]
 
     @classmethod
-    def refuse(cls, product_id: int, *, amount: int | None, buyer: User | None) -> None:
+    def refuse(cls, wanted: Wanted, *, buyer: User | None) -> None:
         """Raise why a buyer gets no order of a product, unless it came to be on offer a moment ago."""
-        product = Product.shown(product_id, viewer=buyer)
+        product = Product.shown(wanted["product_id"], viewer=buyer)
         if product is None:
             raise NotFound
         if product.status == DRAFT:
             raise NotForSale
-        if amount not in (None, product.price):
+        if wanted["amount"] not in (None, product.price):
             raise PriceChanged(price=product.price, currency=product.currency)
 
     @classmethod
