@@ -121,10 +121,11 @@ class IdempotencyKey(Model):
 
 @statement(prepared=True)
 def _placed(*, hash: Any, body: Any, actor: Any, request_id: Any, **wanted: Any) -> Any:  # noqa: A002 - A key's.
-    columns = Order.offered()
-    offered = Order.offer(**wanted).cte("offered", columns=[column.column_name for column in columns])
+    offer, columns = Order.offer(**wanted)
+    names = [column.column_name for column in columns]
+    offered = offer.cte("offered", columns=names)
     claimed = IdempotencyKey.claim(Key(hash, body), offered).returning(IdempotencyKey.order).cte("claimed")
-    order = Select((offered,), [offered.c[column.column_name] for column in columns])
+    order = Select((offered,), [offered.c[name] for name in names])
     order = order.join(claimed, on=claimed.c.order_id == offered.c.id)
     place = Order.insert_from(order, columns).with_cte(offered, claimed)
     return place.returning(Order, *Actor(actor, request_id).told())

@@ -72,46 +72,28 @@ class Order(Model):
         return placed[0]
 
     @classmethod
-    def offered(cls) -> list[peewee.Field]:
-        """The columns of an order that `offer` fills, in its order."""
-        product, seller, currency = cls.product, cls.seller, cls.currency
-        return [
-            cls.id,
-            product,
-            seller,
-            cls.product_name,
-            cls.email,
-            cls.name,
-            cls.status,
-            cls.amount,
-            currency,
-        ]
-
-    @classmethod
     def offer(
         cls, *, product_id: int, email: str, name: str | None, amount: int | None
-    ) -> "peewee.ModelSelect[Product]":
-        """The order that a product can become at this moment; no row where it cannot."""
-        offer = (
-            Product.select(
-                fn.gen_random_uuid(),
-                Product.id,
-                Product.user,
-                Product.name,
-                Value(email),
-                Value(name),
-                peewee.Case(None, [(Product.price == 0, "paid")], "created"),
-                Product.price,
-                Product.currency,
-            )
-            .join(User)
-            .where((Product.id == product_id) & (Product.status == LIVE))
-        )
+    ) -> "tuple[peewee.ModelSelect[Product], list[peewee.Field]]":
+        """The order that a product can become at this moment, and its columns; no row where it cannot."""
+        columns: dict[peewee.Field, Any] = {
+            cls.id: fn.gen_random_uuid(),
+            cls.product: Product.id,
+            cls.seller: Product.user,
+            cls.product_name: Product.name,
+            cls.email: Value(email),
+            cls.name: Value(name),
+            cls.status: peewee.Case(None, [(Product.price == 0, "paid")], "created"),
+            cls.amount: Product.price,
+            cls.currency: Product.currency,
+        }
+        on_sale = (Product.id == product_id) & (Product.status == LIVE)
+        offer = Product.select(*columns.values()).join(User).where(on_sale)
         if amount is not None:
             offer = offer.where(Product.price == amount)
         # A product that is being deleted is waited for, and then found gone or found again. Its seller comes
         # first, as where an account is erased: who locks in one order cannot wait in a circle.
-        return offer.for_update("FOR KEY SHARE", of=(User, Product))  # type: ignore[arg-type]
+        return offer.for_update("FOR KEY SHARE", of=(User, Product)), [*columns]  # type: ignore[arg-type]
 
     @classmethod
     def refuse(cls, wanted: Wanted, *, buyer: User | None) -> None:
@@ -237,8 +219,8 @@ class Order(Model):
 
 @statement(prepared=True)
 def _placed(*, actor: Any, request_id: Any, **wanted: Any) -> Any:
-    order = Order.insert_from(Order.offer(**wanted), Order.offered())
-    return order.returning(Order, *Actor(actor, request_id).told())
+    place = Order.insert_from(*Order.offer(**wanted))
+    return place.returning(Order, *Actor(actor, request_id).told())
 
 
 NEWEST = (Order.created_at.desc(), Order.id.desc())
