@@ -1,7 +1,7 @@
 """The Flask application, with what Flask does anew for each request done once where it is the same."""
 
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from flask import Flask, Request, Response
@@ -79,17 +79,8 @@ class Application(Flask):
         if not request or not host or not path:
             return super().create_url_adapter(request)
         scheme, script = environ["wsgi.url_scheme"], environ.get("SCRIPT_NAME", "")
-        bound = self._at(scheme, host, script)
-        routes = Routes(
-            self.url_map,
-            bound.server_name,
-            bound.script_name,
-            bound.subdomain,
-            scheme,
-            request.path,
-            environ["REQUEST_METHOD"],
-            request.query_string.decode(errors="replace"),
-        )
+        query = request.query_string.decode(errors="replace")
+        routes = self._at(scheme, host, script)(request.path, environ["REQUEST_METHOD"], query)
         routes.fixed = self._fixed
         return routes
 
@@ -98,7 +89,9 @@ class Application(Flask):
         rules = [rule for rule in self.url_map.iter_rules() if not rule.arguments]
         return {(method, rule.rule): rule for rule in rules for method in rule.methods or ()}
 
-    def _found_at(self, scheme: str, host: str, script: str) -> Any:
-        """The routes as Flask binds them to an address."""
+    def _found_at(self, scheme: str, host: str, script: str) -> Callable[[str, str, str], Routes]:
+        """What sees the routes from an address, as Flask binds them to it, for a path, method and query."""
         environ = {"wsgi.url_scheme": scheme, "HTTP_HOST": host, "SCRIPT_NAME": script}
-        return super().create_url_adapter(Request({**environ, "REQUEST_METHOD": "GET"}))
+        bound: Any = super().create_url_adapter(Request({**environ, "REQUEST_METHOD": "GET"}))
+        address = bound.server_name, bound.script_name, bound.subdomain, scheme
+        return partial(Routes, self.url_map, *address)
