@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -13,6 +13,7 @@ import click
 import peewee
 import structlog
 from flask import Request, Response, g
+from werkzeug.wsgi import ClosingIterator
 
 from nexus import lines, metrics, tracing
 from nexus.application import Application
@@ -47,6 +48,11 @@ class Tally:
     in_database: float = 0.0
     #: Bytes of the body.
     sent: int = 0
+
+    def count(self, chunk: Any) -> Any:
+        """A chunk of a streamed body, as it is sent."""
+        self.sent += len(chunk.encode() if isinstance(chunk, str) else chunk)
+        return chunk
 
 
 #: The request that this thread works on. A streamed answer queries after Flask has let go of its `g`.
@@ -103,7 +109,8 @@ def init_app(app: Application, settings: Settings) -> None:
         }
         if response.is_streamed:
             # What it takes and sends is known when all is sent, or the client has gone.
-            response.response = Counted(response.response, tally)
+            body = response.response
+            response.response = ClosingIterator(map(tally.count, body), getattr(body, "close", None))
             response.call_on_close(lambda: tell(tally, facts, slow=settings.slow_request_ms, trace=trace))
         else:
             has_body = method != "HEAD" and response.status_code not in (204, 304)
@@ -112,25 +119,6 @@ def init_app(app: Application, settings: Settings) -> None:
 
     app.beginning.append(number)
     app.finishing.append(note)
-
-
-class Counted:
-    """The body of a streamed answer, counted while it is sent."""
-
-    def __init__(self, body: Iterable[Any], tally: Tally) -> None:
-        self._body = body
-        self._tally = tally
-
-    def __iter__(self) -> Iterator[Any]:
-        """Pass on each chunk."""
-        for chunk in self._body:
-            self._tally.sent += len(chunk.encode() if isinstance(chunk, str) else chunk)
-            yield chunk
-
-    def close(self) -> None:
-        """End what makes the body, as its server asks for."""
-        if hasattr(self._body, "close"):
-            self._body.close()
 
 
 def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dict[str, Any]], None]) -> None:
