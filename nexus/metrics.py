@@ -1,7 +1,7 @@
 """What the service counts about itself, and the page on which Prometheus reads it."""
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -40,12 +40,9 @@ class Metrics:
         self.queries = Counter("nexus_queries", "Queries that requests made.", registry=ours)
         self.query_seconds = Counter("nexus_query_seconds", "Seconds that they took.", registry=ours)
         # What an ended process held, it holds no more.
-        self.pool_size = Gauge(
-            "nexus_pool_size", "Connections that may be held.", registry=ours, multiprocess_mode="livesum"
-        )
-        self.pool_in_use = Gauge(
-            "nexus_pool_in_use", "Connections in use.", registry=ours, multiprocess_mode="livesum"
-        )
+        held = partial(Gauge, registry=ours, multiprocess_mode="livesum")
+        self.pool_size = held("nexus_pool_size", "Connections that may be held.")
+        self.pool_in_use = held("nexus_pool_in_use", "Connections in use.")
         self.pool_waits = Counter("nexus_pool_waits", "Waits for a connection.", registry=ours)
         self.pool_refusals = Counter("nexus_pool_refusals", "Waits that were in vain.", registry=ours)
         self.sign_ins = Counter("nexus_sign_ins", "Tries to sign in.", ["outcome"], registry=ours)
@@ -66,14 +63,15 @@ def _made() -> Metrics:
     return Metrics()
 
 
-def answered(
-    *, method: str, route: str, status: int, seconds: float, queries: int, in_database: float
-) -> None:
-    """Count a request that has ended, and its queries with the seconds that they took."""
+def answered(method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request that has ended, and the seconds that it took."""
     _timer(method if method in METHODS else "other", route, status).observe(seconds)
-    if queries:
-        counted().queries.inc(queries)
-        counted().query_seconds.inc(in_database)
+
+
+def queried(queries: int, seconds: float) -> None:
+    """Count the queries of a request, and the seconds that they took."""
+    counted().queries.inc(queries)
+    counted().query_seconds.inc(seconds)
 
 
 @cache

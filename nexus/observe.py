@@ -124,14 +124,9 @@ def init_app(app: Application, settings: Settings) -> None:
 def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dict[str, Any]], None]) -> None:
     """Count, trace and log a request that has ended: a warning if it took `slow` milliseconds or more."""
     seconds = time.perf_counter() - tally.started
-    metrics.answered(
-        method=facts["method"],
-        route=facts["route"],
-        status=facts["status"],
-        seconds=seconds,
-        queries=tally.queries,
-        in_database=tally.in_database,
-    )
+    metrics.answered(facts["method"], facts["route"], facts["status"], seconds)
+    if tally.queries:
+        metrics.queried(tally.queries, tally.in_database)
     milliseconds = _milliseconds(seconds)
     facts |= {
         "ms": milliseconds,
