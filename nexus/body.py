@@ -1,7 +1,5 @@
 """The body of a request, which is read whole or not at all."""
 
-import io
-
 from flask import Request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 
@@ -36,8 +34,3 @@ def read_body(request: Request) -> bytes:
     if length is not None and wanted:
         raise BrokenJSON
     return b"".join(chunks)
-
-
-def hold_body(request: Request) -> None:
-    """Read the body before a form is read from it, where half of one would pass for all; raises the same."""
-    request.environ["wsgi.input"] = io.BytesIO(read_body(request))

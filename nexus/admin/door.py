@@ -1,13 +1,14 @@
 """Who gets in: whoever is signed in as an admin, by the session of the API; and that forms are our own."""
 
 import hmac
+import io
 from secrets import compare_digest
 
 from flask import Flask, Response, current_app, g, redirect, request, url_for
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as Redirect
 
-from nexus.body import hold_body
+from nexus.body import read_body
 from nexus.config import Settings
 from nexus.errors import CrossOrigin, InvalidCredentials, NexusError, Throttled
 from nexus.i18n import locale, message
@@ -31,7 +32,8 @@ def admit() -> Redirect | None:
     if request.method in CHANGING:
         # A page that may call the API may not send forms here.
         refuse_cross_origin(allowed=())
-        hold_body(request)
+        # All of it before a form is read from it, where half of one would pass for all.
+        request.environ["wsgi.input"] = io.BytesIO(read_body(request))
     g.session = tokens.current_session(request)
     if g.session:
         g.user_id = g.session.user_id
