@@ -76,15 +76,8 @@ def clear_cookies(response: Response) -> None:
 
 
 def _set_cookie(response: Response, name: str, value: str, life: timedelta, path: str) -> None:
-    response.set_cookie(
-        name,
-        value,
-        max_age=life,
-        path=path,
-        secure=current_app.config["COOKIE_SECURE"],
-        httponly=True,
-        samesite="Strict",
-    )
+    secure = current_app.config["COOKIE_SECURE"]
+    response.set_cookie(name, value, life, path=path, secure=secure, httponly=True, samesite="Strict")
 
 
 def current_session(request: Request) -> Session | None:
