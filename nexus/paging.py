@@ -86,14 +86,8 @@ def pages(
 
 
 def _encode(digest: str, place: Sequence[Any]) -> str:
-    text = orjson.dumps([digest, *map(_written, place)])
-    return urlsafe_b64encode(text).rstrip(b"=").decode()
-
-
-def _written(part: Any) -> Any:
-    if isinstance(part, datetime):
-        return part.astimezone(UTC).isoformat()
-    return str(part) if isinstance(part, UUID) else part
+    utc = [part.astimezone(UTC) if isinstance(part, datetime) else part for part in place]
+    return urlsafe_b64encode(orjson.dumps([digest, *utc])).rstrip(b"=").decode()
 
 
 def _decode(cursor: str, digest: str, kinds: Sequence[type[Part]]) -> tuple[Any, ...]:
