@@ -141,7 +141,6 @@ def _reads(database: Pool, cursor: Any, seller: User, products: int) -> Iterator
         """A page of the seller's products as any visitor sees them."""
         return page(
             Product.of_user(seller.id, viewer=None).offset(skip or None),
-            key=(Product.created_at, Product.id),
             kind=int,
             limit=limit,
             cursor=cursor,
@@ -151,7 +150,6 @@ def _reads(database: Pool, cursor: Any, seller: User, products: int) -> Iterator
     def ordered() -> Any:
         return page(
             Order.of_seller(seller),
-            key=(Order.created_at, Order.id),
             kind=UUID,
             limit=PAGE,
             cursor=None,

@@ -29,18 +29,13 @@ class Page(NamedTuple, Generic[Row]):
 
 
 def page(
-    query: Any,
-    *,
-    key: Sequence[Any],
-    kind: type[int] | type[UUID],
-    limit: int,
-    cursor: str | None,
-    bound_to: object,
+    query: Any, *, kind: type[int] | type[UUID], limit: int, cursor: str | None, bound_to: object
 ) -> Page[Any]:
-    """Read one page of a query ordered by `key`, (created_at, id), both descending; as fast at any depth.
+    """Read one page of a query ordered by (created_at, id), both descending; as fast at any depth.
 
     `kind` is the id's type. `bound_to` is as for `pages`.
     """
+    key = query.model.created_at, query.model.id
 
     def read(place: tuple[Any, Any] | None, count: int) -> list[Any]:
         return list((query if place is None else query.where(after(key, place))).limit(count))

@@ -46,7 +46,6 @@ def _batches(seller: User, filters: dict[str, Any]) -> Iterator[list[Order]]:
             found = page(
                 # Their products are left out, and PostgreSQL then reads none.
                 Order.of_seller(seller, **filters).select(Order),
-                key=(Order.created_at, Order.id),
                 kind=UUID,
                 limit=BATCH,
                 cursor=cursor,

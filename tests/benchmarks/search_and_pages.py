@@ -133,7 +133,6 @@ def lists(depth: int) -> Iterator[tuple[str, Callable[[], Any], Callable[[], Any
     def orders(cursor: str | None, skip: int = 0) -> Any:
         return page(
             Order.of_seller(User(id=1000)).offset(skip or None),
-            key=(Order.created_at, Order.id),
             kind=UUID,
             limit=PAGE,
             cursor=cursor,
