@@ -1,5 +1,6 @@
 """Products over HTTP."""
 
+from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -33,18 +34,14 @@ from nexus.schemas.catalog import (
 catalog = Blueprint("catalog", __name__, url_prefix="/products")
 
 
-def _list_problems(found: list[dict[str, Any]]) -> ValidationFailed:
-    absent = {"field": "userId", "code": "required"}
-    return UserIdRequired(found) if _has(found, absent) else ValidationFailed(found)
+def _told_apart(error: type[ValidationFailed], *fields: str) -> Callable[[Any], ValidationFailed]:
+    """How the problems of an input are told: by an error of its own where one of these fields is missing."""
 
+    def told(found: list[dict[str, Any]]) -> ValidationFailed:
+        missing = {problem["field"] for problem in found if problem["code"] == "required"}
+        return error(found) if missing.intersection(fields) else ValidationFailed(found)
 
-def _product_problems(found: list[dict[str, Any]]) -> ValidationFailed:
-    absent = [{"field": name, "code": "required"} for name in ("name", "price")]
-    return MissingFields(found) if any(_has(found, one) for one in absent) else ValidationFailed(found)
-
-
-def _has(found: list[dict[str, Any]], wanted: dict[str, str]) -> bool:
-    return any(wanted.items() <= problem.items() for problem in found)
+    return told
 
 
 @catalog.get("")
@@ -54,7 +51,7 @@ def _has(found: list[dict[str, Any]], wanted: dict[str, str]) -> bool:
     answer=ProductPage,
     errors=(UserIdRequired,),
     headers=("Link",),
-    invalid=_list_problems,
+    invalid=_told_apart(UserIdRequired, "userId"),
 )
 def list_products(query: ProductQuery, user: User | None) -> Response:
     """One seller's products, or those that a search finds."""
@@ -110,7 +107,7 @@ def get_product(product_id: int, user: User | None) -> Response:
     status=201,
     errors=(MissingFields, Forbidden),
     headers=("Location", "ETag"),
-    invalid=_product_problems,
+    invalid=_told_apart(MissingFields, "name", "price"),
 )
 def create_product(body: NewProduct, user: User) -> Response:
     """Offer a product."""
