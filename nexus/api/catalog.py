@@ -56,7 +56,7 @@ def _told_apart(error: type[ValidationFailed], *fields: str) -> Callable[[Any], 
 def list_products(query: ProductQuery, user: User | None) -> Response:
     """One seller's products, or those that a search finds."""
     prices = {"min_price": query.min_price, "max_price": query.max_price}
-    viewer_id = user.id if user else None
+    seen: dict[str, Any] = {"viewer_id": user.id if user else None, **prices}
     sort = SORTS[by := query.sort or "-createdAt"]
     paged: dict[str, Any] = {
         "limit": query.limit,
@@ -64,15 +64,14 @@ def list_products(query: ProductQuery, user: User | None) -> Response:
         "bound_to": ("products", query.user_id, query.q, query.sort, prices),
     }
     if query.q:
-        search = Search(Asked.by(query.q), query.user_id, {"viewer_id": viewer_id, **prices})
+        search = Search(Asked.by(query.q), query.user_id, seen)
         if query.sort is None:
             best = pages(search.best_first, place=attrgetter("place"), kinds=PLACE, **paged)
             return _list([match.product for match in best.rows], best.next_cursor)
         read = partial(search.in_order, by)
     else:
         # Only a search can do without a seller.
-        whose: dict[str, Any] = {"user_id": query.user_id, "viewer_id": viewer_id, **prices}
-        read = partial(Product.listed, by, **whose)
+        read = partial(Product.listed, by, user_id=query.user_id, **seen)
     found = pages(read, place=sort.place, kinds=(sort.kind, int), **paged)
     return _list(found.rows, found.next_cursor)
 
