@@ -37,7 +37,7 @@ CODES = {
 }
 #: What a list's parameter of that name is.
 CURSOR = "The `nextCursor` of the page before, with the same query."
-LIMITS = ("min_length", "max_length", "ge", "le")
+LIMITS = ("min_length", "max_length", "ge", "le", "limit")
 
 
 class Input(BaseModel):
@@ -162,10 +162,9 @@ def problems(error: ValidationError) -> list[dict[str, Any]]:
 
 def _problem(found: Any) -> dict[str, Any]:
     context = found.get("ctx", {})
-    limit = next((context[name] for name in LIMITS if name in context), None)
     return {
         "field": ".".join(str(part) for part in found["loc"]),
         "code": CODES.get(found["type"], found["type"]),
-        "limit": limit if limit is not None else context.get("limit"),
+        "limit": next((context[name] for name in LIMITS if name in context), None),
         "choices": context.get("expected", "").replace("'", "").replace(" or ", ", "),
     }
