@@ -1,6 +1,6 @@
 """The decorator by which an endpoint says in one place what it takes and what it answers."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
@@ -77,9 +77,10 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
                 else:
                     arguments["user"] = session and session.user
             document = parse(request, raw)
-            body = _validate(declared, declared.body or Input, document)
-            if declared.body:
-                arguments["body"] = body
+            if declared.body or document:
+                body = _validate(declared, declared.body or Input, document)
+                if declared.body:
+                    arguments["body"] = body
             if declared.query or request.environ.get("QUERY_STRING"):
                 query = _validate(declared, declared.query or Input, *_query(request, declared))
                 if declared.query:
@@ -158,14 +159,13 @@ def _query(request: Request, declared: Endpoint) -> tuple[dict[str, Any], list[d
 
 
 def _validate(
-    declared: Endpoint, model: type[Input], given: dict[str, Any], found: list[dict[str, Any]] | None = None
+    declared: Endpoint, model: type[Input], given: dict[str, Any], found: Sequence[dict[str, Any]] = ()
 ) -> Input:
-    found = found or []
     try:
         # A field that is null was not given.
         read = model.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         found = [*found, *problems(error)]
     if found:
-        raise declared.invalid(found)
+        raise declared.invalid([*found])
     return read
