@@ -43,10 +43,16 @@ PLACE = tuple(Place.__annotations__.values())
 
 
 class Match(NamedTuple):
-    """A product that was found, as its row, and its place."""
+    """A product that was found, as its row, and the place after which it was looked for."""
 
     product: Any
-    place: Place
+    after: Place | None
+
+    @property
+    def place(self) -> Place:
+        """Where it stands, by the edge as the first page found it."""
+        row, edge = self.product, self.after or self.product
+        return Place(edge.edge_at, edge.edge_id, getattr(row, "rank", OLDER), row.created_at, row.id)
 
 
 class Bounds(NamedTuple):
@@ -103,12 +109,12 @@ class Search:
         of the window.
         """
         if place is None:
-            return [Match(row, _place(row)) for row in _best(self._shape, **self._values, limit=limit)]
+            return [Match(row, None) for row in _best(self._shape, **self._values, limit=limit)]
         place = Place(*place)
         if place.rank == OLDER:
             return self._below(place, limit, at=place.at, last=place.id)
         rows = _best(self._shape, **self._values, **place._asdict(), limit=limit)
-        best = [Match(row, _place(row, edge=place)) for row in rows]
+        best = [Match(row, place) for row in rows]
         if len(best) == limit:
             return best
         return best + self._below(place, limit - len(best), at=place.edge_at, last=place.edge_id)
@@ -119,8 +125,7 @@ class Search:
         return _in_order(self._shape, sort, **self._values, value=value, last=last, limit=limit)
 
     def _below(self, place: Place, limit: int, *, at: datetime, last: int) -> list[Match]:
-        rows = self.in_order("-createdAt", (at, last), limit)
-        return [Match(row, place._replace(rank=OLDER, at=row.created_at, id=row.id)) for row in rows]
+        return [Match(row, place) for row in self.in_order("-createdAt", (at, last), limit)]
 
     @property
     def _shape(self) -> tuple[Bounds, bool]:
@@ -216,12 +221,6 @@ def _in_order(
 def _stood_in(shape: tuple[Bounds, bool], values: dict[str, Any]) -> Search:
     (bounds, is_conditional), asked = shape, Asked(*(values.pop(name) for name in Asked._fields))
     return Search(asked, values.pop("user_id"), values if is_conditional else None, bounds)
-
-
-def _place(row: Any, *, edge: Place | None = None) -> Place:
-    """Where a row stands, by the edge as the first page found it."""
-    begins: Any = edge or row
-    return Place(begins.edge_at, begins.edge_id, row.rank, row.created_at, row.id)
 
 
 def _has(asked: Any) -> Any:
