@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -13,7 +13,6 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 DIGITS = re.compile(r"-?[0-9]{1,20}", re.ASCII)
-DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII)
 MAX_ID = 2**63 - 1
 #: What RFC 5321 lets an address have.
@@ -95,16 +94,6 @@ def _time(value: object) -> datetime:
     raise PydanticCustomError("not_a_time", "not a time")
 
 
-def _day(value: object) -> date:
-    try:
-        # A period ends with the beginning of the day after its last, which must exist.
-        if isinstance(value, str) and DAY.fullmatch(value) and value < "9999":
-            return date.fromisoformat(value)
-    except ValueError:
-        pass
-    raise PydanticCustomError("not_a_day", "not a day")
-
-
 def after(check: Callable[[str], str]) -> WrapValidator:
     """A check that sees a text only when the rules before it hold, so that it names one problem at most."""
     return WrapValidator(lambda value, handler: check(handler(value)))
@@ -121,7 +110,6 @@ Email = Annotated[
     Text, Field(max_length=EMAIL_LENGTH, json_schema_extra={"format": "idn-email"}), after(_email)
 ]
 Time = Annotated[datetime, BeforeValidator(_time)]
-Day = Annotated[date, BeforeValidator(_day)]
 Limit = Annotated[int, Field(ge=1, le=200), WHOLE]
 #: In answers, as `rfc3339` writes it.
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]

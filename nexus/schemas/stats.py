@@ -1,5 +1,6 @@
 """What was sold, on the wire."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -13,12 +14,23 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from nexus.models.stats import Period, Sale, Sales
-from nexus.schemas.fields import Day, Input
+from nexus.schemas.fields import Input
 from nexus.schemas.orders import Status
 
 Interval = Literal["day", "week", "month"]
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 #: An answer has no more products by name; the rest stands in one sum.
 NAMED = 100
+
+
+def _day(value: object) -> date:
+    try:
+        # A period ends with the beginning of the day after its last, which must exist.
+        if isinstance(value, str) and DAY.fullmatch(value) and value < "9999":
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise PydanticCustomError("not_a_day", "not a day")
 
 
 def _zone(value: object) -> ZoneInfo:
@@ -33,6 +45,7 @@ def _zones() -> set[str]:
     return available_timezones() - {"localtime", "Factory"}
 
 
+Day = Annotated[date, BeforeValidator(_day)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone), WithJsonSchema({"type": "string", "examples": ["UTC"]})]
 
 
