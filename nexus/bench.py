@@ -10,7 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from nexus.config import Settings
-from nexus.db import Pool, connect, session
+from nexus.db import session
+from nexus.db.connection import connect
+from nexus.db.pool import Pool
 from nexus.models.catalog import LIVE, Product
 from nexus.models.orders import Order
 from nexus.models.steps import Actor

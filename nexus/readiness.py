@@ -4,7 +4,8 @@ import math
 import threading
 import time
 
-from nexus.db import OUTAGES, database, give_back
+from nexus.db import database, give_back
+from nexus.db.outages import OUTAGES
 from nexus.migrate import MigrationError, pending
 
 #: Seconds for which an answer is given again.

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nexus.config import Settings
-from nexus.db import Pool, session
+from nexus.db import session
+from nexus.db.pool import Pool
 from nexus.sample import Seller, email_of, seller
 from nexus.security import passwords
 from nexus.seed import seed_password

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from nexus.config import Settings
-from nexus.db import connect
+from nexus.db.connection import connect
 from tests.sql import query
 
 WAITERS = (

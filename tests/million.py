@@ -3,7 +3,7 @@
 from contextlib import closing
 
 from nexus.config import Settings
-from nexus.db import connect
+from nexus.db.connection import connect
 from nexus.migrate import History
 
 #: Of a year until now. Most orders are paid, the newest are not, and of the other statuses one is rare and

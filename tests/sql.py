@@ -4,7 +4,7 @@ from contextlib import closing
 from typing import Any
 
 from nexus.config import Settings
-from nexus.db import connect
+from nexus.db.connection import connect
 
 #: End every other connection to the database, and count them.
 TERMINATE = (

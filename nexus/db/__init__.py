@@ -13,30 +13,11 @@ from playhouse.pool import MaxConnectionsExceeded
 from nexus.application import Application
 from nexus.config import Settings
 from nexus.db.circuit import Unreachable
-from nexus.db.connection import connect, hung_up
-from nexus.db.outages import FAILURES, OUTAGES, cause, meaning, reason, sqlstate
+from nexus.db.outages import OUTAGES, cause, meaning, reason, sqlstate
 from nexus.db.pool import Pool
 from nexus.db.statement import Statement
 from nexus.errors import DatabaseUnavailable, NexusError, PoolExhausted
 from nexus.problems import problem
-
-__all__ = [
-    "FAILURES",
-    "OUTAGES",
-    "UNAVAILABLE",
-    "Pool",
-    "connect",
-    "database",
-    "give_back",
-    "hung_up",
-    "init_app",
-    "reason",
-    "session",
-    "sqlstate",
-    "statement",
-    "unavailable",
-    "violated",
-]
 
 log = structlog.stdlib.get_logger(__name__)
 

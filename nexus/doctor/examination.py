@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
 from nexus.config import Settings
-from nexus.db import FAILURES
+from nexus.db.outages import FAILURES
 from nexus.doctor import clients, schema, server, way
 from nexus.doctor.finding import Finding, Verdict, fail, ok
 from nexus.doctor.visit import Identity, Visit, told

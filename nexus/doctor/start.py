@@ -4,7 +4,7 @@ import logging
 from contextlib import closing
 
 from nexus.config import Settings
-from nexus.db import FAILURES
+from nexus.db.outages import FAILURES
 from nexus.doctor.server import connections
 from nexus.doctor.visit import Visit
 

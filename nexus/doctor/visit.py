@@ -8,7 +8,8 @@ import psycopg2
 
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
-from nexus.db import connect, reason
+from nexus.db.connection import connect
+from nexus.db.outages import reason
 
 #: When the server was started, and the number of the database in it.
 Identity = tuple[Any, ...]

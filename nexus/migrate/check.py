@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import peewee
 
-from nexus.db import OUTAGES, reason, sqlstate
+from nexus.db.outages import OUTAGES, reason, sqlstate
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate.catalogue import Difference, Facts, compare, read
 from nexus.migrate.declared import declared, tables

@@ -12,7 +12,7 @@ from psycopg2.errorcodes import LOCK_NOT_AVAILABLE
 
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
-from nexus.db import OUTAGES, reason
+from nexus.db.outages import OUTAGES, reason
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate.files import DIRECTORY, Migration, MigrationError, digest, misnumbered, named, names, read
 from nexus.migrate.plan import Plan, plan, replay

@@ -18,7 +18,8 @@ from psycopg2.errorcodes import LOCK_NOT_AVAILABLE, QUERY_CANCELED
 from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
 
 from nexus.database_url import DatabaseURL
-from nexus.db import OUTAGES, connect, reason
+from nexus.db.connection import connect
+from nexus.db.outages import OUTAGES, reason
 from nexus.migrate.files import Migration, MigrationError, blame, digest
 from nexus.migrate.rows import FORGET, REMEMBER
 

@@ -14,7 +14,8 @@ from psycopg2.extensions import make_dsn, quote_ident
 
 from nexus import embedded
 from nexus.database_url import DatabaseURL
-from nexus.db import OUTAGES, connect, reason
+from nexus.db.connection import connect
+from nexus.db.outages import OUTAGES, reason
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate.check import SchemaError
 from nexus.migrate.history import History

@@ -14,7 +14,8 @@ from psycopg2.extensions import make_dsn
 from nexus import embedded
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
-from nexus.db import OUTAGES, connect, reason
+from nexus.db.connection import connect
+from nexus.db.outages import OUTAGES, reason
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate.rows import TABLE as HISTORY
 from nexus.migrate.running import LOCK

@@ -9,7 +9,8 @@ import psycopg2
 from psycopg2.errors import UndefinedColumn, UndefinedTable
 
 from nexus.config import Settings
-from nexus.db import OUTAGES, connect, reason, sqlstate
+from nexus.db.connection import connect
+from nexus.db.outages import OUTAGES, reason, sqlstate
 from nexus.errors import DatabaseUnavailable
 from nexus.transfer.problems import TransferError, outdated
 from nexus.transfer.tables import FORMAT, TABLES, VERSION, Kind, Table

@@ -11,7 +11,8 @@ import psycopg2
 from psycopg2.errors import LockNotAvailable, UndefinedColumn, UndefinedTable
 
 from nexus.config import Settings
-from nexus.db import OUTAGES, connect, reason, sqlstate
+from nexus.db.connection import connect
+from nexus.db.outages import OUTAGES, reason, sqlstate
 from nexus.errors import DatabaseUnavailable
 from nexus.transfer.fixes import Correction, Fixes
 from nexus.transfer.intake import Intake

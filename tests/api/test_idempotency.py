@@ -13,7 +13,8 @@ from playhouse.test_utils import assert_query_count
 from werkzeug.test import TestResponse
 
 from nexus.config import Settings
-from nexus.db import connect, database
+from nexus.db import database
+from nexus.db.connection import connect
 from nexus.models.idempotency import PATIENCE
 from tests.environment import flask
 from tests.factories import PASSWORD, Person

@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from nexus.config import Settings
-from nexus.db import connect
+from nexus.db.connection import connect
 from nexus.models import orders
 from tests.factories import PASSWORD, Person, register
 from tests.sql import query

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from nexus.config import Settings, load_settings
-from nexus.db import connect
+from nexus.db.connection import connect
 from nexus.migrate import History
 
 TABLES = ("users", "products", "orders")

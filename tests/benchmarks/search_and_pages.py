@@ -16,7 +16,8 @@ from uuid import UUID
 
 from nexus import create_app
 from nexus.config import Settings, load_settings
-from nexus.db import connect, database
+from nexus.db import database
+from nexus.db.connection import connect
 from nexus.models.catalog import SORTS, Product
 from nexus.models.orders import Order
 from nexus.models.search import Asked, Search

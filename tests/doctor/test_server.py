@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from nexus.config import Settings
-from nexus.db import connect
+from nexus.db.connection import connect
 from tests.doctor.conftest import Doctor, made, name
 from tests.sql import query
 

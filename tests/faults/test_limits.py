@@ -12,7 +12,8 @@ from flask import Flask
 
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
-from nexus.db import OUTAGES, database
+from nexus.db import database
+from nexus.db.outages import OUTAGES
 from tests.factories import Person
 from tests.locks import held
 from tests.pooler.bouncer import Bouncer, needed

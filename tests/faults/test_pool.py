@@ -12,7 +12,9 @@ from flask import Flask
 
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
-from nexus.db import OUTAGES, database, hung_up
+from nexus.db import database
+from nexus.db.connection import hung_up
+from nexus.db.outages import OUTAGES
 from nexus.readiness import Readiness
 from tests.factories import Person
 from tests.sql import TERMINATE, query

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 
 from nexus.config import Settings
-from nexus.db import connect, database
+from nexus.db import database
+from nexus.db.connection import connect
 from nexus.db.retrying import only_reads
 from tests.factories import Person
 from tests.locks import until_someone_waits

@@ -12,7 +12,8 @@ import pytest
 from nexus import create_app
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
-from nexus.db import connect, database, session
+from nexus.db import database, session
+from nexus.db.connection import connect
 from nexus.embedded import Cluster
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate import History

@@ -13,7 +13,7 @@ from psycopg2.errors import ReadOnlySqlTransaction
 
 from nexus.cli.studio import read_only
 from nexus.config import Settings
-from nexus.db import connect
+from nexus.db.connection import connect
 from tests.environment import environment, flask
 from tests.ports import free_port
 from tests.sql import query

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nexus.config import Settings
-from nexus.db import connect
+from nexus.db.connection import connect
 from nexus.transfer.tables import TABLES
 from tests.environment import environment
 

@@ -14,7 +14,7 @@ import pytest
 
 from nexus import postgres_programs
 from nexus.config import Settings
-from nexus.db import connect
+from nexus.db.connection import connect
 from nexus.postgres_programs import ProgramMissing, find
 from nexus.transfer.backup import Backup, Server
 from nexus.transfer.problems import TransferError

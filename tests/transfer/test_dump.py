@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nexus.config import Settings
-from nexus.db import connect
+from nexus.db.connection import connect
 from nexus.migrate import History
 from tests.benchmarks.dump import COLUMNS
 from tests.sql import query

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nexus.config import Settings
-from nexus.db import connect
+from nexus.db.connection import connect
 from nexus.transfer.problems import TransferError
 from nexus.transfer.whole import whole
 from tests.environment import environment
