@@ -58,21 +58,18 @@ def list_products(query: ProductQuery, user: User | None) -> Response:
     prices = {"min_price": query.min_price, "max_price": query.max_price}
     seen: dict[str, Any] = {"viewer_id": user.id if user else None, **prices}
     sort = SORTS[by := query.sort or "-createdAt"]
-    paged: dict[str, Any] = {
-        "limit": query.limit,
-        "cursor": query.cursor,
-        "bound_to": ("products", query.user_id, query.q, query.sort, prices),
-    }
+    bound_to = ("products", query.user_id, query.q, query.sort, prices)
+    paged = partial(pages, limit=query.limit, cursor=query.cursor, bound_to=bound_to)
     if query.q:
         search = Search(Asked.by(query.q), query.user_id, seen)
         if query.sort is None:
-            best = pages(search.best_first, place=attrgetter("place"), kinds=PLACE, **paged)
+            best = paged(search.best_first, place=attrgetter("place"), kinds=PLACE)
             return _list([match.product for match in best.rows], best.next_cursor)
         read = partial(search.in_order, by)
     else:
         # Only a search can do without a seller.
         read = partial(Product.listed, by, user_id=query.user_id, **seen)
-    found = pages(read, place=sort.place, kinds=(sort.kind, int), **paged)
+    found = paged(read, place=sort.place, kinds=(sort.kind, int))
     return _list(found.rows, found.next_cursor)
 
 
