@@ -103,17 +103,13 @@ def set_password(user_id: int, *, new: str) -> None:
 
 
 @database.rerun
-def reset_password(token: str, *, new: str) -> int:
-    """Give the account of a token another password, end its sessions, and answer its id.
-
-    InvalidResetToken where the token is none.
-    """
+def reset_password(token: str, *, new: str) -> None:
+    """Give the account of a token another password, and end its sessions; InvalidResetToken for no token."""
     hashed = passwords.hash_password(new)
     with database.atomic():
         user_id = Reset.spend(token)
         User.update(password=hashed).where(User.id == user_id).execute()
         Session.end_all(user_id)
-    return user_id
 
 
 @database.rerun

@@ -120,11 +120,8 @@ class Order(Model):
     @classmethod
     def by_email(cls, email: str) -> "peewee.ModelSelect[Order]":
         """A buyer's orders with their products, newest first."""
-        return (
-            cls.with_product()
-            .where(fn.lower(cls.email) == fn.lower(email))
-            .order_by(cls.created_at.desc(), cls.id.desc())
-        )
+        theirs = fn.lower(cls.email) == fn.lower(email)
+        return cls.with_product().where(theirs).order_by(cls.created_at.desc(), cls.id.desc())
 
     @classmethod
     def moment(cls) -> Any:

@@ -78,11 +78,8 @@ class Session(Model):
     @classmethod
     def of_user(cls, user_id: int) -> "peewee.ModelSelect[Session]":
         """An account's sessions that are alive, newest first."""
-        return (
-            cls.select()
-            .where((cls.user == user_id) & cls.alive())
-            .order_by(cls.created_at.desc(), cls.id.desc())
-        )
+        theirs = (cls.user == user_id) & cls.alive()
+        return cls.select().where(theirs).order_by(cls.created_at.desc(), cls.id.desc())
 
     @classmethod
     def end(cls, session_id: UUID, *, user_id: int) -> bool:
@@ -161,18 +158,16 @@ class RefreshToken(Model):
     def as_it_is(cls, token: str) -> "RefreshToken | None":
         """A token's row, as it is now."""
         lately = cls.spent_at > SQL("now() - make_interval(secs => %s)", (GRACE_SECONDS,))
-        row: RefreshToken | None = (
-            cls.select(cls, lately.alias("recent")).where(cls.hash == digest(token)).first()
-        )
+        known = cls.select(cls, lately.alias("recent")).where(cls.hash == digest(token))
+        row: RefreshToken | None = known.first()
         return row
 
     @classmethod
     def unspent_of(cls, session_id: UUID) -> str | None:
         """The hash of a session's unspent token."""
-        unspent: str | None = (
-            cls.select(cls.hash).where((cls.session == session_id) & cls.spent_at.is_null()).scalar()
-        )
-        return unspent
+        unspent = (cls.session == session_id) & cls.spent_at.is_null()
+        found: str | None = cls.select(cls.hash).where(unspent).scalar()
+        return found
 
     @classmethod
     def sweep(cls, *, batch: int) -> int:
