@@ -55,11 +55,8 @@ def issue(session: Session) -> str:
     """A signed access token for two hours, with `sub` (string), `id`, `email`, `sid`, `iat` and `exp`."""
     user = session.user
     claims = {"id": user.id, "email": user.email, "sid": str(session.id)}
-    token: str = create_access_token(
-        identity=str(user.id),
-        additional_claims=claims,
-        additional_headers={"kid": key_name(current_app.config["JWT_SECRET_KEY"])},
-    )
+    signer = {"kid": key_name(current_app.config["JWT_SECRET_KEY"])}
+    token: str = create_access_token(str(user.id), additional_claims=claims, additional_headers=signer)
     return token
 
 
