@@ -12,7 +12,7 @@ from nexus.body import read_body
 from nexus.config import Settings
 from nexus.errors import CrossOrigin, InvalidCredentials, NexusError, Throttled
 from nexus.i18n import locale, message
-from nexus.models.sessions import Session
+from nexus.models.sessions import Caller, Session
 from nexus.models.users import ADMIN
 from nexus.pages.page import show
 from nexus.schemas.auth import SignIn
@@ -95,7 +95,7 @@ def person() -> str | None:
 
 
 def _is_staff() -> bool:
-    session: Session | None = g.get("session")
+    session: Caller | None = g.get("session")
     return session is not None and session.user.role == ADMIN
 
 
@@ -105,7 +105,7 @@ def _form_token(key: bytes) -> str:
 
 def _sign_in_page(error: NexusError | None) -> Response:
     says = message(error.code, locale()) if error else None
-    session: Session | None = g.get("session")
+    session: Caller | None = g.get("session")
     response = show("admin_sign_in.html", says=says, stranger=session.user.email if session else None)
     if error:
         response.status_code = error.status

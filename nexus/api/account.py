@@ -8,7 +8,7 @@ from nexus.api.endpoint import endpoint, reply
 from nexus.api.passwords import confirming, refuse_as_email, refuse_weak
 from nexus.errors import EmailTaken, InvalidCredentials, InvalidResetToken, NotFound, OpenOrders, Throttled
 from nexus.models import accounts
-from nexus.models.sessions import Session
+from nexus.models.sessions import Caller, Session
 from nexus.models.users import User
 from nexus.schemas.auth import (
     EmailChange,
@@ -27,7 +27,7 @@ account = Blueprint("account", __name__, url_prefix="/auth")
 
 @account.get("/sessions")
 @endpoint(sign_in="required", session=True, answer=SessionList)
-def list_sessions(session: Session) -> SessionList:
+def list_sessions(session: Caller) -> SessionList:
     """Where one is signed in, newest first."""
     alive = Session.of_user(session.user_id)
     return {"sessions": [session_out(one, current=session.id) for one in alive]}
@@ -50,7 +50,7 @@ def end_session(session_id: UUID, user: User) -> None:
     status=204,
     errors=(InvalidCredentials, Throttled),
 )
-def change_password(body: PasswordChange, session: Session) -> None:
+def change_password(body: PasswordChange, session: Caller) -> None:
     """Choose another password, and end every other session."""
     throttle.at_password(session)
     user = session.user
@@ -79,7 +79,7 @@ def reset_password(body: PasswordReset) -> None:
     answer=UserAnswer,
     errors=(InvalidCredentials, EmailTaken, Throttled),
 )
-def change_email(body: EmailChange, session: Session) -> UserAnswer:
+def change_email(body: EmailChange, session: Caller) -> UserAnswer:
     """Take another e-mail address."""
     throttle.at_password(session)
     refuse_as_email(body.email, password=body.current_password)
@@ -98,7 +98,7 @@ def change_email(body: EmailChange, session: Session) -> UserAnswer:
     errors=(InvalidCredentials, OpenOrders, Throttled),
     headers=("Set-Cookie",),
 )
-def leave(body: Farewell, session: Session) -> Response:
+def leave(body: Farewell, session: Caller) -> Response:
     """Give up the account with its products."""
     throttle.at_password(session)
     with confirming(session.user):

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, current_app
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.passwords import refuse_weak
 from nexus.errors import CrossOrigin, EmailTaken, InvalidCredentials, Throttled, Unauthenticated
-from nexus.models.sessions import Session
+from nexus.models.sessions import Caller, Session
 from nexus.models.users import User
 from nexus.schemas.auth import Refresh, Registration, SessionAnswer, SignIn, UserAnswer, user_out
 from nexus.security import journal, throttle, tokens
@@ -62,7 +62,7 @@ def refresh(body: Refresh) -> Response:
 
 @auth.post("/logout")
 @endpoint(sign_in="required", session=True, status=204, headers=("Set-Cookie",))
-def logout(session: Session) -> Response:
+def logout(session: Caller) -> Response:
     """End this session, its access token included."""
     Session.end(session.id, user_id=session.user_id)
     journal.record("session_ended", user=session.user_id, session=session.id, by="owner")

@@ -69,10 +69,10 @@ class Session(Model):
         return cls.ended_at.is_null() & (cls.refreshed_at > _days_ago())
 
     @classmethod
-    def of_caller(cls, session_id: UUID, *, user_id: int) -> "Session | None":
-        """A session of an account that was not ended: its id, and its account; None where there is none."""
+    def of_caller(cls, session_id: UUID, *, user_id: int) -> "Caller | None":
+        """A session of an account that was not ended, or None where there is none."""
         for account in _account(session_id=session_id, user_id=user_id):
-            return cls(id=session_id, user=User(**account._asdict()))
+            return Caller(session_id, user_id, account)
         return None
 
     @classmethod
@@ -173,6 +173,14 @@ class RefreshToken(Model):
     def sweep(cls, *, batch: int) -> int:
         """Delete up to so many tokens that were spent long ago; how many."""
         return cls.swept(cls.spent_at <= _days_ago(), batch=batch)
+
+
+class Caller(NamedTuple):
+    """What of a session every request needs: its id, and its account as a row."""
+
+    id: UUID
+    user_id: int
+    user: Any
 
 
 class Renewal(NamedTuple):

@@ -8,7 +8,7 @@ from nexus import metrics
 from nexus.config import Settings
 from nexus.errors import Throttled
 from nexus.models.buckets import Account, Bucket
-from nexus.models.sessions import Session
+from nexus.models.sessions import Caller
 from nexus.proxies import neighbourhood
 from nexus.security import journal
 from nexus.security.address import client_address
@@ -41,7 +41,7 @@ def at_account(emails: Sequence[str]) -> None:
     _take("sign_in", emails=emails, email=emails[0])
 
 
-def at_password(session: Session) -> None:
+def at_password(session: Caller) -> None:
     """Count one try at the password of whoever is signed in, by this session and at the account.
 
     Whoever stole one session uses up its tries, and not those of the owner's others.

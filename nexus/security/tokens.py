@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from nexus.config import Settings
 from nexus.errors import Unauthenticated
-from nexus.models.sessions import IDLE_DAYS, Session
+from nexus.models.sessions import IDLE_DAYS, Caller, Session
 from nexus.security.origins import refuse_cross_origin
 
 LIFETIME = timedelta(hours=2)
@@ -77,7 +77,7 @@ def _set_cookie(response: Response, name: str, value: str, life: timedelta, path
     response.set_cookie(name, value, life, path=path, secure=secure, httponly=True, samesite="Strict")
 
 
-def current_session(request: Request) -> Session | None:
+def current_session(request: Request) -> Caller | None:
     """The session of a request's caller with its account loaded, or None for a caller without one.
 
     A Bearer that is not valid is Unauthenticated; a cookie that is not valid is as good as none.
@@ -95,7 +95,7 @@ def current_session(request: Request) -> Session | None:
     return session
 
 
-def _session_of(token: str) -> Session | None:
+def _session_of(token: str) -> Caller | None:
     if not token:
         return None
     try:
