@@ -184,6 +184,7 @@ class Settings(BaseSettings):
             # Browsers send an origin without path; "*" and "null" would let every site in with cookies.
             if (
                 parts.scheme not in ("http", "https")
+                or not parts.hostname
                 or f"{parts.scheme}://{parts.netloc.lower()}" != origin.lower()
             ):
                 raise ValueError(f"{origin!r} is not an origin such as https://nexus.sales")

@@ -146,17 +146,22 @@ class Cluster:
     def stop(self) -> None:
         """Give up the hold; unless others use the server, wait up to ten seconds until it has stopped."""
         with self._mutex:
-            self._let_go()
-            deadline = time.monotonic() + PATIENCE
-            while self._home.path.exists() and self._stopping() and time.monotonic() < deadline:
-                time.sleep(0.02)
+            if self._let_go():
+                self._see_it_stop()
 
-    def _let_go(self) -> None:
+    def _see_it_stop(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while self._home.path.exists() and self._stopping() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _let_go(self) -> bool:
+        """Give up the hold; whether there was one."""
         # Closed and not unlocked: a fork's copy of the descriptor goes on holding.
         hold, self._hold = self._hold, None
         self._databases.clear()
         if hold is not None:
             os.close(hold)
+        return hold is not None
 
     def _stopping(self) -> bool:
         """Whether a keeper is alive although nobody holds the server."""
@@ -172,8 +177,10 @@ class Cluster:
 
     def remove(self) -> None:
         """Stop the server and delete its data."""
-        self.stop()
-        self._home.remove()
+        with self._mutex:
+            self._let_go()
+            self._see_it_stop()
+            self._home.remove()
 
     def keep(self) -> None:
         """Be the keeper: start the server, let the caller go on, stop the server after its last user."""

@@ -11,6 +11,11 @@ from nexus.embedded_home import EmbeddedError, environment, package
 
 #: Where Debian keeps the versions of which /usr/bin has only wrappers.
 DEBIAN = Path("/usr/lib/postgresql")
+#: Why none of them is run by way of a pooler in transaction mode.
+POOLED = (
+    "what PostgreSQL's programs set, a pooler would give to others: "
+    "set DATABASE_URL to a direct URL; nothing was run"
+)
 
 
 class ProgramMissing(Exception):
@@ -20,12 +25,20 @@ class ProgramMissing(Exception):
 def find(name: str, *, server: int) -> Path:
     """The program (`pg_dump`, say) for a server of this major version: of the same, or else the next newer.
 
-    An older one is refused, as it would refuse the server itself. Raises ProgramMissing.
+    Raises ProgramMissing.
+    """
+    return fitting(name, server=server)[0]
+
+
+def fitting(name: str, *, server: int) -> list[Path]:
+    """All such programs, in the order of their versions.
+
+    An older one is refused, as it would refuse the server itself. Raises ProgramMissing where there is none.
     """
     found = {path: version(path) for path in _candidates(name)}
-    fitting = [path for path in found if found[path] >= server]
-    if fitting:
-        return min(fitting, key=lambda path: found[path])
+    newer = [path for path in found if found[path] >= server]
+    if newer:
+        return sorted(newer, key=lambda path: found[path])
     install = f"install the client programs of PostgreSQL {server} (postgresql-client-{server} on Debian)"
     if found:
         newest = max(found.values())

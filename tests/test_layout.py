@@ -48,7 +48,7 @@ LAYERS: dict[str, set[str]] = {
         "seed",
         "transfer",
     },
-    "nexus.cli.openapi": {"api.openapi"},
+    "nexus.cli.openapi": {"api.openapi", "cli"},
     "nexus.cli.studio": {"cli", "config", "database_url", "db", "embedded", "studio"},
     "nexus.cli.passwords": {"config", "i18n", "security"},
     "nexus.cli.sweep": {"cli", "db", "models"},

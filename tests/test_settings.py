@@ -194,6 +194,14 @@ def test_an_origin_may_be_written_in_capitals(dotenv: Path) -> None:
     assert load_settings(dotenv).cors_origins == ["https://shop.example"]
 
 
+@pytest.mark.parametrize("origin", ["*", "null", "http://", "https://:80", "shop.example", "https://a.b/c"])
+def test_what_is_no_origin_is_refused(dotenv: Path, origin: str) -> None:
+    dotenv.write_text(f"APP_ENV=development\nCORS_ORIGINS={origin}\n")
+
+    with pytest.raises(SettingsError, match="is not an origin such as"):
+        load_settings(dotenv)
+
+
 def test_settings_do_not_show_secrets(dotenv: Path) -> None:
     dotenv.write_text(f"DATABASE_URL={URL}\n{KEYS}")
 

@@ -73,7 +73,8 @@ def place_order(body: NewOrder, user: User | None, key: Key | None) -> Response:
 def list_orders(query: OrderQuery, user: User) -> Response:
     """The orders of one's own products, newest first, each with its product."""
     filters = query.conditions()
-    listed, bound_to = Order.of_seller(user, **filters), ("orders", user.id, filters)
+    listed = Order.of_seller(user, **filters)
+    bound_to = ("orders", user.id, filters)
     found = page(listed, kind=UUID, limit=query.limit, cursor=query.cursor, bound_to=bound_to)
     answer: OrderPage = {
         "orders": [listed_order(order) for order in found.rows],

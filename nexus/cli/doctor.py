@@ -7,6 +7,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
+from nexus.cli.failing import plainly
 from nexus.doctor import Finding, examine
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -15,6 +16,7 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @with_appcontext
+@plainly
 def doctor(*, as_json: bool) -> None:
     """Examine the database and the way to it; each line is ok, warn or fail, with what to do."""
     findings = list(examine(current_app.config["SETTINGS"]))

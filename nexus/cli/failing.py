@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from nexus.db import session
+from nexus.db.outages import FAILURES, reason
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate import MigrationError, pending
 from nexus.migrate.check import SchemaError
@@ -27,6 +28,8 @@ def plainly(command: Command) -> Command:
             raise click.ClickException(f"the database cannot be reached: {error}") from error
         except (MigrationError, ProgramMissing, SchemaError, TransferError) as error:
             raise click.ClickException(str(error)) from error
+        except FAILURES as error:
+            raise click.ClickException(f"the database refused: {reason(error)}") from error
         except UnicodeEncodeError as error:
             # Not shown: it may be a part of a password.
             raise click.ClickException(f"what was given is no text in {error.encoding}") from error

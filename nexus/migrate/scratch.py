@@ -20,7 +20,7 @@ from nexus.errors import DatabaseUnavailable
 from nexus.migrate.check import SchemaError
 from nexus.migrate.history import History
 from nexus.migrate.rows import TABLE
-from nexus.postgres_programs import ProgramMissing, find
+from nexus.postgres_programs import POOLED, ProgramMissing, find
 
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 #: By way of jsonb, for the columns differ between versions.
@@ -40,6 +40,8 @@ def copied(history: History, *, data: bool) -> Iterator[DatabaseURL]:
     Raises SchemaError where the role may not make one, or pg_dump and pg_restore are missing or too old.
     """
     original = history.url or DatabaseURL.parse(embedded.url())
+    if original.pgbouncer:
+        raise SchemaError(POOLED)
     with _connected(original, history.wait) as connection:
         # Whose copy it is, should this machine fail before it is dropped; a name has 63 bytes at most.
         name = (

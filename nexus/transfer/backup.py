@@ -1,5 +1,6 @@
 """Copies of the whole shop for the day on which something goes wrong, by PostgreSQL's own programs."""
 
+import errno
 import os
 import re
 import subprocess
@@ -19,7 +20,7 @@ from nexus.db.outages import OUTAGES, reason
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate.rows import TABLE as HISTORY
 from nexus.migrate.running import LOCK
-from nexus.postgres_programs import find
+from nexus.postgres_programs import POOLED, find, fitting
 from nexus.transfer.problems import TransferError
 from nexus.transfer.whole import stoppable
 
@@ -59,6 +60,8 @@ ORDER BY array_position(ARRAY['VIEW', 'TABLE', 'SEQUENCE', 'ROUTINE', 'TYPE'], k
 UNKNOWN = b"SET transaction_timeout = 0;\n"
 #: How PostgreSQL says that somebody to whom something was granted is not there.
 NO_ROLE = re.compile(r'role ".*" does not exist')
+#: How a program says that whoever read what it wrote has ended.
+BROKEN_PIPE = os.strerror(errno.EPIPE)
 #: What pg_dump tells when it is asked to tell more.
 NEWS = re.compile(rb"pg_dump: (?!error|warning|hint|detail)")
 
@@ -70,6 +73,8 @@ class Server:
         """Connect, to see what is there; DatabaseUnavailable where that fails."""
         try:
             url = settings.direct or DatabaseURL.parse(embedded.url())
+            if url.pgbouncer:
+                raise TransferError(POOLED)
             with closing(connect(url, wait=settings.pool_wait)) as connection:
                 cursor = connection.cursor()
                 cursor.execute(TABLES_HERE, (HISTORY,))
@@ -122,13 +127,17 @@ class Backup:
     def __init__(self, path: Path, *, server: Server) -> None:
         """Look into the file; TransferError where it is none of a shop, ProgramMissing without pg_restore."""
         self._server = server
-        self._program = str(find("pg_restore", server=server.version))
         # No name is taken for an option.
         self._path = str(path.absolute())
-        done = subprocess.run(  # noqa: S603 - a program of PostgreSQL's, by its full path.
-            [self._program, "--list", self._path], env=server.environment, capture_output=True, check=False
-        )
-        if done.returncode:
+        # One that is as old as the server may not know a file that a newer one has written.
+        for program in fitting("pg_restore", server=server.version):
+            self._program = str(program)
+            done = subprocess.run(  # noqa: S603 - a program of PostgreSQL's, by its full path.
+                [program, "--list", self._path], env=server.environment, capture_output=True, check=False
+            )
+            if not done.returncode:
+                break
+        else:
             raise TransferError(f"{path} is no backup that can be read: {_complaint(done.stderr)}")
         lines = done.stdout.decode(errors="replace").splitlines()
         if not any(f" TABLE {server.schema} {HISTORY} " in line for line in lines):
@@ -169,12 +178,14 @@ class Backup:
                 ) as psql,
             ):
                 _run(script, psql, unknown=UNKNOWN if server.version < 17 else b"", seen=seen)
+            unread = _said(said_reading)
+            # Of a file that ends too early psql would say what is wrong with half a row.
+            if script.returncode > 0 and BROKEN_PIPE not in unread:
+                raise TransferError(f"nothing was restored: {unread}")
             if psql.returncode:
                 why = _said(said_writing)
                 grants = "; --no-privileges leaves out what is granted" if NO_ROLE.search(why) else ""
                 raise TransferError(f"nothing was restored: {why}{grants}")
-            if script.returncode:
-                raise TransferError(f"nothing was restored: {_said(said_reading)}")
 
 
 def _heard(program: "subprocess.Popen[bytes]", seen: Callable[[int], object]) -> bytes:

@@ -52,6 +52,32 @@ def test_the_seed_leaves_what_is_there_and_mends_what_is_not(root: Path, scratch
     ]
 
 
+def test_what_the_database_refuses_is_one_line(root: Path, settings: Settings, seller: Person) -> None:
+    only_reads = {"PGOPTIONS": "-c default_transaction_read_only=on"}
+    for words in (
+        ("users", "promote", str(seller.id)),
+        ("orders", "erase-buyer", "a@b.co", "--yes"),
+        ("db", "sweep"),
+    ):
+        run = flask(root, settings, *words, **only_reads)
+        assert (run.returncode, run.stdout) == (1, "")
+        assert run.stderr.startswith("Error: the database refused: cannot execute ")
+        assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["openapi", "db doctor", "db status"])
+def test_a_disk_that_is_full_behind_the_output_is_one_line(
+    root: Path, settings: Settings, words: str
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "flask", *words.split()]
+        run = subprocess.run(
+            command, cwd=root, env=environment(settings), stdout=full, stderr=subprocess.PIPE
+        )
+
+    assert (run.returncode, run.stderr) == (1, b"Error: output: No space left on device\n")
+
+
 def test_production_is_seeded_only_on_purpose_and_with_a_password(root: Path, scratch: Settings) -> None:
     flask(root, scratch, "migrate")
     production = {"APP_ENV": "production"}

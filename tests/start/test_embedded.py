@@ -24,6 +24,12 @@ def test_what_was_written_is_there_after_a_stop(home: Path) -> None:
     assert ask(cluster.url(), "SELECT lower(name) FROM kept") == "иван"
 
 
+def test_whoever_never_used_it_has_nothing_to_wait_for(home: Path) -> None:
+    home.mkdir()
+    Cluster(home).stop()
+    assert list(home.iterdir()) == []
+
+
 def test_it_listens_on_no_network_and_lets_nobody_else_in(cluster: Cluster, home: Path) -> None:
     url = cluster.url()
     assert ask(url, "SHOW listen_addresses") == ""
