@@ -23,6 +23,7 @@ from nexus.seed import plant, sign_in
 
 #: Seconds in which the workers of a killed master notice that it is gone, and leave the port.
 ORPHANS = 3.0
+LAST_PORT = 65_535
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -91,7 +92,8 @@ def await_port(host: str, port: int) -> None:
                 if error.errno != errno.EADDRINUSE:
                     raise
                 if time.monotonic() > deadline:
-                    advice = f"stop what listens there, or choose another: PORT={port + 1} python3 -m nexus"
+                    other = port + 1 if port < LAST_PORT else port - 1
+                    advice = f"stop what listens there, or choose another: PORT={other} python3 -m nexus"
                     raise UpError(f"PORT {port} is busy: {advice}") from None
         time.sleep(0.1)
 

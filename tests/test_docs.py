@@ -1,5 +1,7 @@
 """The documentation is whole and true: what exists is described, and what is described exists."""
 
+import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,10 @@ from flask import Flask
 from nexus.config import Settings, example
 from nexus.errors import family
 from nexus.i18n import MESSAGES
+from nexus.models.catalog import Product
+from nexus.models.orders import Order
+from nexus.models.steps import Actor
+from nexus.models.users import User
 from nexus.pages.advice import ADVICE, FIELD_ADVICE
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +59,24 @@ def test_every_route_names_its_errors(app: Flask) -> None:
         section = sections[f"{method} {re.sub(r'<[^>]+>', '{id}', rule.rule)}"]
         for error in declared.errors if declared else ():
             assert f"`{error.code}`" in section or "Errors as for" in section, (rule.rule, error.code)
+
+
+def test_the_models_take_what_the_examples_give_them() -> None:
+    known = {"User": User, "Product": Product, "Order": Order, "Actor": Actor, "user": User(id=1)}
+    (examples,) = re.findall(r"^```python\n(.+?)^```", read("docs/DATABASE.md"), re.M | re.S)
+    calls = [one for one in ast.walk(ast.parse(examples)) if isinstance(one, ast.Call)]
+    # What follows a query, such as `first`, is Peewee's.
+    verbs = [one for one in calls if re.fullmatch(r"\w+(\.\w+)?", ast.unparse(one.func))]
+
+    for call in verbs:
+        verb, *given = (
+            eval(ast.unparse(part), known)
+            for part in (call.func, *call.args, *(named.value for named in call.keywords))
+        )
+        names = [named.arg or "" for named in call.keywords]
+        values = len(given) - len(names)
+        inspect.signature(verb).bind(*given[:values], **dict(zip(names, given[values:], strict=True)))
+    assert len(verbs) > 6
 
 
 def test_every_error_is_described_and_no_other() -> None:

@@ -10,6 +10,9 @@ from werkzeug.routing import BaseConverter
 CURSOR = re.compile(r"(?:^|&)cursor=[^&]*")
 PLAIN = re.compile(r"[\w.~-]+=[\w.~!$'()*+,;:=@/?%-]*(?:&[\w.~-]+=[\w.~!$'()*+,;:=@/?%-]*)*", re.ASCII)
 
+#: Characters that an old id of an order may have to be asked for by it.
+LONGEST_REFERENCE = 1024
+
 
 class IdConverter(BaseConverter):
     """The id of a user or product."""
@@ -22,9 +25,10 @@ class IdConverter(BaseConverter):
 
 
 class ReferenceConverter(BaseConverter):
-    """The id of an order: ours, or any text that the old system made one of."""
+    """The id of an order: ours, or any text that the old system made one of, a slash in it included."""
 
-    regex = "[^/\0]{1,1024}"
+    part_isolating = False
+    regex = f"[^\0]{{1,{LONGEST_REFERENCE}}}?"
 
 
 def init_app(app: Flask) -> None:

@@ -110,14 +110,13 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _refused(table: str, key: str, error: NexusError) -> Response:
-    """The row as it is, and why it was not changed."""
-    language = locale()
+def _refused(name: str, key: str, error: NexusError) -> Response:
+    """The row as it is, and why it was not changed; what can be mended stands in the form as it was typed."""
+    table = window().tables()[name]
     if isinstance(error, ValidationFailed):
         says = [_of_field(found) for found in error.problems]
-    else:
-        says = [message(error.code, language)]
-    return row_page(window().tables()[table], key, problems=says, status=error.status)
+        return row_page(table, key, problems=says, typed=request.form, status=error.status)
+    return row_page(table, key, problems=[message(error.code, locale())], status=error.status)
 
 
 def _of_field(found: dict[str, Any]) -> str:

@@ -94,8 +94,15 @@ def row(name: str, key: str) -> Response:
     return row_page(asked_table(name), key)
 
 
-def row_page(table: Table, key: str, *, problems: Sequence[str] = (), status: int = 200) -> Response:
-    """The page of a row, with what is wrong about a change to it."""
+def row_page(
+    table: Table,
+    key: str,
+    *,
+    problems: Sequence[str] = (),
+    typed: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    """The page of a row, with what is wrong about a change to it, and what was typed to be written there."""
     tables = window().tables()
     values = read_row(table, key)
     events = _rows(tables["order_events"], {"order_id": key}) if table.name == "orders" else None
@@ -111,6 +118,7 @@ def row_page(table: Table, key: str, *, problems: Sequence[str] = (), status: in
         # As the audit has it, whatever other form of it was asked for.
         audit=_rows(tables["audit"], {"subject": table.name, "key": str(values[table.key.name])}),
         problems=problems,
+        typed=typed or {},
         steps=STEPS,
         cell=cell,
     )

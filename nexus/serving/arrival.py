@@ -98,6 +98,9 @@ class Arrival:
             elif len(self.data) > MAX_HEAD:
                 self.refused = 431
             return False
+        if end > MAX_HEAD:
+            self.refused = 431
+            return False
         head = bytes(self.data[: end + 4])
         self._body = self._chunk = end + 4
         self.environ = self._read_plain(head[start:])

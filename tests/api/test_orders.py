@@ -3,6 +3,7 @@
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -98,7 +99,7 @@ def test_only_its_seller_sees_an_order(seller: Person, rival: Person, stranger: 
     assert stranger.get(path).status_code == 404
 
 
-@pytest.mark.parametrize("old_id", ["ord_1760000000000", "x" * 1024])
+@pytest.mark.parametrize("old_id", ["ord_1760000000000", "x" * 1024, "2024/17", "/", "a//b/"])
 def test_an_order_is_found_by_its_old_id_too(seller: Person, stranger: Person, old_id: str) -> None:
     order = stranger.order(seller.product()["id"])
     with database.connection_context():
@@ -106,6 +107,8 @@ def test_an_order_is_found_by_its_old_id_too(seller: Person, stranger: Person, o
 
     assert seller.get(f"/api/orders/{old_id}").get_json()["order"]["id"] == order["id"]
     assert seller.patch(f"/api/orders/{old_id}", {"status": "paid"}).status_code == 200
+    events = seller.get(f"/api/orders/{quote(old_id, safe='')}/events").get_json()["events"]
+    assert [event["to"] for event in events] == ["created", "paid"]
 
 
 @pytest.mark.parametrize("reference", [NOWHERE, "1", "x" * 1100, "%00", "a%00b", "😀", "{" + NOWHERE + "}"])

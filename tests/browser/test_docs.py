@@ -164,3 +164,17 @@ def test_the_checks_notice(visit: Callable[[str], Page], origin: str) -> None:
         word for word in ("localhost:1", "style-src", "oh", "Error: no", "401") if word not in found
     ] == []
     page.forget()
+
+
+def test_whoever_comes_back_is_known_and_can_leave(page: Page, seller: Person) -> None:
+    page.open("/docs")
+    sign_in(page, seller.user["email"])
+    page.see("Signed in as seller@example.com", within="#sign-out")
+
+    page.open("/docs")
+    page.see("Signed in as seller@example.com", within="#sign-out")
+    page.click("#sign-out button")
+    page.see("Sign in", within="#sign-in")
+
+    page.open("/docs")
+    page.see("Sign in", within="#sign-in")

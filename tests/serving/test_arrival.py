@@ -75,6 +75,7 @@ def test_what_can_be_refused_already_is_not_waited_for(sent: bytes) -> None:
     ("sent", "status"),
     [
         (LINE + b"X: " + b"y" * MAX_HEAD, 431),
+        (LINE + b"X: y\r\n" * (MAX_HEAD // 6 + 1) + b"\r\n", 431),
         (CHUNKED + b"1\r\nx\r\n" * (MAX_ENCODED // 6 + 1), 413),
     ],
 )

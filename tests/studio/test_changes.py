@@ -102,9 +102,12 @@ def test_a_product_keeps_what_the_api_would_refuse(
         ({"name": ""}, "name needs 1 or more characters"),
         ({"status": "sold"}, "status must be one of: live, draft"),
     ):
-        answer = send(writer, f"/change/products/{product}", **{**given, **wrong})
+        typed = {**given, "description": "Written <anew>", **wrong}
+        answer = send(writer, f"/change/products/{product}", **typed)
         assert answer.status_code == 400
         assert problem(answer) == says
+        # Nobody has to type again what was well.
+        assert "Written &lt;anew&gt;</textarea>" in answer.text
     for version in ("", "yesterday", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
         assert send(writer, f"/change/products/{product}", **{**given, "version": version}).status_code == 400
     assert query(settings, "SELECT name, price, status FROM products") == [("Course", 700, "live")]

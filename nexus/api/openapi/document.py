@@ -48,6 +48,7 @@ SECURITY = {
         "name": "receipt",
         "description": "The `receiptToken` of the order, where it must be a link.",
     },
+    "metricsKey": {"type": "http", "scheme": "bearer", "description": "`METRICS_KEY`."},
 }
 
 

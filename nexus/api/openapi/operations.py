@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from werkzeug.routing import Rule
 
 from nexus.api.endpoint import Endpoint
+from nexus.api.links import LONGEST_REFERENCE
 from nexus.api.openapi.examples import EXAMPLES
 from nexus.api.openapi.failures import failures
 from nexus.api.openapi.headers import references
@@ -19,7 +20,7 @@ CONVERTED = re.compile(r"<(?P<converter>[a-z]+):(?P<name>[a-z_]+)>")
 #: What stands in a path, by its converter.
 IN_PATH: dict[str, dict[str, Any]] = {
     "id": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
-    "reference": {"type": "string", "minLength": 1, "maxLength": 255},
+    "reference": {"type": "string", "minLength": 1, "maxLength": LONGEST_REFERENCE},
     "uuid": {"type": "string", "format": "uuid"},
 }
 SIGNED_IN = ("bearer", "cookie")
@@ -46,6 +47,8 @@ def operation(
         schemes = [*SIGNED_IN, *(RECEIPTS if declared.receipt else ())]
         nobody: list[dict[str, list[str]]] = [{}] if declared.sign_in == "optional" else []
         described["security"] = [*({scheme: []} for scheme in schemes), *nobody]
+    elif declared.key:
+        described["security"] = [{declared.key: []}]
     if declared.body:
         content = {"schema": reference(declared.body), "example": EXAMPLES[declared.body]}
         required = bool(models.components[declared.body.__name__].get("required"))

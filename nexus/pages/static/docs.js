@@ -10,13 +10,17 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 let ui;
 
 async function describe() {
+  const loading = Object.assign(document.createElement("p"), { className: "quiet" });
+  loading.textContent = calls.dataset.loading;
+  calls.append(loading);
   const answer = await fetch("/api/openapi.json");
   const description = await answer.json();
   const { parameters, securitySchemes } = description.components;
   // Swagger UI sends examples unless they are removed, and two orders under one key would be one.
   for (const parameter of Object.values(parameters)) delete parameter.example;
-  // There is this server only, no page can write its cookie, and what comes last gets the focus.
-  const { bearer, cookie, ...others } = securitySchemes;
+  // There is this server only, no page can write its cookie, metrics are for no person, and what comes last
+  // gets the focus.
+  const { bearer, cookie, metricsKey, ...others } = securitySchemes;
   description.components.securitySchemes = { ...others, bearer };
   delete description.servers;
   // Swagger UI is a large script, which the rest of the page does not wait for.
@@ -57,7 +61,19 @@ function onSubmit(form, action) {
 function show(form) {
   signIn.hidden = form !== signIn;
   signOut.hidden = form !== signOut;
-  form.querySelector("input, button").focus();
+}
+
+function greet(user) {
+  signOut.querySelector("strong").textContent = user.email;
+  show(signOut);
+}
+
+// The cookie is out of reach of scripts, so whether to ask who is signed in is noted beside it.
+async function recognise() {
+  if (!localStorage.getItem("signed-in")) return;
+  const answer = await fetch("/api/auth/me");
+  if (answer.ok) greet((await answer.json()).user);
+  else localStorage.removeItem("signed-in");
 }
 
 onSubmit(signIn, async () => {
@@ -70,20 +86,25 @@ onSubmit(signIn, async () => {
   // Before Swagger UI is there, calls are tried with the cookie alone.
   ui?.preauthorizeApiKey("bearer", body.token);
   signIn.reset();
-  signOut.querySelector("strong").textContent = body.user.email;
-  show(signOut);
+  localStorage.setItem("signed-in", "yes");
+  greet(body.user);
+  signOut.querySelector("button").focus();
 });
 
 onSubmit(signOut, async () => {
   await post("/api/auth/logout", {});
-  ui?.authActions.logout(["bearer"]);
+  // Whoever came back has the cookie alone.
+  if (ui?.authSelectors.authorized()?.get("bearer")) ui.authActions.logout(["bearer"]);
+  localStorage.removeItem("signed-in");
   show(signIn);
+  signIn.querySelector("input").focus();
 });
 
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
 follow();
 
+recognise().catch(() => {});
 describe().catch(() => {
   calls.textContent = calls.dataset.failed;
 });
