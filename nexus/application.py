@@ -21,10 +21,8 @@ class Routes(MapAdapter):
 
     def match(self, *given: Any, **how: Any) -> Any:
         """Find a route as Werkzeug does, or without a search where Flask asks and it is fixed."""
-        rule = self.fixed.get((self.default_method, self.path_info))
-        if rule is None or given or how != {"return_rule": True}:
-            return super().match(*given, **how)
-        return rule, {}
+        rule = None if given else self.fixed.get((self.default_method, self.path_info))
+        return (rule, {}) if rule and how == {"return_rule": True} else super().match(*given, **how)
 
 
 class Application(Flask):

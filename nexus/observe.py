@@ -26,8 +26,8 @@ TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
 )
 
-#: In what servers say of a request: its query, as far as one can see, and a receipt in a header.
-PRIVATE = re.compile(r"\?.*?(?= HTTP/\d|$)|(?<=authorization)[\s:]*receipt\s+\S+", re.IGNORECASE | re.DOTALL)
+#: In what servers say of a request: its query, as far as one can see.
+PRIVATE = re.compile(r"\?.*?(?= HTTP/\d|$)", re.DOTALL)
 
 #: Without detours, since each request has a line.
 log = logging.getLogger("nexus.request")
@@ -138,10 +138,8 @@ def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dic
     if tally.traceparent:
         facts["traceparent"] = tally.traceparent
     trace(facts)
-    if milliseconds >= slow:
-        log.warning({"event": "slow request", **facts})
-    else:
-        log.info({"event": "request", **facts})
+    level, event = (logging.WARNING, "slow request") if milliseconds >= slow else (logging.INFO, "request")
+    log.log(level, {"event": event, **facts})
     # Last: whatever fails before becomes an answer of its own, of the same request.
     current.set(None)
 

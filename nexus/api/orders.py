@@ -76,10 +76,7 @@ def list_orders(query: OrderQuery, user: User) -> Response:
     listed = Order.of_seller(user, **filters)
     bound_to = ("orders", user.id, filters)
     found = page(listed, kind=UUID, limit=query.limit, cursor=query.cursor, bound_to=bound_to)
-    answer: OrderPage = {
-        "orders": [listed_order(order) for order in found.rows],
-        "nextCursor": found.next_cursor,
-    }
+    answer: OrderPage = {"orders": [*map(listed_order, found.rows)], "nextCursor": found.next_cursor}
     return link_next(reply(answer), found.next_cursor)
 
 

@@ -77,6 +77,5 @@ def unavailable(error: Exception) -> NexusError:
     told = meaning(error)
     # That nothing can be reached is told once, by the circuit, and not by each request.
     if not isinstance(cause(error), Unreachable):
-        facts = {"request": g.request_id, "sqlstate": sqlstate(error), "reason": reason(error)}
-        log.error(told.title.lower(), **facts)
+        log.error(told.title.lower(), request=g.request_id, sqlstate=sqlstate(error), reason=reason(error))
     return told
