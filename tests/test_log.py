@@ -85,7 +85,12 @@ def test_in_production_all_is_json_and_nothing_private(
     for server in served(root, settings, log, APP_ENV="production"):
         assert server.send(Request(server.url("/api/orders?email=hush"), headers=headers))[0] == 200
         assert server.post("/api/auth/login", {"email": "a@b.c\n{}", "password": "hush-password"})[0] == 401
-        for line in (b"GET /api/orders/1?receipt=hush", b'{"password": "hush"}', GET + b"Cookie token=hush"):
+        for line in (
+            b"GET /api/orders/1?receipt=hush",
+            b'{"password": "hush"}',
+            GET + b"Cookie token=hush",
+            GET + b"Authorization receipt hush",
+        ):
             with socket.create_connection(("127.0.0.1", server.port)) as garbage:
                 garbage.sendall(line + b"\r\n\r\n")
                 assert b" 400 " in garbage.recv(1000)
