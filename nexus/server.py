@@ -5,6 +5,7 @@ processes together take WEB_CONCURRENCY times DATABASE_POOL_SIZE of the server's
 """
 
 import resource
+import signal
 import sys
 from threading import Thread
 from typing import Any
@@ -68,6 +69,12 @@ def on_starting(_: Any) -> None:
 def pre_fork(_master: Any, _worker: Any) -> None:
     """See that a process that is about to begin has a place to count in."""
     metric_files.share()
+
+
+def on_exit(_: Any) -> None:
+    """Let a stop that is asked for once more end nothing: all is done but Python's own end."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def child_exit(_: Any, worker: Any) -> None:

@@ -158,7 +158,8 @@ def test_two_verbs_that_wait_for_each_other_both_get_through(app: Flask, setting
         ]:
             done.result(timeout=60)
 
-    assert len(runs) == 3
+    # At least one was run again; where that one was quick, it met the other once more.
+    assert len(runs) > 2
     assert query(settings, "SELECT role, password FROM users") == [("admin", "xy"), ("admin", "xy")]
 
 
