@@ -32,9 +32,9 @@ class Endpoint:
     or a whole Response. `errors` are those beyond the ones that its input implies, and `invalid` is the error
     that lists its input's problems.
 
-    The rest describes: `key` is the scheme of another key than a session's that opens it, `headers` are
-    those that the answer may carry and `takes` what of `openapi.headers` the request may, `media` is the
-    answer's type, and one that does not read its input `reads` nothing.
+    The rest describes: `scheme` is the security scheme of what opens it where that is no session,
+    `headers` are those that the answer may carry and `takes` what of `openapi.headers` the request may,
+    `media` is the answer's type, and one that does not read its input `reads` nothing.
     """
 
     answer: Any = None
@@ -47,7 +47,7 @@ class Endpoint:
     idempotent: bool = False
     errors: tuple[type[NexusError], ...] = ()
     invalid: Callable[[list[dict[str, Any]]], ValidationFailed] = ValidationFailed
-    key: str | None = None
+    scheme: str | None = None
     headers: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     media: str = "application/json"

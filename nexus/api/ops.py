@@ -32,7 +32,7 @@ def readyz() -> Response:
 
 
 @ops.get("/metrics")
-@described(media="text/plain", key="metricsKey", errors=(NotFound, Unauthenticated))
+@described(media="text/plain", scheme="metricsKey", errors=(NotFound, Unauthenticated))
 def read_metrics() -> Response:
     """What the service counted, for Prometheus, and for nobody without the token of METRICS_KEY."""
     _refuse_strangers()

@@ -25,7 +25,7 @@ def find(tables: Mapping[str, Table], text: str) -> dict[str, list[dict[str, Any
     """The rows by table, FEW of each at most, in four statements at most."""
     if not text or "\0" in text:
         return {}
-    texts = {one.lower() for one in spellings(text)} if "@" in text else {text}
+    texts = dict.fromkeys(one.lower() for one in spellings(text)) if "@" in text else (text,)
     found = {
         name: [values for one in texts for values in _by(tables[name], column, one)][:FEW]
         for name, column in _columns(text)

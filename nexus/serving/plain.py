@@ -103,6 +103,7 @@ class Plain:
         return {
             **self._base,
             REFUSED: status,
+            # No route has such a path or method, so that nothing but an error can come of it.
             "REQUEST_METHOD": "-",
             "PATH_INFO": "*",
             "QUERY_STRING": "",

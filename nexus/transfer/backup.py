@@ -168,7 +168,9 @@ class Backup:
         with tempfile.TemporaryFile() as said_reading, tempfile.TemporaryFile() as said_writing:
             with (
                 stoppable(),
-                subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=said_reading) as script,  # noqa: S603
+                subprocess.Popen(  # noqa: S603
+                    reading, env=server.environment, stdout=subprocess.PIPE, stderr=said_reading
+                ) as script,
                 subprocess.Popen(  # noqa: S603
                     writing,
                     env=server.environment,

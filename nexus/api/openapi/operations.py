@@ -47,8 +47,8 @@ def operation(
         schemes = [*SIGNED_IN, *(RECEIPTS if declared.receipt else ())]
         nobody: list[dict[str, list[str]]] = [{}] if declared.sign_in == "optional" else []
         described["security"] = [*({scheme: []} for scheme in schemes), *nobody]
-    elif declared.key:
-        described["security"] = [{declared.key: []}]
+    elif declared.scheme:
+        described["security"] = [{declared.scheme: []}]
     if declared.body:
         content = {"schema": reference(declared.body), "example": EXAMPLES[declared.body]}
         required = bool(models.components[declared.body.__name__].get("required"))
