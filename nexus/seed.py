@@ -59,6 +59,19 @@ def plant(settings: Settings) -> SeedReport:
     return report
 
 
+def plant_if_empty(settings: Settings) -> SeedReport | None:
+    """Plant in a shop without users alone: in another, what was deleted of the seed stays deleted."""
+    with session():
+        is_empty = not User.select().exists()
+    return plant(settings) if is_empty else None
+
+
+def is_planted() -> bool:
+    """Whether the seeded user is there."""
+    with session():
+        return bool(User.by_email(_data()["user"]["email"]).exists())
+
+
 def _data() -> dict[str, Any]:
     data: dict[str, Any] = json.loads(DATA.read_text(encoding="utf-8"))
     return data

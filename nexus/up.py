@@ -19,7 +19,7 @@ from nexus.env_file import SettingsError, keep, kept
 from nexus.errors import DatabaseUnavailable
 from nexus.metric_files import metric_files
 from nexus.migrate import History, MigrationError
-from nexus.seed import plant, sign_in
+from nexus.seed import is_planted, plant_if_empty, sign_in
 
 #: Seconds in which the workers of a killed master notice that it is gone, and leave the port.
 ORPHANS = 3.0
@@ -40,7 +40,8 @@ def main() -> int:
         # The bootstrap held them back while our imports could not answer them.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         os.chdir(ROOT)
-        Shop(prepare()).run()
+        settings = prepare()
+        Shop(settings, stock(settings) if settings.development else None).run()
     except (UpError, SettingsError, EmbeddedError, MigrationError) as error:
         return _refuse(str(error))
     except DatabaseUnavailable as error:
@@ -59,7 +60,7 @@ def main() -> int:
 
 
 def prepare() -> Settings:
-    """Bring everything to where it can be served: settings, port, PostgreSQL, schema, seed."""
+    """Bring everything to where it can be served: settings, port, PostgreSQL, schema."""
     if kept(DOTENV, "APP_ENV") is None:
         keep(DOTENV, "APP_ENV", "development")
         _say("APP_ENV is development from now on, as .env says")
@@ -70,10 +71,16 @@ def prepare() -> Settings:
     applied = History.of(settings, waiting=lambda holder: _say(f"waiting: {holder}")).migrate()
     if applied:
         _say(f"migrated: {', '.join(applied)}")
-    if settings.development:
-        with create_app(settings).app_context():
-            _say(str(plant(settings)))
     return settings
+
+
+def stock(settings: Settings) -> tuple[str, str] | None:
+    """Plant the seed in a shop without users; e-mail and password of the seeded user where there is one."""
+    with create_app(settings).app_context():
+        report = plant_if_empty(settings)
+        if report:
+            _say(str(report))
+        return sign_in() if is_planted() else None
 
 
 def await_port(host: str, port: int) -> None:
@@ -101,9 +108,10 @@ def await_port(host: str, port: int) -> None:
 class Shop(BaseApplication):  # type: ignore[misc]
     """gunicorn as a library: this process becomes its master, with the settings of `nexus.server`."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Take the settings that were prepared for."""
+    def __init__(self, settings: Settings, user: tuple[str, str] | None) -> None:
+        """Take the settings that were prepared for, and e-mail and password of who can sign in."""
         self._settings = settings
+        self._user = user
         super().__init__()
 
     def load_config(self) -> None:
@@ -136,21 +144,25 @@ class Shop(BaseApplication):  # type: ignore[misc]
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and sys.stdin.isatty():
             # A closed terminal means goodbye; gunicorn would load its settings again and stay.
             signal.signal(signal.SIGHUP, lambda *_: master.signal(signal.SIGTERM, None))
-        sys.stdout.write(banner(self._settings))
+        sys.stdout.write(banner(self._settings, self._user))
         sys.stdout.flush()
 
 
-def banner(settings: Settings) -> str:
-    """What whoever started it wants to know first."""
+def banner(settings: Settings, user: tuple[str, str] | None) -> str:
+    """What whoever started it wants to know first; `user` is e-mail and password of who can sign in."""
     if not settings.development:
         return f"nexus serves on port {settings.port}\n"
     address = f"http://127.0.0.1:{settings.port}"
-    email, password = sign_in()
-    body = f"""'{{"email": "{email}", "password": "{password}"}}'"""
-    return (
+    opening = (
         f"\nNexus is open at {address}; Ctrl-C closes it.\n"
         f"Its calls, to read and try in a browser: {address}/docs\n"
-        f"Sign in as {email} with {password}, or try:\n\n"
+    )
+    if user is None:
+        return f"{opening}\n"
+    email, password = user
+    body = f"""'{{"email": "{email}", "password": "{password}"}}'"""
+    return (
+        f"{opening}Sign in as {email} with {password}, or try:\n\n"
         f"curl {address}/api/auth/login -H 'Content-Type: application/json' -d {body}\n\n"
     )
 

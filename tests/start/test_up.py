@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from nexus.config import Settings
 from tests.ports import free_port
+from tests.sql import query
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Leftovers = Callable[[Path], list[str]]
@@ -115,6 +117,26 @@ def test_it_opens_keeps_the_data_and_leaves_nothing_behind(
     assert process.returncode == 0
     assert "Traceback" not in said
     assert not leftovers(installed)
+
+
+def test_only_a_shop_without_users_is_planted(
+    installed: Path, start: Start, scratch: Settings, port: int
+) -> None:
+    def shown() -> str:
+        process = start(installed, PORT=str(port), DATABASE_URL=str(scratch.database_url))
+        assert process.stdout
+        begun = next(line for line in process.stdout if line.startswith("Its calls"))
+        # The banner is written at once.
+        process.terminate()
+        return begun + process.stdout.read()
+
+    assert "curl" in shown()
+    query(scratch, "DELETE FROM products WHERE id = 1")
+    assert "curl" in shown()
+    query(scratch, "UPDATE users SET email = 'ann@example.com'")
+    assert "curl" not in shown()
+
+    assert query(scratch, "SELECT email, products.id FROM users, products") == [("ann@example.com", 2)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
