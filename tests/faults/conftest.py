@@ -86,7 +86,8 @@ class Server:
             with urlopen(request, timeout=20) as answer:
                 return answer.status, answer.read()
         except HTTPError as error:
-            return error.code, error.read()
+            with error:
+                return error.code, error.read()
 
     def kill_worker(self) -> None:
         """End the process that has served longest, as nothing can be done about."""
