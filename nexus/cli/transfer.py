@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,9 @@ def _run(
                 written.write(f"{_printable(text)}\n".encode())
                 written.flush()
             except OSError as error:
+                # Left to its block, it would try to write again, and that failure would hide these words.
+                with suppress(OSError):
+                    written.close()
                 raise TransferError(f"{report}: {error.strerror}: nothing was written") from error
         # Last, so that rows are there only when the report of them is.
         transfer.keep(done)

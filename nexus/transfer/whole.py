@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
@@ -32,16 +32,11 @@ def whole(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
                 # By the umask it may have fewer.
                 part.chmod(OWNER_ALONE)
                 # Opened by its name, so that the file has one which another program can be told.
-                file = part.open("wb")
-                try:
+                with part.open("wb") as file:
                     yield file
                     file.flush()
                     # A power cut must not find the name on a file without its content.
                     os.fsync(file.fileno())
-                finally:
-                    # What could not be written is tried again here, and must not hide what was said of it.
-                    with suppress(OSError):
-                        file.close()
                 _name(part, path, replace=replace)
             except BaseException:
                 part.unlink(missing_ok=True)
