@@ -1,13 +1,15 @@
 """The sentences that people read, by error code, in English and Russian; and which of the two to speak."""
 
 import re
-from typing import Literal, cast
+from typing import Literal
 
 from flask import current_app, request
 
 Locale = Literal["en", "ru"]
 
-QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
+QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)
+#: That of a language which was not mentioned, below all that can be asked for; of a refused one it is 0.
+UNMENTIONED = 0.0001
 
 MESSAGES: dict[str, tuple[str, str]] = {
     # Sentences that clients of the old API show as they are; their wording is part of the contract.
@@ -179,18 +181,20 @@ def locale() -> Locale:
 
 
 def negotiate(header: str, *, default: Locale) -> Locale:
-    """Choose by quality and then by order; `en-GB` asks for `en`, and q=0 refuses a language.
+    """Choose by quality and then by order; `en-GB` asks for `en`, `*` for all others, q=0 refuses a language.
 
     Werkzeug's best_match answers `ru` to `en-GB,ru;q=0.1`, since it looks for exact tags first.
     """
-    best: tuple[float, Locale] = (0.0, default)
+    asked: dict[str, float] = {}
     for item in header.split(","):
         tag, _, parameters = item.partition(";")
         primary = tag.strip().lower().partition("-")[0]
-        quality = _quality(parameters)
-        if primary in ("en", "ru") and quality > best[0]:
-            best = (quality, cast("Locale", primary))
-    return best[1]
+        asked[primary] = max(_quality(parameters), asked.get(primary, 0))
+    others = asked.get("*", UNMENTIONED)
+    known: list[Locale] = ["en", "ru"]
+    # Of several that are equally welcome the first wins.
+    in_order = [*sorted(set(known) & set(asked), key=[*asked].index), default, *known]
+    return max(in_order, key=lambda one: asked.get(one, others))
 
 
 def _quality(parameters: str) -> float:

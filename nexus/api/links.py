@@ -12,6 +12,8 @@ PLAIN = re.compile(r"[\w.~-]+=[\w.~!$'()*+,;:=@/?%-]*(?:&[\w.~-]+=[\w.~!$'()*+,;
 
 #: Characters that an old id of an order may have to be asked for by it.
 LONGEST_REFERENCE = 1024
+#: The shape of an id of ours.
+OUR_ID = "[0-9a-fA-F-]{36}"
 
 
 class IdConverter(BaseConverter):
@@ -25,10 +27,13 @@ class IdConverter(BaseConverter):
 
 
 class ReferenceConverter(BaseConverter):
-    """The id of an order: ours, or any text that the old system made one of, a slash in it included."""
+    """The id of an order: ours, or any text that the old system made one of, a slash in it included.
+
+    One of ours with the name of a call behind it is that call, whatever the method.
+    """
 
     part_isolating = False
-    regex = f"[^\0]{{1,{LONGEST_REFERENCE}}}?"
+    regex = rf"[^\0]{{1,{LONGEST_REFERENCE}}}?(?<!{OUR_ID}/events)(?<!{OUR_ID}/receipt)"
 
 
 def init_app(app: Flask) -> None:

@@ -5,6 +5,7 @@ awaited, and gives back what came of it.
 """
 
 import random
+import re
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ Result = TypeVar("Result")
 
 #: With these a connection was not there yet, so nothing can have been done.
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+#: What a header can hold, whole and as it is.
+SENDABLE = re.compile(r"[!-~]+(?: +[!-~]+)*")
 #: The service is away for a moment, or a proxy finds it away.
 AWAY = (502, 503, 504)
 #: Seconds before the second try; each further wait is twice as long, up to the longest.
@@ -97,7 +100,10 @@ class Exchange:
         self._patience = patience
 
     def run(self, call: Call[Result]) -> Steps[Result]:
-        """The steps of a call, and its result; Refused, Unreachable or Garbled where there is none."""
+        """The steps of a call, and its result; Refused, Unreachable or Garbled where there is none.
+
+        ValueError for a key, receipt or token that no request can carry.
+        """
         # Who shows a receipt is its buyer, signed in or not.
         tokens = None if "Authorization" in call.headers else self.tokens
         end = self._clock() + self._patience
@@ -133,7 +139,11 @@ class Exchange:
     ) -> Steps[httpx.Response]:
         """Send a call until an answer counts, or the next try would come after the end."""
         bearer = {"Authorization": f"Bearer {tokens.access}"} if tokens else {}
-        send = Send(call, {**call.headers, **bearer}, timeout)
+        headers = {**call.headers, **bearer}
+        for name, value in headers.items():
+            if not SENDABLE.fullmatch(value):
+                raise ValueError(f"{name}: only printable ASCII, without spaces around it, can be sent")
+        send = Send(call, headers, timeout)
         longest = FIRST_WAIT
         while True:
             # Those who failed at the same moment shall not come back at the same moment.

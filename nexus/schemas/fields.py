@@ -71,7 +71,7 @@ def _stored(email: str) -> str | None:
     if USUAL_EMAIL.fullmatch(email) and not email.endswith(NO_DOMAINS):
         return email
     try:
-        return validate_email(email, check_deliverability=False).normalized
+        return validate_email(email, check_deliverability=False, strict=True).normalized
     except EmailNotValidError:
         return None
 

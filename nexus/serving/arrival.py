@@ -41,7 +41,7 @@ class Arrival:
         self.partial = False
         #: Whether the client waits for a word before it sends the body.
         self.expects = False
-        #: Why it cannot go on: the status of an answer, 413 or 431.
+        #: Why it cannot go on: the status of an answer, 413, 431 or 501.
         self.refused: int | None = None
         #: Where the body begins; its length, or None where it comes in chunks.
         self._body: int | None = None
@@ -115,6 +115,11 @@ class Arrival:
             request = Request(self._cfg, IterUnreader([head]), self._client, 1)
         except (ParseException, OSError):
             self.complete = self.partial = True
+            return True
+        # gunicorn takes an unpacked body for the one that was packed.
+        codings = [value.strip().lower() for name, value in request.headers if name == "TRANSFER-ENCODING"]
+        if codings not in ([], ["chunked"]):
+            self.refused = 501
             return True
         self.expects = request._expected_100_continue
         reader = request.body.reader

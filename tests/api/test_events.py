@@ -50,6 +50,17 @@ def test_a_seller_sees_what_happened_to_an_order_and_nobody_else_does(
     assert seller.get("/api/orders/none/events").status_code == 404
 
 
+def test_a_call_of_an_order_has_its_own_methods_alone(seller: Person) -> None:
+    path = f"/api/orders/{seller.order(seller.product()['id'])['id']}"
+
+    for answer, methods in (
+        (seller.patch(f"{path}/events", {}), {"GET", "HEAD", "OPTIONS"}),
+        (seller.get(f"{path}/receipt"), {"POST", "OPTIONS"}),
+    ):
+        assert answer.status_code == 405
+        assert set(answer.headers["Allow"].split(", ")) == methods
+
+
 def test_an_order_outlives_its_product_with_its_events(seller: Person, stranger: Person) -> None:
     product = seller.product()
     order = stranger.order(product["id"])

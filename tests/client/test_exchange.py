@@ -126,6 +126,21 @@ def test_every_try_of_an_order_has_the_same_key_and_every_order_another() -> Non
     assert min(len(first), len(second)) >= 32
 
 
+@pytest.mark.parametrize("text", ["", " key", "key\n", "ключ", "a\x00b"])
+def test_what_no_request_can_carry_is_refused_before_it_is_sent(text: str) -> None:
+    for call in (
+        calls.place_order(product_id=1, email="buyer@example.com", key=text),
+        calls.order("1", receipt=f"{text} "),
+    ):
+        with pytest.raises(ValueError, match="can be sent"):
+            next(Exchange(timeout=1, patience=30).run(call))
+
+
+def test_an_id_of_dots_is_no_way_up() -> None:
+    for path in (calls.order("..").path, calls.end_session("..").path):
+        assert httpx.URL(f"http://shop.example{path}").raw_path.decode() == path
+
+
 def test_what_a_newer_server_adds_is_kept_and_breaks_nothing() -> None:
     steps = Exchange(timeout=1, patience=30).run(calls.product(1))
     next(steps)

@@ -49,6 +49,7 @@ REQUESTS = {
     "a length with a sign": (HEAD + b"Content-Length: +2\r\n\r\n{}", 400),
     "chunks twice over": (HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400),
     "a space before the colon": (HEAD + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
+    "packed in chunks": (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
     "another encoding": (HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
     "chunks in an old version": (CHUNKED.replace(b"1.1", b"1.0") + b"0\r\n\r\n", 400),
     "an extension that is none": (CHUNKED + b"2;\x00\r\n{}\r\n0\r\n\r\n", 400),
