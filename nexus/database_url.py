@@ -73,6 +73,8 @@ def _flag(name: str, value: str) -> bool:
 def _count(name: str, given: dict[str, str], *, least: int) -> int | None:
     if name not in given:
         return None
-    if not (given[name].isascii() and given[name].isdigit() and least <= int(given[name][:9]) <= 1000):
+    # Python makes no number of thousands of digits.
+    is_short = given[name].isascii() and given[name].isdigit() and len(given[name]) <= 4
+    if not (is_short and least <= int(given[name]) <= 1000):
         raise ValueError(f"{name}= must be a whole number from {least} to 1000")
     return int(given[name])

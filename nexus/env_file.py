@@ -43,7 +43,9 @@ def refuse_others(dotenv: Path) -> None:
 
 def keep(dotenv: Path, name: str, value: str) -> None:
     """Write one variable into `.env`, which only its owner can read since it holds secrets."""
-    dotenv.touch(mode=0o600)
+    dotenv.touch()
+    # One that was copied from the example can be read by others.
+    dotenv.chmod(0o600)
     set_key(dotenv, name, value)
 
 

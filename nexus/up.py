@@ -141,7 +141,7 @@ class Shop(BaseApplication):  # type: ignore[misc]
         self.cfg.set(hook, both)
 
     def _welcome(self, master: Arbiter) -> None:
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and sys.stdin.isatty():
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and sys.stdin and sys.stdin.isatty():
             # A closed terminal means goodbye; gunicorn would load its settings again and stay.
             signal.signal(signal.SIGHUP, lambda *_: master.signal(signal.SIGTERM, None))
         sys.stdout.write(banner(self._settings, self._user))

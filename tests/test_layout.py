@@ -70,6 +70,8 @@ LAYERS: dict[str, set[str]] = {
     | {"schemas", "security"},
     "nexus.pages": {"db", "errors", "i18n", "listing", "models", "pages", "problems", "schemas", "security"}
     | {"sentry"},
+    "nexus.pages.numbers": {"currencies", "i18n"},
+    "nexus.schemas.orders_csv": {"currencies", "models", "schemas"},
     "nexus.doctor": {"config", "database_url", "db", "doctor", "errors", "migrate", "proxies"},
     "nexus.seed": {"config", "db", "models"},
     "nexus.sample": {"config"},
@@ -107,6 +109,7 @@ LAYERS: dict[str, set[str]] = {
 }
 LEAVES = {
     "nexus.application",
+    "nexus.currencies",
     "nexus.errors",
     "nexus.i18n",
     "nexus.database_url",

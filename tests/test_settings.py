@@ -270,6 +270,7 @@ def test_urls_that_are_understood(url: str, parameters: dict[str, str] | None) -
         ("postgresql://u:hunter2@[h/d", "is not a URL that libpq can read"),
         ("postgresql://u:hunter2@h/d?pgbouncer=maybe", "pgbouncer= must be true or false"),
         ("postgresql://u:hunter2@h/d?connection_limit=many", "connection_limit= must be a whole number"),
+        ("postgresql://u:hunter2@h/d?connection_limit=0000010000000", "connection_limit= must be a whole"),
         ("postgresql://u:hunter2@h/d?connection_limit=0", "connection_limit= must be a whole number"),
         ("postgresql://u:hunter2@h/d?pool_timeout=1", "pool_timeout= must be a whole number from 2"),
         ("postgresql://u:hunter2@h/d?schema=x&pgbouncer=true", "schema= needs a direct URL"),

@@ -8,6 +8,8 @@ from nexus.errors import NexusError, family
 from nexus.refusals import REFUSALS
 from nexus.schemas.fields import Failure
 
+#: Digits of a number of seconds, beyond which it counts as none.
+LONGEST = 9
 #: What every problem says (RFC 9457); beside it stands what one code adds.
 NEEDED = Failure.__required_keys__
 STANDARD = NEEDED | {"errors", "success"}
@@ -86,4 +88,4 @@ def tells(answer: httpx.Response, error: type[NexusError]) -> bool:
 def retry_after(headers: httpx.Headers) -> int | None:
     """The seconds of a `Retry-After`; a date, as some proxies send it, counts as none."""
     given = headers.get("Retry-After", "")
-    return int(given) if given.isdecimal() else None
+    return int(given) if given.isdecimal() and len(given) <= LONGEST else None

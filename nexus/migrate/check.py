@@ -36,7 +36,7 @@ def looking(history: History) -> Iterator[Direct]:
     with said("the models cannot be held against the database"), database.connection_context():
         database.begin()
         try:
-            database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (f"{history.wait}s",))
+            database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (f"{history.limits.lock}s",))
             yield database
         finally:
             database.rollback()

@@ -12,7 +12,7 @@ from psycopg2.errorcodes import LOCK_NOT_AVAILABLE
 
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
-from nexus.db.outages import OUTAGES, reason
+from nexus.db.outages import OUTAGES, reason, sqlstate
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate.files import DIRECTORY, Migration, MigrationError, digest, misnumbered, named, names, read
 from nexus.migrate.plan import Plan, plan, replay
@@ -193,13 +193,13 @@ class History:
         try:
             yield
         except (*OUTAGES, peewee.PeeweeException) as error:
-            code = getattr(getattr(error, "orig", None), "pgcode", None)
-            if code == LOCK_NOT_AVAILABLE:
+            if sqlstate(error) == LOCK_NOT_AVAILABLE:
                 raise MigrationError(
                     f"another session has held the table {TABLE} for {self.limits.lock} s, and nothing was "
                     "run: run it again when that session is done, or with a larger MIGRATE_LOCK_TIMEOUT"
                 ) from error
-            if isinstance(error, OUTAGES):
+            # Only a server that answers gives a code.
+            if sqlstate(error) is None and isinstance(error, OUTAGES):
                 raise DatabaseUnavailable(reason(error)) from error
             raise MigrationError(f"{UNREADABLE}: {reason(error)}") from error
 

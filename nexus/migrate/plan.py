@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 import peewee
+import psycopg2
 from peewee_migrate.migrator import Migrator
 from playhouse.migrate import Operation
 
@@ -62,7 +63,10 @@ def plan(migrations: Iterable[Migration], *, after: Iterable[Migration], cursor:
     for migration in migrations:
         lines = []
         for sql, params in _written(migration, migrator, paper):
-            statement = cursor.mogrify(sql, params).decode().strip()
+            try:
+                statement = cursor.mogrify(sql, params).decode().strip()
+            except (IndexError, TypeError, ValueError, psycopg2.Error) as error:
+                raise MigrationError(blame(migration.path, error)) from error
             lines.append(statement if statement.startswith("-- ") else f"{statement.rstrip(';')};")
         plans.append(Plan(migration.name, migration.transaction, "\n".join(lines)))
     return plans

@@ -19,7 +19,7 @@ def reset(history: History) -> list[str]:
         turn(history.url, wait=history.wait, waiting=history.waiting) as database,
         database.atomic(),
     ):
-        database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (f"{history.wait}s",))
+        database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (f"{history.limits.lock}s",))
         found = read(database.cursor(), schema(database), tables=tables())
         functions = {thing.name for thing in found if thing.kind == "function"}
         functions |= {f"{trigger.function}()" for model in models() for trigger in model.triggers}

@@ -14,12 +14,17 @@ import peewee
 import psycopg2
 from peewee_migrate.migrator import Migrator
 from playhouse.migrate import Operation
-from psycopg2.errorcodes import LOCK_NOT_AVAILABLE, QUERY_CANCELED
+from psycopg2.errorcodes import (
+    INVALID_SAVEPOINT_SPECIFICATION,
+    LOCK_NOT_AVAILABLE,
+    NO_ACTIVE_SQL_TRANSACTION,
+    QUERY_CANCELED,
+)
 from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
 
 from nexus.database_url import DatabaseURL
 from nexus.db.connection import connect
-from nexus.db.outages import OUTAGES, reason
+from nexus.db.outages import OUTAGES, reason, sqlstate
 from nexus.migrate.files import Migration, MigrationError, blame, digest
 from nexus.migrate.rows import FORGET, REMEMBER
 
@@ -36,6 +41,8 @@ POLL_SECONDS = 0.1
 #: What is over sooner than this is not worth a word.
 PATIENCE_SECONDS = 1.0
 PARTLY = "may have been done in part, since it runs outside a transaction"
+#: What PostgreSQL answers when a savepoint is to be left that ended with its transaction.
+NO_SAVEPOINT = (INVALID_SAVEPOINT_SPECIFICATION, NO_ACTIVE_SQL_TRANSACTION)
 
 #: The server cancels what a killed process of ours left running, and with it gives up its locks.
 WATCH_CLIENT = "SELECT set_config('client_connection_check_interval', '1s', %s)"
@@ -185,7 +192,9 @@ class Runner:
                 # The record comes first: a run that no lock held back waits for it, and then leaves off.
                 new = bool(execute(record, values).rowcount)
                 if new:
-                    self._go(way)
+                    # The savepoint is gone at the end if the migration ended our transaction.
+                    with self._database.atomic():
+                        self._go(way)
                 return new
 
     def _limit(self, migration: Migration) -> None:
@@ -210,6 +219,8 @@ class Runner:
         try:
             yield
         except (peewee.PeeweeException, psycopg2.Error) as error:
+            if sqlstate(error) in NO_SAVEPOINT:
+                self._database.execute_sql(FORGET, (migration.name,))
             raise MigrationError(self._sentence(migration, error)) from error
         except Exception as error:
             undone = "was undone" if migration.transaction else PARTLY
@@ -220,7 +231,12 @@ class Runner:
     def _sentence(self, migration: Migration, error: Exception) -> str:
         name = migration.name
         undone = "was undone" if migration.transaction else PARTLY
-        code = getattr(getattr(error, "orig", None) or error, "pgcode", None)
+        code = sqlstate(error)
+        if code in NO_SAVEPOINT:
+            return (
+                f"{name} ended its own transaction, and what it did until then stays: take that back, and "
+                "leave COMMIT and ROLLBACK out of it"
+            )
         if code == LOCK_NOT_AVAILABLE:
             return (
                 f"{name} waited {self._limits.lock} s for a lock that another session holds, and {undone}: "

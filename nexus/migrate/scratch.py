@@ -60,7 +60,7 @@ def copied(history: History, *, data: bool) -> Iterator[DatabaseURL]:
         with _connected(original, history.wait) as connection:
             _create(connection.cursor(), name)
         for options in _passes(data=data, remembered=remembered):
-            _copy(programs, original, copy, [*options, f"--lock-wait-timeout={history.wait}s"])
+            _copy(programs, original, copy, [*options, f"--lock-wait-timeout={history.limits.lock}s"])
         yield copy
     finally:
         with _connected(original, history.wait) as connection:

@@ -53,19 +53,21 @@ class Audit(Model):
     def of(cls, action: str, subject: str, key: object, *, by: Actor) -> Iterator[dict[str, Any]]:
         """A transaction for an action, which ends with a row about it; the block fills in the details.
 
-        An action that fails leaves nothing, and neither does one that cannot be audited.
+        An action that fails leaves nothing, and neither does one that cannot be audited. One without details
+        changed nothing, and has no row.
         """
         details: dict[str, Any] = {}
         with database.atomic():
             yield details
-            cls.insert(
-                actor=by.name,
-                action=action,
-                subject=subject,
-                key=str(key),
-                details=json.dumps(details, ensure_ascii=False),
-                request_id=by.request_id,
-            ).execute()
+            if details:
+                cls.insert(
+                    actor=by.name,
+                    action=action,
+                    subject=subject,
+                    key=str(key),
+                    details=json.dumps(details, ensure_ascii=False),
+                    request_id=by.request_id,
+                ).execute()
 
 
 Audit.add_index(Audit.actor, Audit.id, name="audit_of_actor")

@@ -37,7 +37,11 @@ def move_order(key: object) -> Response | Redirect:
         raise BadRequest
     try:
         with audited("move_order", "orders", key) as (by, details):
-            details["status"] = Order.move(Order.id == key, to=status, by=by).status
+            # Locked, so that of two who take the same step at once one is audited.
+            before = Order.select().where(Order.id == key).for_update().first()
+            Order.move(Order.id == key, to=status, by=by)
+            if before.status != status:
+                details["status"] = status
     except InvalidTransition as error:
         return _refused("orders", str(key), error)
     return done("orders", str(key))

@@ -2,16 +2,9 @@
 
 from datetime import date
 
+from nexus.currencies import minor_digits
 from nexus.i18n import Locale
 
-#: Digits after the point of a sum, where they are not two (ISO 4217).
-DIGITS = {
-    **dict.fromkeys(
-        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"), 0
-    ),
-    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
 #: Between groups of digits, and before the digits after the point; the space is one that does not break.
 SIGNS: dict[Locale, tuple[str, str]] = {"en": (",", "."), "ru": ("\u00a0", ",")}
 #: For a thousand, and for each thousand times as much.
@@ -32,14 +25,14 @@ def whole(number: int, language: Locale) -> str:
 
 def money(amount: int, currency: str, language: Locale) -> str:
     """A sum in the smallest unit of a currency as one of the currency: 1,234.50."""
-    digits = DIGITS.get(currency, 2)
+    digits = minor_digits(currency)
     units, rest = divmod(amount, 10**digits)
     return whole(units, language) + (f"{SIGNS[language][1]}{rest:0{digits}d}" if digits else "")
 
 
 def short_money(amount: int, currency: str, language: Locale) -> str:
     """The same, for little room: a round number as 1.5M."""
-    units = 10 ** DIGITS.get(currency, 2)
+    units = 10 ** minor_digits(currency)
     return short(amount, units, language) if amount >= 1000 * units else _plain(amount, units, language)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC
 from decimal import Decimal
 
+from nexus.currencies import minor_digits
 from nexus.models.orders import Order
 from nexus.schemas.fields import rfc3339
 
@@ -23,17 +24,6 @@ FORMULA = re.compile(r"[\t\r\n]|\s*+[-=+@＝＋－＠]")
 #: Where another cell could begin within ours, and the sign of a formula in it: Excel in half of Europe
 #: separates cells by semicolons, and so sees no quotes around ours, but those within as the beginning of one.
 INNER = re.compile(r'([;\t\r\n][;\s"]*+)([-=+@＝＋－＠]?)')
-
-#: How many digits the smallest unit takes (ISO 4217), where these are not two.
-DIGITS = {
-    code: digits
-    for digits, codes in (
-        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
-        (3, "BHD IQD JOD KWD LYD OMR TND"),
-        (4, "CLF UYW"),
-    )
-    for code in codes.split()
-}
 
 
 def written(batches: Iterable[Iterable[Order]]) -> Iterator[str]:
@@ -73,4 +63,4 @@ def guarded(text: str) -> str:
 
 def total(amount: int, currency: str) -> str:
     """An amount in the currency's own unit, with a decimal point: 4999 of USD are 49.99."""
-    return f"{Decimal(amount).scaleb(-DIGITS.get(currency, 2)):f}"
+    return f"{Decimal(amount).scaleb(-minor_digits(currency)):f}"

@@ -40,19 +40,25 @@ SELECT pg_advisory_xact_lock({LOCK});
 SELECT format('DROP %s %s', kind, string_agg(name, ', '))
 FROM (
     SELECT 'pg_class'::regclass AS catalog, oid, relnamespace AS home, oid::regclass::text AS name,
-        CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind
-    FROM pg_class WHERE relkind IN ('v', 'r', 'p', 'S')
+        CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE'
+            WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind
+    FROM pg_class WHERE relkind IN ('v', 'm', 'f', 'r', 'p', 'S')
     UNION ALL
     SELECT 'pg_proc'::regclass, oid, pronamespace, oid::regprocedure::text, 'ROUTINE' FROM pg_proc
     UNION ALL
     SELECT 'pg_type'::regclass, oid, typnamespace, oid::regtype::text, 'TYPE'
-    FROM pg_type WHERE typtype IN ('e', 'd')
+    FROM pg_type WHERE typtype IN ('e', 'd', 'c', 'r')
+    UNION ALL
+    SELECT 'pg_collation'::regclass, oid, collnamespace, oid::regcollation::text, 'COLLATION'
+    FROM pg_collation
 ) AS thing
 WHERE home = quote_ident(current_schema())::regnamespace AND NOT EXISTS (
     SELECT FROM pg_depend WHERE classid = catalog AND objid = thing.oid AND deptype IN ('e', 'a', 'i')
 )
 GROUP BY kind
-ORDER BY array_position(ARRAY['VIEW', 'TABLE', 'SEQUENCE', 'ROUTINE', 'TYPE'], kind)
+ORDER BY array_position(ARRAY[
+    'VIEW', 'MATERIALIZED VIEW', 'FOREIGN TABLE', 'TABLE', 'SEQUENCE', 'ROUTINE', 'TYPE', 'COLLATION'
+], kind)
 \gexec
 """
 

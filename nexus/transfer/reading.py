@@ -5,6 +5,7 @@ import mmap
 import re
 from collections import Counter
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -281,7 +282,9 @@ def repeated(text: str) -> list[str]:
         times = Counter(name for name, _ in pairs)
         found.extend(name for name in times if times[name] > 1)
 
-    json.loads(text, object_pairs_hook=look)
+    # What is nested too deeply for this is no value of any field, and told as such.
+    with suppress(RecursionError):
+        json.loads(text, object_pairs_hook=look)
     return found
 
 

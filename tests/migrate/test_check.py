@@ -143,7 +143,7 @@ def test_a_lock_that_is_not_to_be_had_is_not_told_as_an_outage(root: Path, scrat
     writer = psycopg2.connect(**scratch.direct.parameters)  # type: ignore
     try:
         writer.cursor().execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-        run = flask(root, scratch, "db", "check")
+        run = flask(root, scratch, "db", "check", MIGRATE_LOCK_TIMEOUT="1")
     finally:
         writer.close()
 

@@ -11,10 +11,11 @@ from psycopg2.errors import UniqueViolation
 from nexus.config import Settings
 from nexus.migrate import History, names
 from nexus.migrate.files import digest
+from nexus.migrate.history import UNREADABLE
 from nexus.migrate.rows import rows
 from nexus.migrate.running import Direct
 from tests.environment import flask
-from tests.migrate.conftest import Checkout
+from tests.migrate.conftest import Checkout, session
 from tests.sql import query
 
 
@@ -153,3 +154,14 @@ def test_a_digest_is_of_the_words_and_not_of_line_ends(
     assert digest(file.stem, directory) == mark
     file.write_bytes("\n".join([*lines, f"{more}!"]).encode())
     assert digest(file.stem, directory) != mark
+
+
+@pytest.mark.parametrize("words", [["migrate"], ["db", "status"]])
+def test_a_server_that_answers_is_not_told_as_an_outage(checkout: Checkout, words: list[str]) -> None:
+    checkout.history().migrate()
+
+    with session(checkout, "LOCK TABLE migratehistory"):
+        code, _, err = checkout.flask(*words, PGOPTIONS="-c statement_timeout=300")
+
+    assert code == 1
+    assert err == f"Error: {UNREADABLE}: canceling statement due to statement timeout\n"

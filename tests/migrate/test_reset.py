@@ -75,7 +75,7 @@ def test_it_waits_no_longer_than_it_may_for_a_table_in_use(root: Path, scratch: 
     stocked(scratch)
     with closing(psycopg2.connect(**scratch.direct.parameters)) as reader:  # type: ignore
         reader.cursor().execute("SELECT FROM users")
-        run = flask(root, scratch, "db", "reset", "--yes", DATABASE_POOL_WAIT="2")
+        run = flask(root, scratch, "db", "reset", "--yes", MIGRATE_LOCK_TIMEOUT="1")
 
     assert (run.returncode, run.stderr.count("\n")) == (1, 1)
     assert "nothing was dropped: canceling statement due to lock timeout" in run.stderr

@@ -90,6 +90,21 @@ def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(checkout
     assert checkout.history().migrate() == [after]
 
 
+@pytest.mark.parametrize("end", ["", "SELECT 1 / 0", "BEGIN; SELECT 1"])
+def test_a_migration_that_ends_its_own_transaction_is_told_and_not_remembered(
+    checkout: Checkout, end: str
+) -> None:
+    name = checkout.add("commits", f"CREATE TABLE half (id int); COMMIT; {end}")
+
+    code, _, err = checkout.flask("migrate")
+
+    assert code == 1
+    assert err.startswith(f"Error: {name} ended its own transaction, and what it did until then stays: ")
+    assert err.count("\n") == 1
+    assert query(checkout.settings, "SELECT count(*) FROM half") == [(0,)]
+    assert checkout.applied() == names()
+
+
 def test_a_rollback_that_fails_leaves_all_as_it_was(checkout: Checkout) -> None:
     name = checkout.add("one", "CREATE TABLE one ()", down=("DROP TABLE one", "SELECT 1 / 0"))
     checkout.history().migrate()
@@ -144,6 +159,16 @@ def test_python_that_fails_is_told_in_one_line(checkout: Checkout, text: str, sa
     assert "\n" not in str(caught.value)
     # What cannot be read is found before anything is run.
     assert applied == (names() if "undone" in said else [])
+
+
+def test_a_plan_of_what_cannot_be_written_is_refused_in_one_line(checkout: Checkout) -> None:
+    name = checkout.add("modulo", "SELECT 5 % 2")
+
+    code, out, err = checkout.flask("migrate", "--plan")
+
+    assert (code, out) == (1, "")
+    assert err.startswith(f"Error: {name}.py: IndexError: ")
+    assert err.count("\n") == 1
 
 
 def test_a_statement_has_a_limit(checkout: Checkout) -> None:

@@ -119,6 +119,7 @@ def test_an_empty_shop_has_a_chart_of_nothing() -> None:
         (123456789, "RUB", "1,234,567.89", "1\u00a0234\u00a0567,89"),
         (1234, "JPY", "1,234", "1\u00a0234"),
         (5, "KWD", "0.005", "0,005"),
+        (12345, "CLF", "1.2345", "1,2345"),
     ],
 )
 def test_money_is_written_as_its_currency_is(amount: int, currency: str, english: str, russian: str) -> None:

@@ -77,7 +77,7 @@ def test_it_opens_keeps_the_data_and_leaves_nothing_behind(
     installed: Path, start: Start, leftovers: Leftovers, port: int
 ) -> None:
     (installed / ".env").write_text("# mine\nCURRENCY=EUR\n")
-    (installed / ".env").chmod(0o600)
+    (installed / ".env").chmod(0o644)
     address = f"http://127.0.0.1:{port}/api/auth"
     ann = {"email": "ann@example.com", "password": "correct horse"}
 

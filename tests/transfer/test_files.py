@@ -237,3 +237,15 @@ def test_what_stands_before_a_break_is_named_as_well(flask: Run, tmp_path: Path)
 
     named = [(one["table"], one["id"], one["field"]) for one in report["problems"]["named"]]
     assert named == [("users", 0, "id"), ("users", 0, "password"), ("users", 7, None)]
+
+
+def test_rows_of_any_depth_are_refused_one_by_one(flask: Run, tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    # Python reads some hundred levels, as many as its stack has room for.
+    rows = [f'{{"id" : {depth}, "email": {"[" * depth}{"]" * depth}}}' for depth in range(600, 1001)]
+    file.write_text(f'{{"users": [{", ".join(rows)}]}}')
+
+    run = flask("db", "import", file, "--limit", "1000", "--json")
+
+    assert run.exit_code == 1
+    assert json.loads(run.stdout)["problems"]["count"] >= len(rows)
