@@ -29,7 +29,7 @@ def rate(default: str, description: str) -> Any:
     return Field(default=default, validate_default=True, description=description)
 
 
-#: What a developer needs not choose.
+#: Secrets that development makes and keeps in `.env`.
 MADE = ("JWT_SECRET_KEY", "RECEIPT_SECRET_KEY")
 
 

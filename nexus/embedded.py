@@ -170,7 +170,7 @@ class Cluster:
                 return False
         with suppress(BlockingIOError), self._home.locked("users.lock", LOCK_EX | LOCK_NB):
             return True
-        # What refuses a shared lock as well is a keeper at work, and not another user.
+        # A refused shared lock means that the keeper holds the exclusive one.
         with suppress(BlockingIOError), self._home.locked("users.lock", LOCK_SH | LOCK_NB):
             return False
         return True
@@ -254,7 +254,7 @@ class Cluster:
 
 
 def _forget_the_dead(file: Path, data: Path) -> None:
-    """Remove the lock file of a killed server whose number is taken, by another process or its own corpse.
+    """Remove a stale lock file whose PID now belongs to another process or a zombie.
 
     PostgreSQL looks at the number alone, and then refuses to start.
     """

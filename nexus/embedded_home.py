@@ -61,7 +61,7 @@ class Home:
         os.chown(self.path, *self._account)
 
     def _part_from_original(self) -> None:
-        """Leave the data to the checkout that this one was copied from, link and all."""
+        """If this checkout is a copy, drop the copied link so that it gets data of its own."""
         place = self.path.resolve()
         if not self.path.is_symlink() or place.parent != SHARED or not place.exists():
             return

@@ -73,7 +73,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Alone:
-    """Take some steps while nobody else of this client takes such."""
+    """Run these steps under the client's lock."""
 
     steps: "Steps[None]"
 

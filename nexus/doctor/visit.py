@@ -61,7 +61,8 @@ class Visit:
         if self._process(self.connection) == self.connection.info.backend_pid:
             return "none"
         with closing(self._connect()) as other:
-            # Whoever is served without a transaction and cut off with one is told no reason by the driver.
+            # In statement mode PgBouncer closes a connection that begins a transaction, and the driver gives
+            # no reason.
             self._process(other)
             other.autocommit = False
             for _ in range(LOOKS):

@@ -1,1 +1,4 @@
-"""What may be seen of the tables, and how: rows, page by page, as far as indexes carry; not who asks."""
+"""Read access for the pages: visible columns, and lists that an index answers.
+
+Who may ask is decided elsewhere.
+"""

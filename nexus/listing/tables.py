@@ -91,7 +91,7 @@ class Index(NamedTuple):
 
     terms: tuple[Term, ...]
     unique: bool
-    #: What holds for every row, and must be said for PostgreSQL to take the index; None: nothing.
+    #: Predicate of a partial index that is true of every row; queries must repeat it. None: not partial.
     condition: str | None
 
 
@@ -116,7 +116,7 @@ class Table:
     #: Those that are shown.
     columns: tuple[Column, ...]
     key: Column
-    #: Those that hold every row, by columns that are shown.
+    #: Indexes over all rows and visible columns only.
     indexes: tuple[Index, ...]
     #: The tables and columns that refer to this one's key.
     referring: tuple[tuple[str, str], ...]

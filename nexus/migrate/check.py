@@ -44,7 +44,7 @@ def looking(history: History) -> Iterator[Direct]:
 
 @contextmanager
 def said(what: str) -> Iterator[None]:
-    """Make a SchemaError of what the server refuses, and DatabaseUnavailable of its silence."""
+    """Turn the server's errors into SchemaError, and a lost connection into DatabaseUnavailable."""
     try:
         yield
     except (*OUTAGES, peewee.PeeweeException) as error:

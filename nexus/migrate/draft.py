@@ -57,7 +57,7 @@ def rollback(migrator: Migrator, database: peewee.Database, *, fake: bool = Fals
 
 
 class Step(NamedTuple):
-    """One statement up, and the one that undoes it; None where what undoes others undoes it as well."""
+    """One statement up, and the one that undoes it; None where another step's `down` undoes this one too."""
 
     order: str
     up: str
@@ -227,7 +227,7 @@ def _can_be_added(one: Difference) -> bool:
 
 
 def _needs(one: Difference, column: Thing) -> bool:
-    """Whether the models have a column's name in what is missing, which is then not made without it."""
+    """Whether a missing object mentions a column that the draft cannot add; it is left to a person too."""
     definition = (one.right or {}).get("definition") or ""
     near = one.thing.table == column.table or f"REFERENCES {column.table}(" in definition
     name = rf'(?<![\w"]){re.escape(column.name)}(?![\w"])'

@@ -184,7 +184,7 @@ class History:
             yield database, done
 
     def _limit(self, database: Direct) -> None:
-        """Let whoever holds the history's table hold us up no longer than a migration."""
+        """Wait for a lock on the history table no longer than a migration may."""
         database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (f"{self.limits.lock}s",))
 
     @contextmanager

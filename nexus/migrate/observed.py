@@ -1,4 +1,4 @@
-"""What a statement does to others while it runs: how long it takes, and what it locks whom out of."""
+"""How long each statement takes, and which locks it holds against whom."""
 
 import re
 import time
@@ -27,7 +27,7 @@ HELD = (
     "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted"
 )
 
-#: What runs migrations says these itself.
+#: Statements of the runner, not reported.
 MACHINERY = (INVALID, LIMIT, WATCH_CLIENT)
 TRANSACTIONS = (
     "BEGIN",

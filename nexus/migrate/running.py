@@ -38,7 +38,7 @@ WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE da
     AND classid::bigint << 32 | objid::bigint = %s AND objsubid = 1 AND granted
 """
 POLL_SECONDS = 0.1
-#: What is over sooner than this is not worth a word.
+#: A shorter wait is not reported.
 PATIENCE_SECONDS = 1.0
 PARTLY = "may have been done in part, since it runs outside a transaction"
 #: What PostgreSQL answers when a savepoint is to be left that ended with its transaction.
@@ -189,7 +189,8 @@ class Runner:
                 return bool(execute(record, values).rowcount)
             with self._database.atomic():
                 self._limit(migration)
-                # The record comes first: a run that no lock held back waits for it, and then leaves off.
+                # The history row goes first: a run that the advisory lock did not hold back blocks on this
+                # row, then skips the migration.
                 new = bool(execute(record, values).rowcount)
                 if new:
                     # The savepoint is gone at the end if the migration ended our transaction.
@@ -203,7 +204,7 @@ class Runner:
         # What is marked builds indexes or fills tables while everybody works on, and may take hours.
         statement = self._limits.statement if local else 0
         self._database.execute_sql(LIMIT, (f"{self._limits.lock}s", local, f"{statement}s", local))
-        # Not every version and system can.
+        # client_connection_check_interval does not exist in every version and on every platform.
         with suppress(peewee.DataError, peewee.ProgrammingError), self._database.atomic():
             self._database.execute_sql(WATCH_CLIENT, (local,))
 

@@ -27,7 +27,7 @@ PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 LOCALE = (
     "SELECT to_jsonb(d), pg_encoding_to_char(encoding) FROM pg_database d WHERE datname = current_database()"
 )
-#: Programs of 17 and later set it, and servers before know no such thing.
+#: Set by pg_restore 17 and later, unknown to older servers; its error is ignored.
 FORGIVEN = "transaction_timeout"
 #: Rights and owners are left out, so that any role can restore what it can read.
 PLAIN = ("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions")

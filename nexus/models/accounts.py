@@ -24,11 +24,11 @@ RESET_SECONDS = 3600
 
 
 class Reset(Model):
-    """The one outstanding token by which an account may be given a new password; used ones are no rows."""
+    """An account's password-reset token: at most one, deleted when used."""
 
     user = peewee.ForeignKeyField(User, primary_key=True, on_delete="CASCADE", lazy_load=False)
     user_id: int
-    #: Whoever reads the table must not be able to use what it says.
+    #: Only a hash, so that reading the table yields no usable token.
     hash = peewee.TextField(constraints=[SQL("CONSTRAINT resets_hash UNIQUE")])
     expires_at = TimeField()
 
@@ -159,8 +159,8 @@ def leave(user: User, *, password: str) -> None:
 def erase(user_id: int) -> None:
     """Delete the account and its products, while its orders stay; OpenOrders where some still need a seller.
 
-    Every order locks its seller's row until it is committed. So with that row in our hands no order is on
-    its way: those that came before are counted, and those that come after find no product.
+    Placing an order locks the seller's row until commit. While we hold it no order is in flight: earlier
+    ones are counted here, later ones find no product.
     """
     with database.atomic():
         User.select(User.id).where(User.id == user_id).for_update().first()

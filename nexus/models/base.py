@@ -27,20 +27,20 @@ def now() -> peewee.SQL:
 
 @dataclass(frozen=True)
 class Trigger:
-    """What PostgreSQL runs itself for what a statement does, as SQL says it."""
+    """A trigger and its function, as SQL declares them."""
 
     name: str
     event: str
     function: str
     #: PL/pgSQL, the body of the function, which triggers may share.
     body: str
-    #: Of a row, whether it runs; None: for every one.
+    #: The WHEN condition; None: it runs for every row.
     condition: str | None = None
     #: Whether it runs for each ROW or each STATEMENT.
     each: str = "ROW"
 
     def statements(self, table: str) -> tuple[str, str]:
-        """What makes the function, which may be there already, and the table's trigger."""
+        """The statements that create or replace the function, and create the trigger on the table."""
         function = f"FUNCTION {self.function}()"
         when = f"{self.event} ON {table} FOR EACH {self.each}"
         if self.condition is not None:
@@ -68,8 +68,8 @@ END
 class Model(peewee.Model):
     """A table with the times of its rows; a trigger keeps `updated_at`, whoever writes.
 
-    What a model declares of constraints, indexes and triggers makes nothing: migrations do. `flask db check`
-    holds one against the other.
+    Constraints, indexes and triggers on a model create nothing; migrations do. `flask db check` compares the
+    two.
     """
 
     triggers: ClassVar[tuple[Trigger, ...]] = (TOUCH,)
@@ -79,7 +79,7 @@ class Model(peewee.Model):
 
     @classmethod
     def written(cls, write: Any, *beside: Any) -> "list[Self]":
-        """Run an insert or update, and load the rows as they are after it, with expressions beside them."""
+        """Run an INSERT or UPDATE … RETURNING: the rows after it, plus further expressions."""
         return list(write.returning(cls, *beside).execute())
 
     @classmethod

@@ -15,13 +15,12 @@ from nexus.rates import Rate
 #: How many of an account's latest sessions say from where it is known.
 LATEST = 100
 
-# Whoever takes a token moves the time at which the bucket is full again on by the rate's spacing, and there
-# is one as long as that time stays within reach. The condition of the conflict sees the row as it is once its
-# lock is ours, so of many at once no two take the same token.
+# GCRA: a token moves `full_at` forward by `spacing`, and is refused once that is more than `reach` ahead.
+# ON CONFLICT … WHERE is evaluated under the row lock, so no two callers take the same token.
 #
-# The own bucket comes first, and only whom it lets through comes to the account's. So nobody empties that
-# one faster than the own one allows; and since all lock rows in this order, those of accounts by key, nobody
-# waits in a circle. The wait is told from the rows as they were when the statement began.
+# The caller's bucket is charged first and the account's only then, so nobody drains an account faster than
+# their own rate. Rows are locked in this order, accounts by key: no deadlock. The wait is computed from the
+# statement's snapshot.
 TAKE = """
 WITH caller AS (
     SELECT encode(sha256(convert_to(%(own)s, 'UTF8')), 'hex') AS key

@@ -31,7 +31,7 @@ class Key(NamedTuple):
 
 
 class IdempotencyKey(Model):
-    """A key, the order that was made under it, and what the first answer said that may be otherwise now.
+    """A key, its order, and the fields of the first answer that can change later.
 
     The rest of an order stays as it was made, so the answer is made from it again.
     """
@@ -48,7 +48,7 @@ class IdempotencyKey(Model):
         index=False,
         lazy_load=False,
         constraints=[SQL("CONSTRAINT idempotency_keys_order UNIQUE")],
-        # Checked at a transaction's end, so that one which takes all back may claim a key for no order.
+        # Deferred, so that `_taken` can insert a made-up order id and roll back.
         deferrable="INITIALLY DEFERRED",
     )
     #: Not a reference: the product may go.
@@ -74,7 +74,8 @@ class IdempotencyKey(Model):
             if placed:
                 metrics.counted().order_steps.labels(status=placed[0].status).inc()
                 return placed[0], False
-            # What is not on offer claims no key. It was, perhaps, for whoever claims this one at this moment.
+            # Not on offer, or the key is held. Without an offer nothing was claimed, but a concurrent request
+            # may have found one and hold the key.
             made = cls._made_by(key) or (cls._taken(key) and cls._made_by(key))
             if made:
                 return made, True

@@ -91,8 +91,8 @@ class Order(Model):
         offer = Product.select(*columns.values()).join(User).where(on_sale)
         if amount is not None:
             offer = offer.where(Product.price == amount)
-        # A product that is being deleted is waited for, and then found gone or found again. Its seller comes
-        # first, as where an account is erased: who locks in one order cannot wait in a circle.
+        # Wait for a concurrent DELETE of the product to commit or roll back. The seller's row is locked
+        # first, as in `accounts.erase`, so the two cannot deadlock.
         return offer.for_update("FOR KEY SHARE", of=(User, Product)), [*columns]  # type: ignore[arg-type]
 
     @classmethod
@@ -125,10 +125,10 @@ class Order(Model):
 
     @classmethod
     def moment(cls) -> Any:
-        """When an order was placed, without a zone, in UTC: by it, and the id, all of the shop's are found.
+        """`created_at` as a UTC timestamp without a zone, which the shop-wide indexes are on.
 
-        Of `created_at` itself an index has orders by seller only. PostgreSQL would take one without sellers
-        for a seller's page, and read the whole shop where that seller's orders are old.
+        A shop-wide index on `created_at` itself would be chosen for one seller's page, and scan the whole
+        shop when that seller's orders are old.
         """
         return fn.timezone("UTC", cls.created_at)
 
@@ -195,7 +195,8 @@ class Order(Model):
             if moved:
                 metrics.counted().order_steps.labels(status=to).inc()
                 return moved[0]
-            # Locked, so that whoever is told of a step that was taken before waits for the standby as well.
+            # The lock makes this a writing transaction, so its commit waits for the synchronous standby too:
+            # nobody is told of a step, taken by another, that a failover could still lose.
             found = cls.select().where(which).for_update("FOR KEY SHARE")  # type: ignore[arg-type]
             order: Order | None = found.first()
             if order is None:

@@ -174,7 +174,7 @@ class Search:
         """The first matches (None: all), as `id`, `value` (what is sorted by) and `search`, in no order."""
         rows: Any = products.select(Product.id, sort.value.alias("value"), WORDS)
         ordered = rows.order_by(*sort.terms)
-        # Whether a row matches is no condition of the walk, so that nothing but a number ends it.
+        # The match is a column and not a WHERE, so that LIMIT bounds the rows read, not the rows found.
         asked, bounds = self.asked.in_sql(), self.bounds
         condition = HAS_WORDS if self.seen is None else Product.seen(**self.seen)
         walk = ordered.select_extend((condition & _has(asked)).alias("found"))
@@ -189,8 +189,8 @@ class Search:
         is_whole = Select([beyond], [fn.COUNT(1) == 0])
         is_done = Expression(is_common, OP.AND, Expression(is_enough, OP.OR, is_whole))
         done = Select(columns=[is_done.alias("yes")]).cte("done", materialized=True)
-        # The other way is for rare words, and hidden in a SELECT they are rare to the planner, which
-        # otherwise compiles what would cost much, run or not. OFFSET keeps it from walking after all.
+        # The GIN branch, for rare words. The sub-SELECT makes the planner assume few matches (else its cost
+        # triggers JIT even when it does not run); OFFSET 0 keeps it from becoming an index walk.
         rare = condition & _has(Select(columns=[asked]))
         asked_for = rows.where(rare & Select([done], [~done.c.yes])).offset(0)
         enough = Select([walked], [walked.c.id, walked.c.value, walked.c.search])

@@ -146,7 +146,7 @@ class RefreshToken(Model):
     session = peewee.ForeignKeyField(Session, on_delete="CASCADE", index=False, lazy_load=False)
     session_id: UUID
     spent_at = TimeField(null=True)
-    #: Only of `as_it_is`: whether it was spent so lately that its successor may be told again.
+    #: Set by `as_it_is` only: spent within GRACE_SECONDS, so that its successor may be told again.
     recent: bool
 
     class Meta:

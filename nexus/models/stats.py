@@ -20,9 +20,9 @@ BOTH = SQL("GROUPING SETS ((1, 4, 5), (2, 3, 4, 5))")
 #: What a `Sale` has; a sum of 64 bits may need more than these.
 SALE = (Order.status, Order.currency, fn.count(SQL("*")), fn.sum(Order.amount).converter(int))
 
-# Interval by interval: PostgreSQL knows that there are few statuses and currencies, and counts them as they
-# come. Of a number that it has to calculate for each order it takes every one for another, and would sort
-# all of them.
+# Interval by interval: PostgreSQL knows that there are few statuses and currencies, and aggregates
+# without a sort. For a computed group key, such as an interval's number, it assumes as many groups as rows,
+# and would sort them all.
 SHOP_SUMS = """
 SELECT part.number, sale.*
 FROM unnest(%s::timestamp[], %s::timestamp[]) WITH ORDINALITY AS part (first, last, number)

@@ -66,7 +66,7 @@ class Actor:
     steps: Steps = field(default_factory=lambda: STEPS)
 
     def told(self) -> tuple[Any, ...]:
-        """What a statement returns so that the events that it leads to name this actor.
+        """RETURNING expressions that set nexus.actor and nexus.request_id for the statement's own triggers.
 
         The triggers run after the row is returned and in the same transaction, so this needs neither a
         statement nor a transaction of its own.
@@ -101,7 +101,8 @@ BEGIN
 END
 """,
 )
-# A setting that was set for a transaction is empty after it, and not null.
+# After a transaction-local set_config the setting is '' in the session's later transactions, not NULL; hence
+# nullif.
 RECORD = """
 BEGIN
     IF current_setting('nexus.import', true) = 'on' THEN
@@ -128,7 +129,7 @@ MOVED = Trigger(
     body=RECORD,
 )
 
-# A row that goes with its order finds it gone already.
+# In ON DELETE CASCADE the order is gone before its events are deleted; only then may they be deleted.
 KEEPING = """
 BEGIN
     IF TG_OP = 'DELETE' THEN

@@ -25,7 +25,7 @@ SHORT = 80
 
 
 def serve_rows(blueprint: Blueprint, *, home_at: str) -> None:
-    """Let a blueprint serve the pages, of the window of the application that it is registered with."""
+    """Register the row pages on a blueprint; they read the application's Window."""
     for rule, view in (
         (home_at, home),
         ("/find", search),

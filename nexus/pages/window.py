@@ -1,4 +1,4 @@
-"""A window on the data: what an application's pages of rows show, and what can be done there."""
+"""How the row pages of one application (studio, admin) are configured."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Window:
     tables: Callable[[], Mapping[str, Table]]
     #: Whether rows can be changed by the verbs of the models.
     write: bool
-    #: Whether that goes for what an account may do.
+    #: Whether roles can be changed.
     roles: bool
     #: Whether a list can be had as a file.
     downloads: bool

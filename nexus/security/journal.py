@@ -11,7 +11,7 @@ log = structlog.stdlib.get_logger("nexus.security")
 def record(event: str, **facts: object) -> None:
     """Write one event with its facts, and the request and address that it came by where one did.
 
-    What is no number is a text, which a line quotes, so that none can look like another line.
+    Values other than integers are logged as quoted strings, so client text cannot forge a line.
     """
     if has_request_context():
         facts |= {"request": g.request_id, "address": client_address()}

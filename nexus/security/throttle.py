@@ -13,8 +13,8 @@ from nexus.proxies import neighbourhood
 from nexus.security import journal
 from nexus.security.address import client_address
 
-#: How many times as much an account takes from all places together as one place may try: from fewer places
-#: than that, nobody can keep its owner out of another.
+#: An account's rate is this many times the per-address rate, so an attacker needs that many addresses to lock
+#: its owner out.
 PLACES = 5
 
 

@@ -47,7 +47,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def key_name(key: str) -> str:
-    """What a token says of the key that signed it, so that it is found again among several."""
+    """The `kid` of tokens signed by this key."""
     return hashlib.sha256(b"key name" + key.encode()).hexdigest()[:8]
 
 
@@ -111,7 +111,7 @@ def _verified(token: str, key: str) -> tuple[UUID, int, int]:
 
     PyJWTError where this key did not sign it, and mostly ValueError where it is none of ours.
     """
-    # Its end comes later than this look, so whoever asks sees to that.
+    # The caller checks expiry: this result is cached.
     claims = decoded(token, key, algorithms=["HS256"], options={"verify_exp": False}, leeway=LEEWAY)
     user_id, until = claims["id"], claims["exp"]
     if claims["type"] != "access" or claims["sub"] != str(user_id) or {type(user_id), type(until)} != {int}:

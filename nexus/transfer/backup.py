@@ -29,9 +29,9 @@ SELECT current_database(), current_schema(), count(c.oid), coalesce(bool_or(reln
 FROM pg_class c WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind IN ('r', 'p')
 """
 
-#: What psql runs before the backup: no migration runs meanwhile, and what is there goes, so that tables
-#: which are newer than the backup neither stay nor stand in its way. Things elsewhere that lean on ours
-#: make this fail; what belongs to an extension stays, and what belongs to a table goes with it.
+#: Run before the backup's script: take the migration lock and drop the schema's objects, so that newer tables
+#: neither remain nor conflict. Fails if other schemas depend on them; objects of extensions are skipped, and
+#: objects that belong to a table go with it.
 CLEARED = rf"""
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -62,7 +62,7 @@ ORDER BY array_position(ARRAY[
 \gexec
 """
 
-#: Programs of 17 and later write it, and servers before know no such thing.
+#: Written by pg_restore 17 and later, unknown to older servers.
 UNKNOWN = b"SET transaction_timeout = 0;\n"
 #: How PostgreSQL says that somebody to whom something was granted is not there.
 NO_ROLE = re.compile(r'role ".*" does not exist')

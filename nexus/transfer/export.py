@@ -17,7 +17,7 @@ from nexus.transfer.tables import FORMAT, TABLES, VERSION, Kind, Table
 
 
 class Layout(NamedTuple):
-    """What stands round the rows of a format; TABLE stands for a table's name, COUNT for that of all rows."""
+    """The text around the rows; TABLE is replaced by the table's name, COUNT by the number of all rows."""
 
     head: str
     opening: str

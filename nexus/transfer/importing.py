@@ -23,7 +23,7 @@ from nexus.transfer.staging import Staging
 from nexus.transfer.tables import TABLES
 from nexus.transfer.writing import Advance, lock, write
 
-#: What a bar that shows an import has to go through, in lengths of the file.
+#: How many times a progress bar counts the file's bytes, in an import and in a verification.
 IMPORT_PASSES, VERIFY_PASSES = 3, 2
 
 
@@ -43,7 +43,7 @@ class Report:
 
     @property
     def proven(self) -> bool:
-        """Whether both sides were compared, which a file with problems is not worth."""
+        """Whether file and database were compared; a file with problems is not."""
         return all(table.columns for table in self.tables)
 
     @property

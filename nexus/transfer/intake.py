@@ -24,7 +24,7 @@ class Cells:
     """The texts of some rows, one sequence for each column of the table."""
 
     places: list[int]
-    #: For each row, the bits of the defaults that it does not need.
+    #: For each row, the mask of `Table.given`.
     given: list[int]
     columns: list[Sequence[str]]
 

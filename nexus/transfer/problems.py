@@ -48,13 +48,13 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
 
     def add(self, problem: Problem, *, more: int = 0) -> None:
-        """Take one, and how many others are like it of which nobody will tell."""
+        """Add a problem; `more` counts further ones of its kind that are not listed."""
         self.count += 1 + more
         if len(self.found) < self.limit or problem.place is None:
             self.found.append(problem)
 
     def room(self) -> "Problems":
-        """As many again, for checks that come later although what they find may stand earlier."""
+        """An empty list with the same limit, to be joined later in the file's order."""
         return Problems(self.limit)
 
     def join(self, others: "Problems", *, file: File) -> None:

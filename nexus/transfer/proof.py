@@ -21,7 +21,7 @@ class Sum:
 
 
 class Digest:
-    """What comes out of the rows of one table, in the file's order, whichever side they are read from."""
+    """Checksums and sums over a table's rows in file order, made from the file and from the database."""
 
     def __init__(self, table: Table) -> None:
         """Begin with no row."""
@@ -136,7 +136,10 @@ class _Block:
 
 
 def _stored(table: Table, field: Field) -> str:
-    """What a row `t` holds of what the file gave, which a default is not, nor the null of an orphan."""
+    """SQL for the column of a row `t` as the file gave it.
+
+    NULL where a default was filled in; the file's value for an orphan's reference, which is stored as NULL.
+    """
     column = f"t.{field.column}"
     if field.orphans:
         return f"CASE WHEN s.orphan AND {column} IS NULL THEN s.{field.column} ELSE {column} END"

@@ -35,7 +35,7 @@ ID = re.compile(rb'"id"\s*:\s*("[^"\\]*"|[0-9]+)')
 MARK = b"\xef\xbb\xbf"
 
 
-#: Lines know no end, so the last one says how many rows there were.
+#: NDJSON has no closing bracket, so its last line gives the number of rows.
 LAST = re.compile(rb'\{[ \t]*"rows"[ \t]*:[ \t]*([0-9]{1,18})[ \t]*\}[ \t\r]*(?:\n|\Z)')
 
 

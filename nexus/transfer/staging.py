@@ -9,7 +9,7 @@ from nexus.transfer.intake import Cells
 from nexus.transfer.problems import Problem, Problems
 from nexus.transfer.tables import TABLES, USERS, Field, Kind, Table
 
-#: Both sides print times alike, no limit of a role ends a long import, and nobody waits for it for ever.
+#: Times print alike on both sides, the role's timeouts do not apply, and a lock is awaited for ten seconds.
 SETTINGS = """
 SET LOCAL timezone = 'UTC';
 SET LOCAL datestyle = 'ISO, YMD';
@@ -103,7 +103,7 @@ class Staging:
     ) -> None:
         """Name the fields that are otherwise in the database than the file has them.
 
-        What the file has in a place and field that was refused is known by no one here.
+        `refused`: places and fields whose value was invalid and is staged as NULL; they are no differences.
         """
         compared = ", ".join(
             f"('{field.wire}', {wanted(field)}::text, t.{field.column}::text, {_differs(table, field)})"

@@ -88,7 +88,7 @@ class Table:
         return tuple(field for field in self.fields if field.default is not None)
 
     def given(self, names: Container[str]) -> int:
-        """The bits of those defaults that a row with fields of these names has no need of."""
+        """A bit mask over `defaults`: the fields that a row with these names has."""
         return sum(1 << bit for bit, field in enumerate(self.defaults) if field.wire in names)
 
 

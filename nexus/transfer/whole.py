@@ -17,8 +17,9 @@ OWNER_ALONE = 0o600
 def whole(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
     """Write a file under a temporary name beside its own, which it gets when the block has ended well.
 
-    However it ends else, by Ctrl-C or SIGTERM too, nothing is left and what was there stays. TransferError
-    where something is, unless that is an ordinary file to `replace`, and for what the system refuses.
+    If the block ends in any other way (error, Ctrl-C, SIGTERM), the part is removed and the old file
+    untouched. TransferError where the path exists, except as an ordinary file to `replace`, and for an
+    OSError.
     """
     # The file behind a link is what is written, and not the link.
     path = path.resolve()

@@ -12,7 +12,7 @@ Advance = Callable[[int], None]
 #: Rows are written in parts of a file, for nothing else than to show how far it is.
 PART = 16 * 2**20
 
-#: From where on an id was not counted up to; JavaScript, which made the old ones, cannot tell it from others.
+#: Ids from here on come from no sequence: JavaScript, which made the old ones, cannot represent them exactly.
 COUNTED = 2**53
 #: What may refer to rows that never existed.
 ORPHANS = [(table, field) for table in TABLES for field in table.fields if field.orphans]
