@@ -9,14 +9,14 @@ from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import MapAdapter, Rule
 
-#: Addresses by which a service is known, the port included. Clients can say any.
+#: How many values of `Host` have their routes cached, since clients can send any.
 ADDRESSES = 64
 
 
 class Routes(MapAdapter):
     """The routes as seen from where a request came."""
 
-    #: Those without a part that varies, by method and path.
+    #: Routes without parameters, by method and path.
     fixed: dict[tuple[str, str], Rule]
 
     def match(self, *given: Any, **how: Any) -> Any:
@@ -41,7 +41,7 @@ class Application(Flask):
         self._at = lru_cache(ADDRESSES)(self._found_at)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """A hook or view as it is: none is awaited here, and Flask asks that of each at each request."""
+        """Return a hook or view as it is: none is async here, and Flask would check each at each request."""
         return func
 
     def preprocess_request(self) -> ResponseReturnValue | None:

@@ -195,7 +195,7 @@ class Cluster:
             try:
                 keeper = home.lock("keeper.lock", LOCK_EX | LOCK_NB)
             except BlockingIOError:
-                # Its server was killed, and it waits on.
+                # The keeper of a server that was killed still waits, and keeps this server too.
                 return
         if os.fork():
             return
@@ -265,7 +265,7 @@ def _forget_the_dead(file: Path, data: Path) -> None:
 
 
 def _works_in(process: Path, data: Path) -> bool:
-    """Whether that is a server's process: it works in its data directory, and a corpse in none."""
+    """Whether that is a server's process: its working directory is the data's; a zombie has none."""
     try:
         return (process / "cwd").samefile(data)
     except FileNotFoundError:

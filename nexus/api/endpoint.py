@@ -61,7 +61,7 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
     def decorate(view: View) -> Callable[..., Response]:
         @wraps(view)
         def call(**arguments: Any) -> Response:
-            # Itself: each look through Flask's `request` would have to find it.
+            # The request itself, since Flask's proxy would look it up at each access.
             request = request_ctx.request
             raw = read_body(request)
             receipt = receipts.presented(request) if declared.receipt else None

@@ -19,7 +19,7 @@ from nexus.errors import DatabaseBusy, IdempotencyInProgress, Throttled, Unauthe
 
 Result = TypeVar("Result")
 
-#: With these a connection was not there yet, so nothing can have been done.
+#: Errors from before there was a connection, so that the service has done nothing.
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 #: What a header can hold, whole and as it is.
 SENDABLE = re.compile(r"[!-~]+(?: +[!-~]+)*")
@@ -146,7 +146,7 @@ class Exchange:
         send = Send(call, headers, timeout)
         longest = FIRST_WAIT
         while True:
-            # Those who failed at the same moment shall not come back at the same moment.
+            # Jitter, so that clients that failed at the same moment do not retry at the same moment.
             pause = longest * _dice.uniform(0.5, 1)
             try:
                 answer: httpx.Response = yield send

@@ -21,7 +21,7 @@ from nexus.problems import problem
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: What a request fails by that could not have the database.
+#: The errors of a request that could not use the database.
 UNAVAILABLE = (*OUTAGES, MaxConnectionsExceeded)
 
 database = Pool()
@@ -42,7 +42,7 @@ def session() -> Iterator[Pool]:
 def statement(*, prepared: bool) -> Callable[[Callable[..., Any]], Statement]:
     """Decorate a function that builds a query: it is built once, and calling it runs it (see `Statement`).
 
-    One that is `prepared` may be run by a plan that suits any values: it must have no better one for some.
+    A `prepared` one may be run by a generic plan, so no value may need a plan of its own.
     """
     return partial(Statement, database, prepared=prepared)
 
@@ -70,12 +70,12 @@ def init_app(app: Application, settings: Settings) -> None:
 
 
 def unavailable(error: Exception) -> NexusError:
-    """Log one of UNAVAILABLE, by which the present request failed, and tell what its client is told."""
+    """Log an error of UNAVAILABLE that the present request failed with; the error to answer it with."""
     if isinstance(error, MaxConnectionsExceeded):
         log.error("no database connection became free", request=g.request_id)
         return PoolExhausted()
     told = meaning(error)
-    # That nothing can be reached is told once, by the circuit, and not by each request.
+    # The circuit logs once that the database is unreachable, so that not every request does.
     if not isinstance(cause(error), Unreachable):
         log.error(told.title.lower(), request=g.request_id, sqlstate=sqlstate(error), reason=reason(error))
     return told

@@ -26,8 +26,8 @@ LIMITS = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "30s",
 }
-#: What sets those that the role leaves open. Behind a pooler, where process numbers differ, a setting would
-#: go to other clients, so there only the role can bring limits along.
+#: Set the limits that the role leaves at 0. Not behind a pooler, which different process numbers reveal: a
+#: session's setting would reach other clients there, so that only the role can set limits.
 LIMITING = """
 SELECT set_config(name, given, false)
 FROM unnest(%s::text[], %s::text[]) AS ours (name, given)
@@ -42,7 +42,7 @@ MARGIN = 3.0
 PREPARED = 100
 #: How PostgreSQL says that what was prepared is not there, or cannot be run since a table was changed.
 GONE = ("26000", "0A000")
-#: How PostgreSQL says that a number is beyond the type of its place, while in a text it may have any size.
+#: SQLSTATE: a number is out of range for its parameter's type; as a literal it may have any size.
 TOO_LARGE = "22003"
 #: How PostgreSQL says that a standby was not waited for; success is all that it says beside this warning.
 UNCONFIRMED = "canceling wait for synchronous replication"
@@ -65,7 +65,7 @@ class Served(psycopg2.extensions.connection):
     busy_since: float | None = None
     #: Whether it was cut off.
     overdue = False
-    #: What is prepared here, by name; None where nothing may be: a pooler would run it on another connection.
+    #: Names of the statements prepared here; None: a pooler could run them on a connection without them.
     prepared: set[str] | None = None
 
     def late(self) -> bool:
@@ -74,14 +74,14 @@ class Served(psycopg2.extensions.connection):
         return since is not None and monotonic() - since > self.limit
 
     def cut(self) -> None:
-        """End what runs, from another thread: nothing more is read from the server or sent to it."""
+        """Abort the running statement, from another thread, by shutting its socket down."""
         self.overdue = True
-        # On a copy of the descriptor, since a socket closes its own.
+        # On a duplicate of the descriptor, since closing the socket object closes its descriptor.
         with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(self.fileno())) as copy:
             copy.shutdown(socket.SHUT_RDWR)
 
     def explained(self, error: psycopg2.Error) -> psycopg2.Error:
-        """An error as what it means, where the driver does not know or takes it for a mistake of ours."""
+        """The error as an outage, where the driver does not know that or takes it for a mistake of ours."""
         if self.overdue:
             return LostServer(f"no answer within {self.limit:g} s")
         if error.pgcode == READ_ONLY:
@@ -89,7 +89,7 @@ class Served(psycopg2.extensions.connection):
         return psycopg2.OperationalError(str(error)) if error.pgcode in ENDED else error
 
     def confirm(self) -> None:
-        """Look through what the server remarked; CommitUnconfirmed where it did not wait for its standby."""
+        """Check the server's notices; CommitUnconfirmed where a commit did not wait for the standby."""
         remarks = "".join(self.notices)
         del self.notices[:]
         if UNCONFIRMED in remarks:
@@ -106,7 +106,7 @@ class Cursor(psycopg2.extensions.cursor):
     connection: Served
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - The driver's name.
-        """Run a statement, with its end in sight."""
+        """Run a statement, and note when it began, so that the watchdog can cut it off."""
         connection = self.connection
         connection.busy_since = monotonic()
         try:
@@ -125,7 +125,7 @@ class Cursor(psycopg2.extensions.cursor):
             connection.confirm()
 
     def _prepared(self, text: Text, values: Any, prepared: set[str]) -> None:
-        """Run what PostgreSQL has read before, and perhaps planned; in a new text it must do both."""
+        """Run a statement prepared, so that PostgreSQL parses it once and can reuse its plan."""
         try:
             if text.name not in prepared:
                 if len(prepared) == PREPARED:
@@ -178,7 +178,7 @@ def connect_to_serve(url: DatabaseURL | None, *, wait: float, watch: Callable[[S
 def hung_up(connection: Any) -> bool:
     """Whether the server closed an idle connection, told by the socket without asking the server.
 
-    A connection between two queries has nothing to read; when it has, that is the server's goodbye.
+    Between two queries an open connection has nothing to read; it is readable when the server has closed it.
     """
     if connection.closed:
         return True

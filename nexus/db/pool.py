@@ -47,7 +47,7 @@ class Pool(PooledPostgresqlDatabase):
         self._wait = 0.0
         self._circuit = Circuit()
         self._watchdog = Watchdog(self._count)
-        #: Connections that are older, by the clock that nobody sets back, lead to where they should not.
+        #: Connections opened before this time (monotonic clock) lead to the wrong server and are not reused.
         self._good_since = 0.0
         #: Where commands connect, past any pooler; None: the embedded server.
         self.direct: DatabaseURL | None = None
@@ -79,8 +79,8 @@ class Pool(PooledPostgresqlDatabase):
                 if not waited:
                     waited = True
                     metrics.counted().pool_waits.inc()
-                # By the clock and not by `wait`: whoever is woken as its time ends must look once more, for
-                # nobody else is woken for that connection.
+                # By the clock and not by `wait`: a thread that is notified just as its time ends must look
+                # once more, since no other thread is notified of that connection.
                 if (left := deadline - time.monotonic()) <= 0:
                     metrics.counted().pool_refusals.inc()
                     raise MaxConnectionsExceeded
@@ -117,15 +117,16 @@ class Pool(PooledPostgresqlDatabase):
         metrics.counted().pool_in_use.set(len(self._in_use))
 
     def renew(self) -> None:
-        """Use none of the present connections again: what they lead to is not what it was."""
+        """Reuse none of the present connections: the server that they lead to takes no writes any more."""
         self._good_since = time.monotonic()
         self.close_idle()
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
-        """Run a statement; outside a transaction once more, where nothing can come of that twice.
+        """Run a statement; outside a transaction again, where a second run can do no harm.
 
-        That is a statement that PostgreSQL undid for another's sake, and a read whose connection turns out
-        dead. A write is not repeated then: the server may have done it before the connection broke.
+        That is a statement that PostgreSQL rolled back for another transaction's sake, or a read whose
+        connection turns out dead. A write is not repeated then: the server may have done it before the
+        connection broke.
         """
         run: Any = super().execute_sql
         try:
@@ -142,7 +143,7 @@ class Pool(PooledPostgresqlDatabase):
     def rerun(self, verb: Callable[Given, Result]) -> Callable[Given, Result]:
         """Decorate a verb that is one transaction: it is run again as `until_through` says, as a whole.
 
-        Inside another's transaction it is a part of that one, which alone can be run again.
+        Inside another transaction it is a part of that one, which can only be run again as a whole.
         """
 
         @wraps(verb)
@@ -154,7 +155,7 @@ class Pool(PooledPostgresqlDatabase):
         return run
 
     def _replace_dead(self) -> bool:
-        """Whether this thread's connection was broken, in which case it has another one now."""
+        """Replace this thread's connection if it is the pool's and broken; whether it was replaced."""
         connection = self._state.conn
         # A command's own session is not replaced: what it has set there would be lost without a word.
         if id(connection) not in self._in_use or not connection.closed:

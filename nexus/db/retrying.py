@@ -29,10 +29,10 @@ Result = TypeVar("Result")
 
 
 def until_through(run: Callable[[], Result]) -> Result:
-    """Run something up to three times, as long as PostgreSQL gives it up for another's sake.
+    """Run something up to three times, as long as PostgreSQL rolls it back for another transaction's sake.
 
-    Each time it was undone as a whole: nothing of it may have an effect outside the database. Of several
-    that got into each other's way, a random pause lets one pass first.
+    It is rolled back as a whole, so it must have no effect outside the database. The random pause lets one
+    of several conflicting transactions pass first.
     """
     for attempt in range(1, TRIES):
         try:

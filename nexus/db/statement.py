@@ -17,19 +17,19 @@ class Later(NamedTuple):
 
 
 class Text(str):
-    """SQL with values by their names, as it is; and as a connection prepares it once and then runs it."""
+    """SQL with named parameters, and the PREPARE and EXECUTE by which a connection runs it prepared."""
 
     name: str
     prepare: str
     execute: str
     #: Whether it is to be prepared.
     prepared: bool
-    #: What makes a row of its values, once there was an answer.
+    #: Makes a row of its values; None until the first answer has told the columns.
     row: Any = None
 
     @classmethod
     def of(cls, query: Any, database: peewee.Database, *, prepared: bool) -> "Text":
-        """What a query is in SQL; its constants are written out, as PostgreSQL plans by them."""
+        """A query as SQL; its constants are written out, since PostgreSQL plans by them."""
         sql, values = database.get_sql_context().sql(query).query()
         shown = (f"%({one.name})s" if isinstance(one, Later) else _literal(one) for one in values)
         text = cls(sql.replace("%%", "%%%%") % tuple(shown))
@@ -44,11 +44,11 @@ class Text(str):
 
 
 class Statement:
-    """A function that builds a query, as what runs it by its text.
+    """Runs the query that a function builds, whose text is built once for each shape.
 
-    It is called as the function is, and answers the rows, their columns as attributes. What it is given by
-    position is a part of the query, for example a sort. What it is given by name is a value, in whose place
-    the function gets a stand-in, or None: it may ask whether a value is there, and never which it is.
+    It is called as the function is, and answers the rows, their columns as attributes. Positional arguments
+    are a part of the query, for example a sort. Keyword arguments are values, for which the function gets
+    placeholders, or None: it may test whether a value is there, but not which it is.
     """
 
     def __init__(self, database: peewee.Database, build: Callable[..., Any], *, prepared: bool) -> None:
@@ -56,7 +56,7 @@ class Statement:
         self._database = database
         self._build = build
         self._prepared = prepared
-        #: By its parts, and which of its values are there.
+        #: By shape: the positional parts, and the names of the values that are not None.
         self._texts: dict[Hashable, Text] = {}
 
     def __call__(self, *parts: Hashable, **values: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from nexus.paging import Page, Part, pages
 ROWS, ROWS_WITHOUT_KEY = 50, 200
 #: Rows of a file that are in memory at a time.
 BATCH = 1000
-#: From how many on, rows are not counted further.
+#: Rows are counted up to this number.
 COUNTED = 100
 #: The largest number that a type holds, where it is not one of 64 bits.
 LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1}
@@ -86,7 +86,7 @@ class Listing:
             conditions.append(f"{term.sql} = {term.of(f'%s::{term.column.type}')}")
             values.append(self.filters[term.column.name])
         if place is not None:
-            # Compared as rows, which an index that is sorted by the same can begin from.
+            # A row comparison, from which a scan of an index with the same order can start.
             after = ", ".join(f"%s::{term.column.type}" for term in terms)
             sign = "<" if self.descending else ">"
             conditions.append(f"({', '.join(term.sql for term in terms)}) {sign} ({after})")

@@ -48,7 +48,7 @@ def said(what: str) -> Iterator[None]:
     try:
         yield
     except (*OUTAGES, peewee.PeeweeException) as error:
-        # Only a server that answers gives a code, for a lock that was not to be had as well.
+        # A server that answers gives an SQLSTATE, for a lock timeout too; a broken connection has none.
         if sqlstate(error) is None and isinstance(error, OUTAGES):
             raise DatabaseUnavailable(reason(error)) from error
         raise SchemaError(f"{what}: {reason(error)}") from error

@@ -221,7 +221,7 @@ def _drop(thing: Thing) -> str:
 
 
 def _can_be_added(one: Difference) -> bool:
-    """Whether a column has something for the rows that are there."""
+    """Whether a column can be added to existing rows: it is nullable or has a default."""
     facts = one.left or one.right or {}
     return facts["null"] == "null" or facts["default"] is not None
 

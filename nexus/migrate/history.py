@@ -165,7 +165,7 @@ class History:
 
     @contextmanager
     def _alone(self) -> Iterator[tuple[Direct, list[Row]]]:
-        """A connection to change the history by, while nobody else does, and what it is."""
+        """A connection under the migration lock, and the rows of the history."""
         with self._told(), turn(self.url, wait=self.wait, waiting=self.waiting) as database:
             with database.atomic():
                 self._limit(database)
@@ -175,7 +175,7 @@ class History:
 
     @contextmanager
     def _connected(self) -> Iterator[tuple[Direct, list[Row]]]:
-        """A connection that has looked at the history, and what it is."""
+        """A connection without the migration lock, and the rows of the history."""
         database = Direct(self.url, wait=self.wait)
         with self._told(), database.connection_context():
             with database.atomic():
@@ -189,7 +189,7 @@ class History:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Make a MigrationError of what the server refuses, and DatabaseUnavailable of its silence."""
+        """Turn the server's errors into MigrationError, and a lost connection into DatabaseUnavailable."""
         try:
             yield
         except (*OUTAGES, peewee.PeeweeException) as error:

@@ -39,7 +39,7 @@ TRANSACTIONS = (
     "SELECT set_config",
 )
 
-#: What may hold a semicolon that ends nothing, and the semicolon.
+#: Comments, strings and quoted names, in which a semicolon ends no statement; and the semicolon.
 TOKEN = re.compile(
     r"""--[^\n]* | /\*.*?\*/ | [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*"
     | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ | ;""",
@@ -71,7 +71,7 @@ class Statement:
     seconds: float
     #: The strongest that it took on each table, where the transaction had none as strong before.
     locks: tuple[Lock, ...]
-    #: False: it ran outside a transaction, and has let go of its locks before one could look.
+    #: False: it ran outside a transaction, and had released its locks before they could be read.
     transaction: bool
 
 
@@ -85,7 +85,7 @@ def observing(told: Callable[[Statement], object], tables: dict[int, str]) -> ty
                 return
             whole = self.mogrify(query, values).decode()
             inside = self.connection.info.transaction_status != TRANSACTION_STATUS_IDLE
-            # Outside a transaction they run as they would: several in one text are one transaction there.
+            # Outside a transaction a text is not split: its statements are one implicit transaction.
             for sql in statements(whole) if inside else [whole]:
                 before = self._held()
                 start = time.perf_counter()

@@ -44,7 +44,7 @@ PARTLY = "may have been done in part, since it runs outside a transaction"
 #: What PostgreSQL answers when a savepoint is to be left that ended with its transaction.
 NO_SAVEPOINT = (INVALID_SAVEPOINT_SPECIFICATION, NO_ACTIVE_SQL_TRANSACTION)
 
-#: The server cancels what a killed process of ours left running, and with it gives up its locks.
+#: Lets the server cancel what a killed process of ours left running, which releases its locks.
 WATCH_CLIENT = "SELECT set_config('client_connection_check_interval', '1s', %s)"
 LIMIT = "SELECT set_config('lock_timeout', %s, %s), set_config('statement_timeout', %s, %s)"
 BUILD = re.compile(
@@ -78,9 +78,9 @@ class Direct(peewee.PostgresqlDatabase):
         return connect(self._url, wait=self._wait)
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
-        """Run a statement; one that builds an index finds no invalid one that a failed build left there.
+        """Run a statement; before one that builds an index, drop the invalid one that a failed build left.
 
-        It would be in the way or, worse, IF NOT EXISTS would be content with it.
+        It would be in the way or, worse, IF NOT EXISTS would accept it.
         """
         build = BUILD.search(sql)
         run: Any = super().execute_sql
@@ -92,11 +92,11 @@ class Direct(peewee.PostgresqlDatabase):
 
 @contextmanager
 def turn(url: DatabaseURL | None, *, wait: int, waiting: Callable[[str], object]) -> Iterator[Direct]:
-    """A connection for whoever holds a lock that only one migrating process can have.
+    """A connection for migrations, under a lock that only one process can hold.
 
     A transaction's lock on a connection of its own holds through a pooler as well, where a session's
     lock would protect nothing. It is polled for, since a wait inside the server could fill a small pool.
-    The wait ends with the work of the one who holds it, which has limits of its own; `waiting` hears who.
+    The wait has no limit, since the holder's work has limits of its own; `waiting` is told who holds it.
     """
     with _interruptible(), closing(connect(url, wait=wait)) as connection:
         # A snapshot that is held for long would make CREATE INDEX CONCURRENTLY wait for ever.
@@ -130,7 +130,7 @@ def _interruptible() -> Iterator[None]:
                 reading, writing = ([connection], []) if state == POLL_READ else ([], [connection])
                 select(reading, writing, [])
         except KeyboardInterrupt:
-            # The driver closes the connection, and what is then to be undone there fails: it has been.
+            # The driver closes the connection, so that a rollback on it fails: the server has rolled back.
             interrupted.set()
             with suppress(psycopg2.Error):
                 connection.cancel()
@@ -201,7 +201,7 @@ class Runner:
     def _limit(self, migration: Migration) -> None:
         """Set the limits, for the transaction alone where there is one."""
         local = migration.transaction
-        # What is marked builds indexes or fills tables while everybody works on, and may take hours.
+        # A migration outside a transaction builds indexes or fills tables beside traffic, maybe for hours.
         statement = self._limits.statement if local else 0
         self._database.execute_sql(LIMIT, (f"{self._limits.lock}s", local, f"{statement}s", local))
         # client_connection_check_interval does not exist in every version and on every platform.

@@ -121,7 +121,7 @@ def _copy(programs: list[str], original: DatabaseURL, copy: DatabaseURL, options
         _running(restore, copy, *PLAIN, stdin=source.stdout, stderr=complaints) as sink,
     ):
         assert source.stdout
-        # That of ours is closed, or the first would never learn that the second has died.
+        # Our copy of the pipe is closed, else pg_dump would never learn that pg_restore has died.
         source.stdout.close()
         ended = [process.wait() for process in (source, sink)]
         complaints.seek(0)

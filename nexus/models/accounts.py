@@ -16,7 +16,7 @@ from nexus.models.sessions import Session, digest
 from nexus.models.users import User, unique_email
 from nexus.security import passwords
 
-#: How many of an account's open orders are named to whoever would erase it.
+#: How many of an account's open orders OpenOrders names when it cannot be erased.
 NAMED = 100
 
 #: How long a token for a new password is good.
@@ -94,7 +94,7 @@ def change_password(user: User, *, current: str, new: str, keep: UUID) -> None:
 
 @database.rerun
 def set_password(user_id: int, *, new: str) -> None:
-    """Give the account another password, by whoever may without the present one, and end its sessions."""
+    """Give the account another password, without asking for the present one, and end its sessions."""
     hashed = passwords.hash_password(new)
     with database.atomic():
         User.update(password=hashed).where(User.id == user_id).execute()

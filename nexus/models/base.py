@@ -86,7 +86,7 @@ class Model(peewee.Model):
     def swept(cls, dead: Any, *, batch: int) -> int:
         """Delete up to so many rows for which a condition holds; how many."""
         key: Any = cls._meta.primary_key
-        # Rows that another sweep deletes, or somebody renews at this moment, are left to them.
+        # SKIP LOCKED: rows that another sweep deletes, or a request renews at this moment, are left alone.
         rows = cls.select(key).where(dead).limit(batch).for_update("FOR UPDATE SKIP LOCKED")  # type: ignore[arg-type]
         return int(cls.delete().where(key.in_(rows)).execute())
 

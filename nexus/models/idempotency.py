@@ -83,7 +83,7 @@ class IdempotencyKey(Model):
 
     @classmethod
     def claim(cls, key: Key, offered: Any) -> Any:
-        """The statement that takes a key for an order on offer, unless it is or is being taken."""
+        """The INSERT of a key for an order on offer; it waits for one in progress, and skips a taken key."""
         # The limit is set when the offer's own locks are there, for this transaction alone.
         limited = fn.set_config("lock_timeout", PATIENCE, SQL("true")).is_null(is_null=False)
         values = (Value(key.hash), Value(key.body), offered.c.id, offered.c.product_id, offered.c.status)

@@ -206,7 +206,7 @@ class Order(Model):
             allowed = by.steps.get(order.status, ())
             if to not in allowed:
                 raise InvalidTransition(allowed=list(allowed))
-            # Between our two statements somebody took it to where this step is allowed.
+            # A concurrent step between the two statements has made this one legal: try again.
 
     @classmethod
     def erase_buyer(cls, *emails: str) -> int:

@@ -129,7 +129,7 @@ class Search:
 
     @property
     def _shape(self) -> tuple[Bounds, bool]:
-        """What of a search is no value: its bounds, and whether it has a condition of who sees what."""
+        """What a search's SQL depends on: its bounds, and whether it filters by visibility."""
         return self.bounds, self.seen is not None
 
     @property
@@ -183,7 +183,7 @@ class Search:
         common = Select([sample], [is_often]).cte("common", materialized=True)
         is_common = Select([common], [common.c.yes])
         walked = _taken(near, sort, take).where(near.c.found & is_common).cte("walked", materialized=True)
-        # A walk was not in vain when it found enough, or came to the end of the list.
+        # The walk suffices when it found enough matches, or reached the end of the list.
         is_enough = Select([walked], [fn.COUNT(1) == take])
         beyond = ordered.limit(1).offset(bounds.far)
         is_whole = Select([beyond], [fn.COUNT(1) == 0])
@@ -202,7 +202,7 @@ class Search:
         return (fn.TS_RANK(words, self.asked.in_sql()) * 1_000_000).cast("bigint")
 
 
-# Neither is prepared: a plan that suits any words is right for none.
+# Neither is prepared: a generic plan would suit no words.
 @statement(prepared=False)
 def _best(shape: tuple[Bounds, bool], *, limit: Any, **values: Any) -> Any:
     place = {name: values.pop(name) for name in Place._fields if name in values}

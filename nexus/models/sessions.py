@@ -107,7 +107,7 @@ class Session(Model):
         successor was.
         """
         with database.atomic():
-            # Whoever would spend, repeat or end waits here, one at a time for each session.
+            # The row lock serialises spending, repeating and ending for each session.
             session: Session | None = (
                 cls.select(cls, User)
                 .join(User)

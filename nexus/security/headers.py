@@ -43,7 +43,7 @@ def init_app(app: Application, settings: Settings) -> None:
 
 
 def _keeping(request: Request) -> str:
-    """Who may keep what the catalogue answers: who asked, or anybody where a stranger did."""
+    """Cache-Control of the catalogue: private for a caller with credentials, else public."""
     # Kept, and asked for again each time: a product may be withdrawn at any moment.
     environ = request.environ
     known = "HTTP_AUTHORIZATION" in environ or ("HTTP_COOKIE" in environ and "token" in request.cookies)

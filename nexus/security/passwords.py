@@ -25,8 +25,8 @@ def _random(size: int) -> str:
     return b64encode(secrets.token_bytes(size)).decode().rstrip("=")
 
 
-#: The hash of what nobody knows, verified against where there is no hash, so that all refusals take as long.
-#: It is written rather than computed, which every command would wait for.
+#: A hash without a password, verified against where there is no hash, so that all refusals take equally long.
+#: It is put together from random bytes, since hashing would delay the start of every command.
 NOBODY = (
     f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}"
     f"${_random(HASHER.salt_len)}${_random(HASHER.hash_len)}"

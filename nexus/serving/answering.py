@@ -15,7 +15,7 @@ from nexus.serving.peer import Connection
 from nexus.serving.plain import CutOff, Plain
 from nexus.serving.siblings import Sibling
 
-#: How what gunicorn cannot read is answered; anything else by 400.
+#: The statuses of requests that gunicorn cannot read, by its error; 400 for any other error.
 STATUSES = {LimitRequestLine: 414, LimitRequestHeaders: 431, UnsupportedTransferCoding: 501}
 
 
@@ -23,7 +23,7 @@ class Answering(Sibling):
     """A worker as its threads see it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Be made by the master, before the process is."""
+        """Called in the master, before the worker's process is forked."""
         super().__init__(*args, **kwargs)
         self._plain = Plain(self.cfg)
 
@@ -38,14 +38,14 @@ class Answering(Sibling):
         return self._ask(conn.environ, conn.sock, conn.client, last=not self.alive)
 
     def refuse(self, sock: Any, client: Any, status: int, why: object) -> None:
-        """Have the application answer what is no request, or none that it could wait for."""
+        """Have the application answer, with this status, a request that is malformed or did not arrive."""
         self.log.info("A request is refused with %s: %s", status, why)
         self._ask(self._plain.refused(status), sock, client, last=True)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Tell a client what was wrong with its request, or that something is with us."""
+        """Tell a client what was wrong with its request, or that the fault is the server's."""
         ours = (InvalidResponseHeader, InvalidResponseHeaderName)
-        # What it quotes behind the colon may be a password.
+        # Behind the colon the message quotes the request, where a password may stand.
         if isinstance(exc, ParseException) and not isinstance(exc, ours):
             self.refuse(client, addr, STATUSES.get(type(exc), 400), str(exc).partition(":")[0])
         else:
@@ -65,7 +65,7 @@ class Answering(Sibling):
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
         """Work on a request that gunicorn has read."""
-        # The loop has told the client to go on.
+        # The loop has sent 100 Continue already.
         req._expected_100_continue = False
         if not conn.goes_on:
             req.force_close()

@@ -39,14 +39,14 @@ class Arrival:
         #: Whether the request can be served, and whether the rest of its body is still under way then.
         self.complete = False
         self.partial = False
-        #: Whether the client waits for a word before it sends the body.
+        #: Whether the client waits for 100 Continue before it sends the body.
         self.expects = False
-        #: Why it cannot go on: the status of an answer, 413, 431 or 501.
+        #: The status that the request is refused with: 413, 431 or 501.
         self.refused: int | None = None
         #: Where the body begins; its length, or None where it comes in chunks.
         self._body: int | None = None
         self._length: int | None = None
-        #: Where the next chunk begins, what the chunks before it hold, and up to where no end was found.
+        #: Offset of the next chunk; bytes in the chunks before it; offset up to which no end was found.
         self._chunk = 0
         self._decoded = 0
         self._searched = 0
@@ -87,13 +87,13 @@ class Arrival:
 
     def _read_head(self) -> bool:
         """Learn from the head, once it is here, how long the body is."""
-        # A line break that is none of the head's is what the one before it left behind.
+        # A line break before the head is left over from the request before, and is skipped.
         start = 2 if self.data.startswith(b"\r\n") else 0
         end = self.data.find(b"\r\n\r\n", max(start, self._searched - 3))
         if end < 0:
             self._searched = len(self.data)
             if self.data.count(b"\n") != self.data.count(b"\r\n"):
-                # Its lines end otherwise, so that the head will not.
+                # Some line ends in a bare LF, and so may the head, whose end would then never be found.
                 self.complete = self.partial = True
             elif len(self.data) > MAX_HEAD:
                 self.refused = 431
@@ -116,7 +116,7 @@ class Arrival:
         except (ParseException, OSError):
             self.complete = self.partial = True
             return True
-        # gunicorn takes an unpacked body for the one that was packed.
+        # gunicorn undoes `chunked` alone, and would pass on a compressed body as if it were the plain one.
         codings = [value.strip().lower() for name, value in request.headers if name == "TRANSFER-ENCODING"]
         if codings not in ([], ["chunked"]):
             self.refused = 501
@@ -127,7 +127,7 @@ class Arrival:
         return True
 
     def _read_chunks(self) -> bool:
-        """Whether the last chunk is here, or one that is none, or more than an endpoint would read."""
+        """Whether to wait no longer: for the last chunk, a malformed one, or more than an endpoint reads."""
         while True:
             end = self.data.find(b"\r\n", self._chunk)
             if end < 0:

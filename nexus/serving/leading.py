@@ -9,19 +9,19 @@ from nexus.serving.answering import Answering
 from nexus.serving.peer import Connection
 from nexus.serving.threads import Threads
 
-#: Seconds after which a request that is answered in the loop holds it up, or twice as many at the latest, and
-#: seconds of rest after which nobody looks for one any more.
+#: Seconds between two looks at the request that is answered in the loop: one that is seen twice holds the
+#: loop up. Seconds without one, after which the main thread stops looking.
 TICK = 0.01
 REST = 1.0
-#: How many reads show whether they are quick; how often what they compute they may take; and the seconds for
-#: which those that are not go to the threads.
+#: Reads in a sample; the ratio of their wall time to their CPU time up to which they are quick; and the
+#: seconds for which reads go to the threads when they are not.
 SAMPLE = 64
 QUICK = 2.5
 PAUSE = 1.0
 
 
 class Pace:
-    """Whether reads are quick: who mostly waits, for a database far away, should hold up nobody."""
+    """Whether reads are quick: those that mostly wait, on a distant database say, must not block the loop."""
 
     def __init__(self) -> None:
         self._resumes = 0.0
@@ -35,7 +35,7 @@ class Pace:
         return time.monotonic() >= self._resumes
 
     def note(self, seconds: float, *, computed: float) -> None:
-        """Learn how long a read took that was, and for how much of that it computed."""
+        """Record a read: the seconds that it took, and those of them in which it computed."""
         self._reads += 1
         self._seconds += seconds
         self._computed += computed
@@ -58,13 +58,14 @@ class Leading(Answering):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Be made by the master, before the process is."""
+        """Called in the master, before the worker's process is forked."""
         super().__init__(*args, **kwargs)
         self._pace = Pace()
         self._leaders: Threads
         #: Whether the other thread could take over.
         self._spare = True
-        #: What is answered in the loop. Whether its thread or the main one takes it out decides who leads.
+        #: The connection answered in the loop. Which thread removes it, its own or the main one, decides who
+        #: leads.
         self._here: list[Connection] = []
         self._stirred = Event()
         self._over = Event()
@@ -99,11 +100,11 @@ class Leading(Answering):
         conn.goes_on = goes_on
         conn.asked = 0
         if conn.environ:
-            # The answer may have to wait for its reader, and what was read for nobody.
+            # The answer may wait for a slow client; the request's body need not be kept for that long.
             conn.environ.pop("wsgi.input", None)
 
     def suits(self, conn: Connection) -> bool:
-        """Whether to answer a request in the loop: a read that nothing follows, when reads are quick."""
+        """Whether the loop may answer a request: a read, none pipelined behind it, while reads are quick."""
         return bool(
             conn.environ
             and not conn.changes
@@ -129,10 +130,10 @@ class Leading(Answering):
         self.finish_request(conn)
 
     def handle_quit(self, *_: Any) -> None:
-        """Stop at once, however often it is told: a terminal tells every process, and the master its workers.
+        """Stop at once. It may be called twice: a terminal signals every process, and the master its workers.
 
-        It is only noted here. An exception from a signal could come in the middle of anything, as gunicorn's
-        would, an import or a lock.
+        It is only noted here. An exception raised by a signal handler, as gunicorn's is, could interrupt
+        anything, such as an import or a lock.
         """
         self.alive = False
         self._quits = True
@@ -145,7 +146,7 @@ class Leading(Answering):
         seen: object = None
         since = 0.0
         while not self._quits and not self._over.wait(TICK):
-            # The connection is the same for each request of a client.
+            # Compared by `environ`, since all requests of a client have the same connection.
             present = next((conn.environ for conn in self._here[:1]), None)
             if present is not None:
                 since = time.monotonic()

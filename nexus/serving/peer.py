@@ -17,7 +17,7 @@ from nexus.serving.plain import Plain
 
 #: Bytes of a streamed answer that are made ahead of its reader.
 AHEAD = 4_194_304
-#: Seconds in which a reader that is so far behind must take something.
+#: Seconds in which a reader that is further behind must catch up to AHEAD.
 PATIENCE = 30.0
 #: What is given to the system in one go, and taken from it.
 PIECE = 262_144
@@ -31,10 +31,10 @@ LINGERING, IDLE, IN_HEAD, IN_BODY, SENDING = range(5)
 
 
 class Outbox(socket.socket):
-    """A socket that never waits for input, and keeps what the client does not take yet.
+    """A socket that never blocks on input, and buffers what the client does not take yet.
 
-    An answer in one piece is kept whole, so its thread is free at once. Whoever streams waits when AHEAD is
-    kept, but only as many as `waiting` lets: the next one is cut off.
+    An answer in one piece is buffered whole, so its thread is free at once. A thread that streams waits when
+    more than AHEAD is buffered; a stream is cut off when as many wait as `waiting` admits.
     """
 
     def __init__(self, accepted: socket.socket, waiting: Semaphore) -> None:
@@ -80,7 +80,7 @@ class Outbox(socket.socket):
 
     def _cut(self, why: str) -> NoReturn:
         self.unsent.clear()
-        # gunicorn knows this one as a client that has gone, of which it makes no fuss.
+        # gunicorn takes this error for a client that has disconnected, and logs it as no failure.
         raise BrokenPipeError(errno.EPIPE, why)
 
 
@@ -106,7 +106,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.held: int | None = None
         self.deadline = 0.0
         self._since = 0.0
-        #: Whether it has had an answer after which it may go on.
+        #: Whether it has been kept open after an answer before.
         self._known = False
         #: Whether its present request may change something.
         self.changes = False
@@ -143,14 +143,15 @@ class Connection(TConn):  # type: ignore[misc]
 
     @property
     def worth(self) -> tuple[bool, bool, bool, float]:
-        """What makes it go later than others when there is no room for all.
+        """The sort key by which connections are closed when there is no room, the lowest first.
 
-        First go those that are answered, then those that were never heard out, the longest silent before.
+        In this order: those that linger, have had no answer yet, have had one, are sent one; among equals
+        the one whose present wait began first.
         """
         return self.held != LINGERING, self.held == SENDING, self._known, self._since
 
     def begin(self) -> None:
-        """Have the request that has arrived answered: as it was read, or by gunicorn, who reads it anew."""
+        """Hand on the request that has arrived: as read here, or to gunicorn's parser to be read again."""
         arrival = self.arrival
         self.changes = not arrival.data.startswith(READS)
         self.goes_on = not arrival.partial
@@ -177,7 +178,7 @@ class Connection(TConn):  # type: ignore[misc]
 
 
 class Lane:
-    """Where so many may be at once, and the others come in their turn."""
+    """Admits a number of connections at a time, and queues the others."""
 
     def __init__(self, wide: int) -> None:
         """Take how many."""
@@ -194,7 +195,7 @@ class Lane:
         return True
 
     def next(self) -> Connection | None:
-        """Let one out, and in its place the one that waits longest."""
+        """Let one leave; the connection that takes its place, which has waited longest."""
         if self.queue:
             return self.queue.popleft()
         self._free += 1

@@ -89,7 +89,7 @@ class Plain:
         for name, value in given:
             environ[_variable(name)] = value.strip()
         if len(environ) != known + len(given) or len(given) > self._fields:
-            # Of two fields of one name it depends on the name what they mean.
+            # What a repeated field means depends on its name, so gunicorn reads it.
             return None
         if not RULING.isdisjoint(environ) and not _goes_on(environ):
             return None
@@ -99,7 +99,7 @@ class Plain:
         return environ if is_usual else None
 
     def refused(self, status: int) -> dict[str, Any]:
-        """The WSGI environment of what is no request, for which the application has an answer."""
+        """The WSGI environment in which the application answers a request that could not be read."""
         return {
             **self._base,
             REFUSED: status,

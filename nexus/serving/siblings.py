@@ -23,15 +23,15 @@ class Sibling(ThreadWorker):  # type: ignore[misc]
     """What a worker tells the others through memory that they share, and learns from them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Be made by the master, before the process is."""
+        """Called in the master, before the worker's process is forked."""
         super().__init__(*args, **kwargs)
         self.alive: bool
-        #: The age of the newest worker of its generation once another one is to replace that, else 0; shared
+        #: The age of its generation's newest worker once a later generation is to replace it, else 0; shared
         #: with the master.
         self._replaced = mmap.mmap(-1, AGE)
 
     def replace(self, newest: int) -> None:
-        """Tell this worker, from the master, that those after `newest` will have its place."""
+        """Tell this worker, from the master, that workers after `newest` replace it."""
         self._replaced[:] = newest.to_bytes(AGE)
 
     @property
@@ -41,7 +41,7 @@ class Sibling(ThreadWorker):  # type: ignore[misc]
 
     @property
     def needed(self) -> bool:
-        """Whether those who are to take its place do not serve yet."""
+        """Whether it must serve on, since no worker of those that replace it serves yet."""
         return self.replaced and NEWEST[:] <= self._replaced[:]
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -52,7 +52,7 @@ class Sibling(ThreadWorker):  # type: ignore[misc]
         super().handle_exit(sig, frame)
 
     def load_wsgi(self) -> None:
-        """Load the code as it is now, which may be newer than the master's, who only says where to count."""
+        """Load the code anew, as it may be newer than the master's; only MetricFiles' module is kept."""
         ours = {name for name in sys.modules if name.partition(".")[0] == "nexus"}
         for name in ours - {MetricFiles.__module__}:
             del sys.modules[name]
@@ -67,7 +67,7 @@ class Sibling(ThreadWorker):  # type: ignore[misc]
         CLIENTS[self.age % PLACES] = self.nr_conns + 1
 
     def leave(self) -> None:
-        """Note that it takes in nobody any more; the master does for one that was killed."""
+        """Note that it accepts no connections any more; the master notes it for a worker that was killed."""
         CLIENTS[self.age % PLACES] = 0
 
     @property

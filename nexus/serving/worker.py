@@ -38,7 +38,7 @@ class Worker(Leading):
     """Waits for clients in its loop, and works in its threads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Be made by the master, before the process is."""
+        """Called in the master, before the worker's process is forked."""
         super().__init__(*args, **kwargs)
         self._connections: set[Connection] = set()
         self._waiting = Semaphore(max(1, self.cfg.threads // 2))
@@ -82,7 +82,7 @@ class Worker(Leading):
         return bool(self.is_parent_alive())
 
     def _leave(self) -> None:
-        """Take in who is at the door, and close it, so that others are not kept waiting."""
+        """Accept what is pending, and close the listeners, so that no client waits in their queues."""
         self.set_accept_enabled(False)
         self.leave()
         self._yields_until = None
@@ -101,7 +101,7 @@ class Worker(Leading):
         return bool(self.nr_conns < self.worker_connections or self._connections)
 
     def _mind_the_door(self) -> None:
-        """Take in new clients, but leave them to others for a moment while those have fewer."""
+        """Accept new clients, but leave them to other processes for a moment while those have fewer."""
         self.tell()
         if self._yields_until is not None:
             overdue = time.monotonic() >= self._yields_until
@@ -112,15 +112,15 @@ class Worker(Leading):
         self.set_accept_enabled(self._yields_until is None and self._has_room())
 
     def _take_in(self) -> None:
-        """Take in all who are at the door."""
+        """Accept all pending connections."""
         for listener in self.sockets:
             while self._has_room() and self._accept(listener):
                 pass
 
     def accept(self, listener: Any) -> None:
-        """Take in a new connection, for which another one may have to go, or leave it to others.
+        """Accept a new connection, for which another may have to be closed, or leave it to other processes.
 
-        All processes wake for it. Whoever is first would take all that come in the same moment.
+        It wakes every process, and the first would accept all that arrive at the same moment.
         """
         if self.has_more:
             self._yields_until = time.monotonic() + YIELD
@@ -135,7 +135,7 @@ class Worker(Leading):
                 raise
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 self._make_room()
-            # Anything else went wrong with who was to be taken in, and not with us.
+            # Any other error is that of the one connection, and not ours.
             return False
         if self.nr_conns >= self.worker_connections:
             self._make_room()
@@ -183,8 +183,8 @@ class Worker(Leading):
             self._refuse(conn, arrival.refused)
         elif arrival.complete:
             conn.begin()
-            # Only what the poller told of: whoever is taken over here leaves other work undone, and of all
-            # that the poller told it will tell again.
+            # Only for an event of the poller: a loop that is taken over in here drops its other events, which
+            # the poller reports again.
             if conn.held is not None and self.suits(conn):
                 self.answer_here(conn)
             else:
@@ -194,7 +194,7 @@ class Worker(Leading):
         return bool(arrival.refused or arrival.complete)
 
     def finish_request(self, conn: Connection) -> None:
-        """Send, on the loop, what the client did not take, and then go on with it or part."""
+        """Send, on the loop, what the client did not take, and then keep the connection or close it."""
         if conn.changes and (following := self._changing.next()):
             self.give(following)
         if conn.sock.fileno() < 0:
@@ -222,7 +222,7 @@ class Worker(Leading):
             if conn.held is None:
                 self._await_request(conn, self.cfg.keepalive)
             else:
-                # It was answered in the loop. Others are heard before it is again.
+                # It was answered in the loop, and stays in the poller, so that others have their turn first.
                 conn.hold(IDLE, self.cfg.keepalive)
             return
         self.release(conn)
@@ -269,7 +269,7 @@ class Worker(Leading):
             conn.held = None
 
     def _close(self, conn: Connection) -> None:
-        # One that had to go may have an event of the same moment, which finds it closed.
+        # A connection that was closed to make room may have an event in the same batch, for which it is gone.
         if conn.sock.fileno() < 0:
             return
         self.release(conn)
@@ -277,7 +277,7 @@ class Worker(Leading):
         conn.close()
 
     def _sweep(self, now: float) -> None:
-        """Part with those whose time is over, and with the largest while all hold too much."""
+        """Close those whose time is over, and the largest while all together hold too much."""
         for conn in [conn for conn in self._connections if conn.deadline <= now]:
             if conn.held in PATIENCE:
                 self._refuse(conn, 408)

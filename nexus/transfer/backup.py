@@ -66,9 +66,9 @@ ORDER BY array_position(ARRAY[
 UNKNOWN = b"SET transaction_timeout = 0;\n"
 #: How PostgreSQL says that somebody to whom something was granted is not there.
 NO_ROLE = re.compile(r'role ".*" does not exist')
-#: How a program says that whoever read what it wrote has ended.
+#: A program's error when the reader of its output has ended.
 BROKEN_PIPE = os.strerror(errno.EPIPE)
-#: What pg_dump tells when it is asked to tell more.
+#: pg_dump's progress messages under --verbose.
 NEWS = re.compile(rb"pg_dump: (?!error|warning|hint|detail)")
 
 
@@ -135,7 +135,7 @@ class Backup:
         self._server = server
         # No name is taken for an option.
         self._path = str(path.absolute())
-        # One that is as old as the server may not know a file that a newer one has written.
+        # A pg_restore of the server's version may not read a file that a newer pg_dump has written.
         for program in fitting("pg_restore", server=server.version):
             self._program = str(program)
             done = subprocess.run(  # noqa: S603 - a program of PostgreSQL's, by its full path.
@@ -187,7 +187,7 @@ class Backup:
             ):
                 _run(script, psql, unknown=UNKNOWN if server.version < 17 else b"", seen=seen)
             unread = _said(said_reading)
-            # Of a file that ends too early psql would say what is wrong with half a row.
+            # For a truncated file psql would only report half a row, so pg_restore's error comes first.
             if script.returncode > 0 and BROKEN_PIPE not in unread:
                 raise TransferError(f"nothing was restored: {unread}")
             if psql.returncode:

@@ -59,7 +59,7 @@ def snapshot(settings: Settings) -> Iterator["Snapshot"]:
     except (UndefinedTable, UndefinedColumn) as error:
         raise outdated(error) from error
     except (*OUTAGES, psycopg2.Error) as error:
-        # What has no code is not the server's word, but the end of the connection to it.
+        # An error without an SQLSTATE is not the server's: the connection to it has ended.
         if sqlstate(error) is None:
             raise DatabaseUnavailable(reason(error)) from error
         raise TransferError(reason(error)) from error
@@ -71,7 +71,8 @@ class Snapshot:
     def __init__(self, connection: Any) -> None:
         """Take a connection that begins a transaction with its first statement."""
         self._cursor = connection.cursor()
-        # A role's limit is meant for requests, and a policy that hid rows would make the copy a part.
+        # The role's timeout is meant for requests; row_security off turns a policy that would hide rows
+        # into an error, where the copy would be incomplete.
         self._cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL row_security = off")
         #: Rows by table.
         self.sizes = {table.name: self._size(table) for table in TABLES}

@@ -15,7 +15,7 @@ from nexus.transfer.reading import ID, Batch, repeated, scalar
 from nexus.transfer.rows import NULL, Refused, old_id, rule
 from nexus.transfer.tables import ORDERS, Table
 
-#: A key that the quick look does not see.
+#: A key with space before its colon, which the count in `Intake._rows` misses.
 SPACED = re.compile(rb'"[ \t\r\n]+:')
 
 
@@ -54,7 +54,8 @@ class Intake:
             rows: list[Any] = orjson.loads(b"[" + text + b"]")
         except orjson.JSONDecodeError:
             rows = [self._row(batch, number) for number in range(len(batch.rows))]
-        # Whatever else looks like the end of a key makes these more, and never fewer.
+        # A value that looks like the end of a key makes the count larger, never smaller, so that a repeated
+        # key always makes a difference.
         keys = text.count(b'":')
         if SPACED.search(text) or keys != sum(len(row) for row in rows if isinstance(row, dict)):
             self._repeated(batch, rows)

@@ -5,7 +5,7 @@ from typing import Any
 
 from nexus.transfer.reading import Broken, File
 
-#: UTF-8 writes a character as one byte that is none of these, and any number of these.
+#: UTF-8's continuation bytes: each character has exactly one byte that is none of these.
 CONTINUATION = bytes(range(0x80, 0xC0))
 STEP = 2**20
 

@@ -62,7 +62,7 @@ def _name(part: Path, path: Path, *, replace: bool) -> None:
         try:
             path.hardlink_to(part)
         except OSError:
-            # It is there, or this is a place without such links.
+            # The name is taken, or the file system has no hard links.
             _refuse(path, replace=False)
         else:
             part.unlink()

@@ -9,17 +9,17 @@ from nexus.transfer.tables import ORDER_EVENTS, ORDERS, TABLES, Field, Kind, Tab
 #: Told how many bytes of the file have been dealt with since the last time.
 Advance = Callable[[int], None]
 
-#: Rows are written in parts of a file, for nothing else than to show how far it is.
+#: Bytes of the file whose rows one INSERT writes; there are parts only so that progress can be shown.
 PART = 16 * 2**20
 
 #: Ids from here on come from no sequence: JavaScript, which made the old ones, cannot represent them exactly.
 COUNTED = 2**53
-#: What may refer to rows that never existed.
+#: The references that may lead to rows that never existed.
 ORPHANS = [(table, field) for table in TABLES for field in table.fields if field.orphans]
 
 #: While this lasts, the trigger writes no event of an order: those of the file come as they are.
 SILENCE = "SET LOCAL nexus.import = 'on'"
-#: An order of which the file tells no event, as old data do not, has one: that it came.
+#: An order without events in the file, as in old data, gets one: that it was imported.
 ARRIVALS = f"""
 INSERT INTO {ORDER_EVENTS.name} (order_id, at, "to", actor)
 SELECT o.id, s.created_at, s.status, 'import' FROM {staged(ORDERS)} s JOIN {ORDERS.name} o ON o.id = s.id
@@ -71,10 +71,10 @@ def _value(table: Table, field: Field) -> str:
 
 
 def _move_sequence(cursor: Any, table: Table) -> None:
-    """Let the next id be past the last, in a way that the end of the transaction can undo.
+    """Advance the sequence past the last id, in a way that a rollback undoes.
 
-    Ids of rows that never existed count too, lest new rows get what old ones refer to, and those that no
-    sequence made do not: past the last of all there is none.
+    Ids of rows that never existed count too, lest new rows get ids that old ones refer to. Ids from COUNTED
+    on, which no sequence made, do not: past the largest bigint there is none.
     """
     named = [(table, table.id), *((one, field) for one, field in ORPHANS if field.references == table.name)]
     ids = " UNION ALL ".join(f"SELECT {field.column} AS id FROM {staged(one)}" for one, field in named)
