@@ -87,7 +87,7 @@ class Listing:
             values.append(self.filters[term.column.name])
         if place is not None:
             # A row comparison, from which a scan of an index with the same order can start.
-            after = ", ".join(f"%s::{term.column.type}" for term in terms)
+            after = ", ".join(term.of(f"%s::{term.column.type}") for term in terms)
             sign = "<" if self.descending else ">"
             conditions.append(f"({', '.join(term.sql for term in terms)}) {sign} ({after})")
             values += [str(part) if isinstance(part, UUID) else part for part in place]
@@ -99,7 +99,7 @@ class Listing:
             + f" ORDER BY {', '.join(f'{term.sql} {direction}' for term in terms)} LIMIT %s"
         )
         found = database.execute_sql(statement, (*values, count)).fetchall()
-        return [Row(_named(table, row), row[len(shown) :]) for row in found]
+        return [Row(_named(table, row), tuple(map(_aware, row[len(shown) :]))) for row in found]
 
 
 def listing(table: Table, filters: Mapping[str, str], *, sort: str | None, descending: bool) -> Listing:
@@ -186,9 +186,10 @@ def instant(text: str) -> datetime:
 
 
 def _named(table: Table, found: tuple[Any, ...]) -> dict[str, Any]:
-    """A row by the names of the columns that are shown; times without a zone are in UTC."""
-    named = dict(zip((column.name for column in table.columns), found, strict=False))
-    return {
-        name: value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
-        for name, value in named.items()
-    }
+    """A row by the names of the columns that are shown."""
+    return dict(zip((column.name for column in table.columns), map(_aware, found), strict=False))
+
+
+def _aware(value: Any) -> Any:
+    """A value, with its zone where it is a time without one: those are in UTC."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import peewee
 from peewee import fn
@@ -48,14 +47,14 @@ WITH caller AS (
     WHERE greatest(bucket.full_at, now()) + %(account_spacing)s <= now() + %(account_reach)s
     RETURNING key
 )
-SELECT CASE
+SELECT extract(epoch FROM CASE
     WHEN NOT EXISTS (SELECT FROM own_token) THEN (
         SELECT coalesce(max(full_at) - now() - %(reach)s, '0') + %(spacing)s
         FROM buckets JOIN caller USING (key))
     WHEN (SELECT count(*) FROM account_token) < (SELECT count(*) FROM account) THEN (
         SELECT coalesce(max(full_at) - now() - %(account_reach)s, '0') + %(account_spacing)s
         FROM buckets JOIN account USING (key))
-END
+END)::float
 """
 
 
@@ -107,8 +106,8 @@ class Bucket(Model):
             "account_spacing": at.rate.spacing,
             "account_reach": at.rate.reach,
         }
-        wait: timedelta | None = database.execute_sql(TAKE, values).fetchone()[0]
-        return None if wait is None else max(1, math.ceil(wait.total_seconds()))
+        wait: float | None = database.execute_sql(TAKE, values).fetchone()[0]
+        return None if wait is None else max(1, math.ceil(wait))
 
     @classmethod
     def sweep(cls, *, batch: int) -> int:

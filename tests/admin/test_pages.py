@@ -2,11 +2,14 @@
 
 import json
 import re
+import time
+from collections.abc import Iterator
 
 import pytest
 from psycopg2.errors import IntegrityConstraintViolation
 
 from nexus.config import Settings
+from nexus.db import database
 from nexus.listing.columns import HIDDEN
 from tests.admin.conftest import Browser
 from tests.factories import PASSWORD, Person, hashed
@@ -132,6 +135,20 @@ def test_an_action_that_cannot_be_audited_is_not_done(
     assert query(settings, "SELECT count(*) FROM order_events") == [(1,)]
 
 
+@pytest.fixture(params=[("Asia/Tokyo", "UTC"), ("UTC", "America/New_York")])
+def zones(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine is in one time zone, and the database's sessions are in another."""
+    for name, zone in zip(("TZ", "PGTZ"), request.param, strict=True):
+        monkeypatch.setenv(name, zone)
+    time.tzset()
+    database.renew()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+    database.renew()
+
+
+@pytest.mark.usefixtures("zones")
 def test_orders_are_listed_newest_first_and_by_pages(
     staff: Browser, seller: Person, settings: Settings
 ) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from datetime import UTC
 from importlib import import_module
 from typing import Any
 from uuid import UUID
@@ -68,7 +69,7 @@ def test_a_spreadsheet_reads_dates_and_sums(seller: Person, rival: Person, stran
     )
     assert first.startswith(f"{free['id']},")
     assert ",0.00,USD,0," in first
-    updated = f"{changed.updated_at:%Y-%m-%dT%H:%M:%S}.{changed.updated_at.microsecond // 1000:03d}Z"
+    updated = f"{changed.updated_at.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
     assert second == (
         f'{order["id"]},2026-01-31 09:12:33,created,{product["id"]},"Icons, ""flat""",buyer@example.com,Иван,'
         f"49.99,USD,4999,2026-01-31T09:12:33.123Z,{updated}"

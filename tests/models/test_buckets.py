@@ -87,6 +87,17 @@ def test_after_the_wait_that_is_told_a_try_passes_and_not_before(rate: Rate, idl
     assert Bucket.take("someone", rate, kind="test") is None
 
 
+def test_a_wait_is_told_however_the_role_has_intervals_written() -> None:
+    with database.connection_context():
+        database.execute_sql("SET intervalstyle = 'iso_8601'")
+        try:
+            waits = [Bucket.take("someone", Rate(1, 3600), kind="test") for _ in range(2)]
+        finally:
+            database.execute_sql("RESET intervalstyle")
+
+    assert waits == [None, 3600]
+
+
 def test_of_many_at_once_as_many_pass_as_there_are_tokens(settings: Settings) -> None:
     waits = in_parallel([partial(Bucket.take, "someone", SLOW, kind="test")] * 60)
 
