@@ -23,14 +23,14 @@ def differences(history: History) -> list[Difference]:
     The models are built beside the tables, in a transaction that is rolled back; the tables themselves are
     not touched. Raises SchemaError, or DatabaseUnavailable.
     """
-    with looking(history) as database:
+    with rolled_back(history) as database:
         left = read(database.cursor(), schema(database), tables=tables())
         right = declared(database)
     return compare(left, right)
 
 
 @contextmanager
-def looking(history: History) -> Iterator[Direct]:
+def rolled_back(history: History) -> Iterator[Direct]:
     """A connection in a transaction of which nothing stays."""
     database = Direct(history.url, wait=history.wait)
     with said("the models cannot be held against the database"), database.connection_context():

@@ -17,7 +17,7 @@ from nexus.errors import DatabaseUnavailable
 from nexus.migrate.files import DIRECTORY, Migration, MigrationError, digest, misnumbered, named, names, read
 from nexus.migrate.plan import Plan, plan, replay
 from nexus.migrate.rows import TABLE, Row, prepare, rows
-from nexus.migrate.running import Direct, Limits, Runner, turn
+from nexus.migrate.running import Direct, Limits, Runner, migration_lock
 
 UNREADABLE = "the history of migrations cannot be read"
 
@@ -166,7 +166,7 @@ class History:
     @contextmanager
     def _alone(self) -> Iterator[tuple[Direct, list[Row]]]:
         """A connection under the migration lock, and the rows of the history."""
-        with self._told(), turn(self.url, wait=self.wait, waiting=self.waiting) as database:
+        with self._told(), migration_lock(self.url, wait=self.wait, waiting=self.waiting) as database:
             with database.atomic():
                 self._limit(database)
                 prepare(database)

@@ -1,4 +1,4 @@
-"""What migrations would run, found by letting them write on paper instead of on the database."""
+"""What migrations would run, found by letting them write down what they would do."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -25,14 +25,14 @@ class Plan:
 
 
 class Undecided(Exception):
-    """A migration asks what the database holds, which paper does not know."""
+    """A migration asks what the database holds, which a recording does not know."""
 
 
-class Paper(peewee.PostgresqlDatabase):
+class RecordingDatabase(peewee.PostgresqlDatabase):
     """A database that writes down what it is told to do, and has no answer to a question."""
 
     def __init__(self) -> None:
-        super().__init__("paper")
+        super().__init__("recording")
         self.written: list[tuple[str, Any]] = []
 
     def execute(self, query: Any, **options: Any) -> None:
@@ -46,7 +46,7 @@ class Paper(peewee.PostgresqlDatabase):
         raise Undecided
 
 
-class Scribe(Migrator):
+class RecordingMigrator(Migrator):
     """A migrator whose Python steps keep the name of their function."""
 
     def run(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -56,13 +56,13 @@ class Scribe(Migrator):
 
 def plan(migrations: Iterable[Migration], *, after: Iterable[Migration], cursor: Any) -> list[Plan]:
     """The plan of each migration, after those that have run; the cursor puts parameters in their places."""
-    paper = Paper()
-    migrator = Scribe(paper)
+    recording = RecordingDatabase()
+    migrator = RecordingMigrator(recording)
     replay(after, migrator)
     plans = []
     for migration in migrations:
         lines = []
-        for sql, params in _written(migration, migrator, paper):
+        for sql, params in _written(migration, migrator, recording):
             try:
                 statement = cursor.mogrify(sql, params).decode().strip()
             except (IndexError, TypeError, ValueError, psycopg2.Error) as error:
@@ -72,10 +72,10 @@ def plan(migrations: Iterable[Migration], *, after: Iterable[Migration], cursor:
     return plans
 
 
-def _written(migration: Migration, migrator: Any, paper: Paper) -> list[tuple[str, Any]]:
-    written = paper.written = []
+def _written(migration: Migration, migrator: Any, recording: RecordingDatabase) -> list[tuple[str, Any]]:
+    written = recording.written = []
     try:
-        migration.up(migrator, paper, fake=False)
+        migration.up(migrator, recording, fake=False)
     except Undecided:
         migrator.run(migration.up)
     except Exception as error:
@@ -95,14 +95,14 @@ def _written(migration: Migration, migrator: Any, paper: Paper) -> list[tuple[st
 
 
 def replay(migrations: Iterable[Migration], migrator: Any) -> None:
-    """Let a migrator know the models of migrations that have run, on paper.
+    """Let a migrator know the models of migrations that have run, on a recording.
 
     peewee-migrate does it on the real database, whose methods it replaces in the whole process meanwhile.
     """
     for migration in migrations:
         try:
             with suppress(Undecided):
-                migration.up(migrator, Paper(), fake=True)
+                migration.up(migrator, RecordingDatabase(), fake=True)
         except Exception as error:
             raise MigrationError(blame(migration.path, error)) from error
         migrator.__ops__ = []

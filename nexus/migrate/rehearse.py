@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from nexus.database_url import DatabaseURL
 from nexus.migrate.catalogue import Catalogue, Difference, compare, read_all
-from nexus.migrate.check import looking, schema, unapplied
+from nexus.migrate.check import rolled_back, schema, unapplied
 from nexus.migrate.files import MigrationError
 from nexus.migrate.history import History
 from nexus.migrate.observed import Statement, observing
@@ -19,7 +19,7 @@ WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p')
 """
 
 
-class Scene(NamedTuple):
+class Snapshot(NamedTuple):
     """What the copy holds at one moment."""
 
     catalogue: Catalogue
@@ -58,11 +58,11 @@ def rehearse(history: History, *, data: bool) -> Rehearsal:
     if not unapplied(history):
         return rehearsal
     with copied(history, data=data) as url:
-        stage = _on(history, url)
-        before = _scene(stage, data=data)
-        up = _play(stage, rehearsal, direction="up", data=data)
-        down = _play(stage, rehearsal, direction="down", data=data)
-        again = _repeat(stage, rehearsal, data=data)
+        copy = _on(history, url)
+        before = _snapshot(copy, data=data)
+        up = _run(copy, rehearsal, direction="up", data=data)
+        down = _run(copy, rehearsal, direction="down", data=data)
+        again = _repeat(copy, rehearsal, data=data)
     rehearsal.problems += [f"the way down does not lead back: {line}" for line in _moved(before, down)]
     rehearsal.problems += [f"up again is not as up: {line}" for line in _moved(up, again or up)]
     rehearsal.problems += [f"up loses {line}" for line in _fewer(before, up)]
@@ -76,36 +76,36 @@ def _on(history: History, url: DatabaseURL) -> History:
     return History(url, wait=history.wait, directory=history.directory, limits=history.limits)
 
 
-def _play(stage: History, rehearsal: Rehearsal, *, direction: str, data: bool) -> Scene:
+def _run(copy: History, rehearsal: Rehearsal, *, direction: str, data: bool) -> Snapshot:
     heard: list[Statement] = []
 
     def done(name: str) -> None:
         rehearsal.acts.append(Act(name, direction, heard.copy()))
         heard.clear()
 
-    with looking(stage) as database:
+    with rolled_back(copy) as database:
         tables = dict(database.execute_sql(TABLES, (schema(database),)).fetchall())
     cursors = {"cursor_factory": observing(heard.append, tables)}
-    assert stage.url
-    watched = _on(stage, replace(stage.url, parameters=stage.url.parameters | cursors))  # type: ignore[arg-type]
+    assert copy.url
+    watched = _on(copy, replace(copy.url, parameters=copy.url.parameters | cursors))  # type: ignore[arg-type]
     if direction == "up":
         watched.migrate(told=done)
     else:
         watched.rollback(count=len(rehearsal.acts), told=done)
-    return _scene(stage, data=data)
+    return _snapshot(copy, data=data)
 
 
-def _repeat(stage: History, rehearsal: Rehearsal, *, data: bool) -> Scene | None:
+def _repeat(copy: History, rehearsal: Rehearsal, *, data: bool) -> Snapshot | None:
     try:
-        stage.migrate()
+        copy.migrate()
     except MigrationError as error:
         rehearsal.problems.append(f"up again: {error}")
         return None
-    return _scene(stage, data=data)
+    return _snapshot(copy, data=data)
 
 
-def _scene(stage: History, *, data: bool) -> Scene:
-    with looking(stage) as database:
+def _snapshot(copy: History, *, data: bool) -> Snapshot:
+    with rolled_back(copy) as database:
         here = schema(database)
         tables = database.execute_sql(TABLES, (here,)).fetchall() if data else []
         rows = {
@@ -113,10 +113,10 @@ def _scene(stage: History, *, data: bool) -> Scene:
             for _, table in tables
             if table != TABLE
         }
-        return Scene(read_all(database.cursor(), here, besides=[TABLE]), rows)
+        return Snapshot(read_all(database.cursor(), here, besides=[TABLE]), rows)
 
 
-def _moved(left: Scene, right: Scene) -> Iterator[str]:
+def _moved(left: Snapshot, right: Snapshot) -> Iterator[str]:
     for one in compare(left.catalogue, right.catalogue):
         yield from _told(one)
 
@@ -130,8 +130,8 @@ def _told(one: Difference) -> Iterator[str]:
         yield f"{named} has {one.right[fact]} for {one.left[fact]}".replace("None", "no default")
 
 
-def _gone(left: Scene, right: Scene) -> Iterator[str]:
-    """The tables and columns that are in one scene and not in the next."""
+def _gone(left: Snapshot, right: Snapshot) -> Iterator[str]:
+    """The tables and columns that are in one snapshot and not in the next."""
     gone = [thing for thing in left.catalogue if thing not in right.catalogue]
     tables = {thing.table for thing in gone if thing.kind == "table"}
     for thing in gone:
@@ -142,7 +142,7 @@ def _gone(left: Scene, right: Scene) -> Iterator[str]:
             yield f"column {thing}"
 
 
-def _fewer(left: Scene, right: Scene) -> Iterator[str]:
+def _fewer(left: Snapshot, right: Snapshot) -> Iterator[str]:
     """The rows that a table had and has no more."""
     for table, rows in left.rows.items():
         if right.rows.get(table, rows) < rows:

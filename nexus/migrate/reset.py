@@ -5,7 +5,7 @@ from nexus.migrate.check import said, schema
 from nexus.migrate.declared import models, tables
 from nexus.migrate.history import History
 from nexus.migrate.rows import TABLE
-from nexus.migrate.running import turn
+from nexus.migrate.running import migration_lock
 
 
 def reset(history: History) -> list[str]:
@@ -16,7 +16,7 @@ def reset(history: History) -> list[str]:
     """
     with (
         said("nothing was dropped"),
-        turn(history.url, wait=history.wait, waiting=history.waiting) as database,
+        migration_lock(history.url, wait=history.wait, waiting=history.waiting) as database,
         database.atomic(),
     ):
         database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (f"{history.limits.lock}s",))

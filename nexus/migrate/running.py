@@ -91,7 +91,9 @@ class Direct(peewee.PostgresqlDatabase):
 
 
 @contextmanager
-def turn(url: DatabaseURL | None, *, wait: int, waiting: Callable[[str], object]) -> Iterator[Direct]:
+def migration_lock(
+    url: DatabaseURL | None, *, wait: int, waiting: Callable[[str], object]
+) -> Iterator[Direct]:
     """A connection for migrations, under a lock that only one process can hold.
 
     A transaction's lock on a connection of its own holds through a pooler as well, where a session's
@@ -165,7 +167,7 @@ class Runner:
     """Runs migrations on a connection, within limits, with a migrator that knows those before them."""
 
     def __init__(self, database: Direct, migrator: Migrator, limits: Limits) -> None:
-        """Take what `turn` yields, and the limits of every migration."""
+        """Take what `migration_lock` yields, and the limits of every migration."""
         self._database = database
         self._migrator = migrator
         self._limits = limits

@@ -19,10 +19,10 @@ def client_address() -> str:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Let every request come from its client rather than from the proxies before us."""
-    app.wsgi_app = Door(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    app.wsgi_app = ForwardedAddress(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
 
 
-class Door:
+class ForwardedAddress:
     """WSGI middleware that corrects REMOTE_ADDR and the scheme by what trusted proxies say, and only then."""
 
     def __init__(self, inside: Any, proxies: Proxies) -> None:
