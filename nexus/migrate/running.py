@@ -32,7 +32,7 @@ from nexus.migrate.rows import FORGET, REMEMBER
 LOCK = 0x4E65787573
 #: Who holds it; one half of its number is `classid`, the other `objid`.
 HOLDER = """
-SELECT pid, usename, client_addr, date_trunc('second', now() - xact_start)::text
+SELECT pid, usename, client_addr, to_char(now() - xact_start, 'HH24:MI:SS')
 FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND classid::bigint << 32 | objid::bigint = %s AND objsubid = 1 AND granted
