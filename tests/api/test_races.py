@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 from uuid import uuid4
 
+import bcrypt
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
@@ -13,10 +15,18 @@ from werkzeug.test import TestResponse
 from nexus.config import Settings
 from nexus.db.connection import connect
 from nexus.models import orders
+from tests.environment import flask
 from tests.factories import PASSWORD, Person, register
+from tests.locks import until_someone_waits
 from tests.sql import query
 
-WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+Answer = TypeVar("Answer")
+
+NEW_PASSWORD = "UPDATE users SET password = 'newer' WHERE id = %s"
+ORDERED = (
+    "INSERT INTO orders (seller_id, product_id, product_name, email, amount, currency)"
+    " SELECT user_id, id, name, 'buyer@example.com', price, currency FROM products WHERE id = %s"
+)
 
 
 @contextmanager
@@ -26,12 +36,11 @@ def held(settings: Settings, sql: str, *values: object) -> Iterator[None]:
         connection.autocommit = False
         connection.cursor().execute(sql, values)
         yield
-        while not query(settings, WAITING):
-            pass
+        until_someone_waits(settings)
         connection.commit()
 
 
-def behind(settings: Settings, sql: str, value: object, request: Callable[[], TestResponse]) -> TestResponse:
+def behind(settings: Settings, sql: str, value: object, request: Callable[[], Answer]) -> Answer:
     """What a request answers that waits for a statement which is committed then."""
     with ThreadPoolExecutor(1) as other:
         with held(settings, sql, value):
@@ -67,6 +76,43 @@ def test_an_account_that_goes_while_it_offers_is_not_signed_in(settings: Setting
     )
 
     assert answer.status_code == 401
+
+
+def test_a_sign_in_while_the_password_changes_leaves_no_session_of_the_old_one(
+    settings: Settings, seller: Person, stranger: Person
+) -> None:
+    query(settings, "DELETE FROM sessions")
+    body = {"email": "seller@example.com", "password": PASSWORD}
+
+    answer = behind(settings, NEW_PASSWORD, seller.id, lambda: stranger.post("/api/auth/login", body))
+
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "invalid_credentials")
+    assert query(settings, "SELECT count(*) FROM sessions") == [(0,)]
+
+
+def test_a_sign_in_that_renews_a_hash_leaves_a_password_that_is_newer(
+    settings: Settings, seller: Person, stranger: Person
+) -> None:
+    old = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    query(settings, "UPDATE users SET password = %s", old)
+    body = {"email": "seller@example.com", "password": PASSWORD}
+
+    answer = behind(settings, NEW_PASSWORD, seller.id, lambda: stranger.post("/api/auth/login", body))
+
+    assert answer.status_code == 401
+    assert query(settings, "SELECT password FROM users") == [("newer",)]
+
+
+def test_nobody_leaves_by_a_password_that_changes_meanwhile(settings: Settings, seller: Person) -> None:
+    answer = behind(
+        settings,
+        NEW_PASSWORD,
+        seller.id,
+        lambda: seller.delete("/api/auth/me", json={"password": PASSWORD}),
+    )
+
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "invalid_credentials")
+    assert query(settings, "SELECT password FROM users") == [("newer",)]
 
 
 def test_a_price_that_changes_while_it_is_ordered_is_one_of_the_two(
@@ -155,14 +201,29 @@ def test_an_order_on_its_way_keeps_the_seller(settings: Settings, seller: Person
 
     answer = behind(
         settings,
-        "INSERT INTO orders (seller_id, product_id, product_name, email, amount, currency)"
-        " SELECT user_id, id, name, 'buyer@example.com', price, currency FROM products WHERE id = %s",
+        ORDERED,
         product["id"],
         lambda: seller.delete("/api/auth/me", json={"password": PASSWORD}),
     )
 
     assert (answer.status_code, answer.get_json()["code"]) == (409, "open_orders")
     assert query(settings, "SELECT count(*) FROM orders WHERE seller_id IS NOT NULL") == [(1,)]
+
+
+def test_an_order_on_its_way_keeps_the_seller_from_the_operator_as_well(
+    root: Path, settings: Settings, seller: Person
+) -> None:
+    product = seller.product()
+
+    run = behind(
+        settings,
+        ORDERED,
+        product["id"],
+        lambda: flask(root, settings, "users", "erase", str(seller.id), "--yes"),
+    )
+
+    ((order,),) = query(settings, "SELECT id::text FROM orders WHERE seller_id IS NOT NULL")
+    assert run.stderr == f"Error: user {seller.id} has open orders: {order}\n"
 
 
 def test_an_order_of_a_seller_who_is_leaving_waits_and_finds_nothing(
@@ -175,8 +236,7 @@ def test_an_order_of_a_seller_who_is_leaving_waits_and_finds_nothing(
         cursor = connection.cursor()
         cursor.execute("SELECT FROM users WHERE id = %s FOR UPDATE", (seller.id,))
         answer = other.submit(stranger.post, "/api/orders", body)
-        while not query(settings, WAITING):
-            pass
+        until_someone_waits(settings)
         # Were the product locked by the order, this would wait for it as it waits for us.
         cursor.execute("DELETE FROM users WHERE id = %s", (seller.id,))
         connection.commit()

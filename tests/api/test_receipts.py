@@ -1,7 +1,10 @@
 """Receipts: what a buyer sees and does by one, what passes for none, and that no log has one."""
 
+import hmac
 import logging
+from base64 import urlsafe_b64encode
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -129,6 +132,16 @@ def test_what_is_no_receipt_of_this_order_finds_nothing(seller: Person, stranger
     assert told == {(404, "not_found")}
     assert stranger.get(path).status_code == 404
     assert seller.get(path).get_json()["order"]["status"] == "created"
+
+
+def test_a_signature_that_does_not_say_that_it_is_a_receipt_is_none(
+    settings: Settings, seller: Person, stranger: Person
+) -> None:
+    order, _ = bought(stranger, seller.product()["id"])
+    signature = hmac.digest(settings.receipt_keys[0].encode(), UUID(order["id"]).bytes, "sha256")
+    receipt = urlsafe_b64encode(signature).rstrip(b"=").decode()
+
+    assert stranger.get(f"/api/orders/{order['id']}", **shown(receipt)).status_code == 404
 
 
 @trials(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)

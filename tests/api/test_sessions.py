@@ -230,6 +230,18 @@ def test_a_session_that_was_idle_for_a_month_is_over(settings: Settings, seller:
     assert refresh(seller).status_code == 401
 
 
+def test_the_list_leaves_out_a_session_that_was_idle_for_a_month(
+    app: Flask, settings: Settings, seller: Person
+) -> None:
+    sign_in(app, "seller@example.com")
+    newest, oldest = seller.get("/api/auth/sessions").get_json()["sessions"]
+    query(
+        settings, "UPDATE sessions SET refreshed_at = now() - interval '30 days' WHERE id = %s", newest["id"]
+    )
+
+    assert seller.get("/api/auth/sessions").get_json()["sessions"] == [oldest]
+
+
 def test_the_sweep_deletes_what_is_dead(root: Path, app: Flask, settings: Settings, seller: Person) -> None:
     ended, idle = sign_in(app, "seller@example.com"), sign_in(app, "seller@example.com")
     ended.post("/api/auth/logout")

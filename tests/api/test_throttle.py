@@ -61,6 +61,15 @@ BY_PASSWORD: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
+#: What each setting is the rate of.
+SETTINGS: dict[str, set[str]] = {
+    "sign_in": {"login", "reset", "password", "email", "leave"},
+    "register": {"register"},
+    "refresh": {"refresh"},
+    "orders": {"order"},
+}
+
+
 def refused(answer: TestResponse, language: str) -> None:
     """Assert that an answer is a 429 as the contract has it."""
     body = answer.get_json()
@@ -105,6 +114,24 @@ def test_a_session_may_try_the_password_so_often(
     assert [call(thief, f"192.0.2.{n}").status_code for n in range(2)] == [401] * 2
     refused(call(thief, "192.0.2.3"), language)
     assert call(owner, THERE).status_code == 401
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_each_call_is_held_to_its_own_setting(
+    app: Flask, settings: Settings, seller: Person, setting: str
+) -> None:
+    rates = {f"rate_limit_{name}": Rate(1 if name == setting else 1000, 86400) for name in SETTINGS}
+    strict = create_app(settings.model_copy(update={**rates, "rate_limit_enabled": True}))
+    caller = Person(strict, token=seller.token)
+    calls = [(name, "POST", path, body) for name, (path, body, _) in BY_ADDRESS.items()]
+    calls += [(name, *call) for name, call in BY_PASSWORD.items()]
+
+    answers = {
+        name: [caller.request(method, path, json=body).status_code for _ in range(2)]
+        for name, method, path, body in calls
+    }
+
+    assert {name for name, statuses in answers.items() if 429 in statuses} == SETTINGS[setting]
 
 
 def test_what_is_wrong_with_a_request_is_told_first_and_costs_nothing(shop: Flask) -> None:

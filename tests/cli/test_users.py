@@ -86,6 +86,18 @@ def test_a_token_for_a_new_password_is_made(
     assert signs_in(stranger, "seller@example.com", "a better password")
 
 
+def test_a_password_that_is_set_takes_away_the_token_for_another(
+    root: Path, settings: Settings, seller: Person, stranger: Person
+) -> None:
+    made = json.loads(users(root, settings, "reset-link", "seller@example.com", "--json").stdout)
+    users(root, settings, "set-password", "seller@example.com", typed="a better password\n")
+
+    refused = stranger.post("/api/auth/reset", {"token": made["token"], "newPassword": "not that one"})
+
+    assert (refused.status_code, refused.get_json()["code"]) == (400, "invalid_reset_token")
+    assert signs_in(stranger, "seller@example.com", "a better password")
+
+
 def test_an_imported_address_commands_no_terminal(root: Path, settings: Settings, seller: Person) -> None:
     query(settings, "UPDATE users SET email = E'a\\u202e@b.co'")
 

@@ -17,6 +17,7 @@ from nexus.db import database
 from nexus.models.buckets import Account, Bucket
 from nexus.rates import Rate
 from tests.environment import flask
+from tests.locks import held, until_someone_waits
 from tests.sql import query
 
 #: So slow that nothing comes back while a test runs.
@@ -132,6 +133,25 @@ def test_nobody_waits_in_a_circle(settings: Settings) -> None:
     assert in_parallel(calls) == [None] * 400
 
 
+def test_buckets_of_an_account_are_locked_by_their_keys(settings: Settings) -> None:
+    emails = [f"{name}@example.com" for name in "abcdefgh"]
+    account = Account(emails=emails, place=None, rate=ACCOUNT)
+    take = partial(Bucket.take, "someone", SLOW, kind="test", account=account)
+    Bucket.take("someone", SLOW, kind="test")
+    ((own,),) = query(settings, "SELECT key FROM buckets")
+    take()
+    keys = [key for (key,) in query(settings, "SELECT key FROM buckets WHERE key <> %s ORDER BY key", own)]
+
+    with ThreadPoolExecutor(1) as other:
+        with held(settings, f"SELECT FROM buckets WHERE key = '{keys[3]}' FOR UPDATE"):
+            waiting = other.submit(in_parallel, [take])
+            until_someone_waits(settings)
+            free = query(settings, "SELECT key FROM buckets ORDER BY key FOR UPDATE SKIP LOCKED")
+        assert waiting.result() == [None]
+
+    assert [key for (key,) in free] == keys[4:]
+
+
 def test_what_one_place_is_refused_costs_the_account_nothing(settings: Settings) -> None:
     tries = [
         Bucket.take("198.51.100.1", SLOW, kind="test", account=at("ann@example.com")) for _ in range(100)
@@ -174,3 +194,14 @@ def test_a_sweep_deletes_the_buckets_that_are_full(root: Path, settings: Setting
     assert "buckets: 3 deleted" in done.stdout.splitlines()
     assert query(settings, "SELECT count(*) FROM buckets") == [(1,)]
     assert Bucket.take("someone 0", Rate(1, 3600), kind="test") is None
+
+
+def test_a_sweep_waits_for_nobody_who_has_a_bucket(settings: Settings) -> None:
+    for number in range(3):
+        Bucket.take(f"someone {number}", Rate(1, 3600), kind="test")
+    pass_on(3600)
+
+    with held(settings, "SELECT FROM buckets ORDER BY key LIMIT 1 FOR UPDATE"):
+        assert Bucket.sweep(batch=10) == 2
+
+    assert Bucket.sweep(batch=10) == 1

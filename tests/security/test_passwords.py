@@ -79,6 +79,8 @@ def test_a_password_has_8_to_128_characters_of_any_kind(
         ("new@example.com1", "too_common"),
         ("12.05.1990", "too_dated"),
         ("aaaaaaaaaaaa", "too_regular"),
+        # Of 40 characters the strength is told, and what follows them makes no difference.
+        ("a" * 40 + "4@8({[<369!1|05$7+%2", "too_regular"),
         ("p@$$w0rd", "too_common"),
         ("4@8({[<369!1|05$7+%2", None),
         ("correct horse battery staple", None),
@@ -166,6 +168,15 @@ def test_every_refusal_costs_as_many_hashes_as_a_wrong_password(
 
     assert not passwords.verify(password, stored)
     assert len(verified) == hashes
+
+
+@pytest.mark.parametrize("typed", ["cafe\u0301 au lait", "\ufb01sh and chips"])
+def test_a_hash_of_the_text_as_typed_is_outdated_and_that_of_its_one_form_is_not(typed: str) -> None:
+    as_typed, now = passwords.HASHER.hash(typed), passwords.hash_password(typed)
+
+    assert passwords.verify(typed, as_typed)
+    assert passwords.outdated(typed, as_typed)
+    assert not passwords.outdated(typed, now)
 
 
 def test_a_process_makes_one_hash_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
