@@ -48,4 +48,6 @@ def staff(app: Flask, browser: Browser, settings: Settings) -> Browser:
     register(app, "staff@example.com")
     query(settings, "UPDATE users SET role = 'admin' WHERE email = 'staff@example.com'")
     assert browser.sign_in("staff@example.com").status_code == 303
+    # The first look of a process asks for more: what tables there are.
+    assert browser.get("/admin").status_code == 200
     return browser

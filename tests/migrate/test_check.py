@@ -50,6 +50,15 @@ DRIFT: dict[str, list[str]] = {
     f"CREATE OR REPLACE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS '{IDLE}'": [
         "function touch_updated_at(): the database has another body than the models"
     ],
+    'ALTER TABLE orders ALTER name TYPE text COLLATE "C"': [
+        'orders.name: the database has text COLLATE "C", the models text'
+    ],
+    # What an extension brought is told where it is used, and not itself.
+    (
+        f"CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS '{IDLE}';"
+        "ALTER EXTENSION plpgsql ADD FUNCTION theirs();"
+        "CREATE TRIGGER theirs BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION theirs()"
+    ): ["the models do not know trigger theirs on users"],
     "DROP TABLE order_events": [
         "missing function keep_order_events()",
         "missing table order_events",

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.config import Settings
+from nexus.db.connection import connect
 from nexus.migrate import History, MigrationError, names
 from nexus.migrate.files import DIRECTORY
 from nexus.migrate.observed import statements
 from nexus.migrate.rehearse import Rehearsal, rehearse
+from nexus.migrate.scratch import copied
 from tests.conftest import renamed
 from tests.environment import flask
 from tests.locks import held, until_someone_waits
@@ -210,6 +212,16 @@ def test_ctrl_c_while_it_copies_leaves_no_copy_either(checkout: Checkout) -> Non
     assert len(begun) == 1
     assert (process.returncode, said.strip()) == (1, "Aborted!")
     assert query(checkout.settings, COPIES) == []
+
+
+def test_a_copy_goes_although_somebody_looks_into_it(history: History, scratch: Settings) -> None:
+    with copied(history, data=False) as copy:
+        reader = connect(copy, wait=5)
+
+    try:
+        assert query(scratch, COPIES) == []
+    finally:
+        reader.close()
 
 
 def test_the_command_reports_for_people_and_for_programs(checkout: Checkout) -> None:

@@ -1,7 +1,6 @@
 """Running migrations: in order, whole or not at all, and every failure in one line."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -202,14 +201,6 @@ def test_an_unreachable_database_is_said_in_one_line(scratch: Settings, tmp_path
     for call in (History.migrate, History.rollback, History.plan, History.states):
         with pytest.raises(DatabaseUnavailable, match="refused"):
             call(History.of(down))
-
-
-def test_runs_at_once_apply_each_migration_once(scratch: Settings) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        runs = list(pool.map(History.migrate, [History.of(scratch)] * 4))
-
-    assert sorted(runs) == sorted([names(), [], [], []])
-    assert query(scratch, "SELECT name FROM migratehistory ORDER BY id") == [(name,) for name in names()]
 
 
 def test_models_of_peewee_migrate_are_known_to_later_files(checkout: Checkout) -> None:

@@ -12,6 +12,7 @@ from flask import Flask
 from nexus import cli
 from nexus.config import Settings
 from nexus.migrate import History
+from nexus.transfer.backup import Server
 from tests.sql import query
 from tests.transfer.shop import ROWS, put
 
@@ -34,6 +35,13 @@ def stocked(shop: Settings) -> Settings:
     """Settings for a shop with one awkward row in each table."""
     put(shop, ROWS)
     return shop
+
+
+@pytest.fixture
+def backup(stocked: Settings, tmp_path: Path) -> Path:
+    """A backup of the shop of three awkward rows."""
+    Server(stocked).back_up(tmp_path / "shop.backup")
+    return tmp_path / "shop.backup"
 
 
 @pytest.fixture

@@ -14,10 +14,12 @@ import pytest
 
 from nexus.config import Settings
 from nexus.db.connection import connect
+from nexus.migrate.running import LOCK
 from nexus.postgres_programs import find
 from nexus.transfer.backup import Backup, Server
 from nexus.transfer.problems import TransferError
 from tests.environment import environment, flask
+from tests.locks import held
 from tests.sql import query
 
 #: What another connection is waiting for, and by which name it goes.
@@ -36,13 +38,6 @@ def everything(settings: Settings) -> list[str]:
     # Each dump has a random word of its own in these lines, and each column a number that late releases of
     # PostgreSQL 15 give it anew, which a pg_dump of another release does not know to leave out.
     return [line for line in text.splitlines() if "restrict" not in line and "pg_attver" not in line]
-
-
-@pytest.fixture
-def backup(stocked: Settings, tmp_path: Path) -> Path:
-    """A backup of the shop of three awkward rows."""
-    Server(stocked).back_up(tmp_path / "shop.backup")
-    return tmp_path / "shop.backup"
 
 
 def change(settings: Settings) -> None:
@@ -172,6 +167,28 @@ def test_what_others_built_on_our_tables_is_not_torn_down(stocked: Settings, bac
         Backup(backup, server=Server(stocked)).restore()
 
     assert everything(stocked) == before
+
+
+def test_what_belongs_to_an_extension_stays(stocked: Settings, backup: Path) -> None:
+    query(stocked, "CREATE FUNCTION theirs() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    query(stocked, "ALTER EXTENSION plpgsql ADD FUNCTION theirs()")
+    query(stocked, "DELETE FROM orders")
+
+    Backup(backup, server=Server(stocked)).restore()
+
+    assert query(stocked, "SELECT theirs(), count(*) FROM orders") == [(1, 1)]
+
+
+def test_a_restore_waits_for_the_end_of_a_migration(root: Path, stocked: Settings, backup: Path) -> None:
+    query(stocked, "DELETE FROM orders")
+
+    with held(stocked, f"SELECT pg_advisory_xact_lock({LOCK})"):
+        run = start(root, stocked, "restore", backup, "--yes")
+        until_waiting(stocked, run, name="psql")
+    _, complaint = run.communicate(timeout=30)
+
+    assert (run.returncode, complaint) == (0, b"")
+    assert query(stocked, "SELECT count(*) FROM orders") == [(1,)]
 
 
 def test_what_was_granted_to_roles_that_are_not_here_can_be_left_out(

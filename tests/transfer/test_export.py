@@ -167,6 +167,31 @@ def test_what_is_written_meanwhile_is_not_in_it(stocked: Settings) -> None:
     assert {table: json.loads(file.getvalue())[table] for table in ROWS} == ROWS
 
 
+def test_a_policy_that_hides_rows_from_the_role_ends_it(stocked: Settings) -> None:
+    query(stocked, "ALTER TABLE orders ENABLE ROW LEVEL SECURITY")
+    query(stocked, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO pg_monitor")
+    url = str(stocked.database_url)
+    # Any role would do that owns nothing here; this one is everywhere.
+    url += f"{'&' if '?' in url else '?'}options=-crole%3Dpg_monitor"
+    guest = stocked.model_copy(update={"database_url": url})
+
+    with pytest.raises(TransferError, match="row-level security policy for table"), snapshot(guest):
+        pass
+
+
+def test_no_limit_of_a_role_ends_it(stocked: Settings) -> None:
+    ((name,),) = query(stocked, "SELECT quote_ident(current_database())")
+    query(stocked, f"ALTER DATABASE {name} SET statement_timeout = '1min'")
+    query(stocked, "ALTER TABLE orders RENAME TO kept")
+    # What has a limit finds nothing here.
+    query(
+        stocked, "CREATE VIEW orders AS SELECT * FROM kept WHERE current_setting('statement_timeout') = '0'"
+    )
+
+    with snapshot(stocked) as moment:
+        assert moment.sizes["orders"] == 1
+
+
 def names(table: Table) -> list[str]:
     return [column.strip('"') for column in table.columns]
 

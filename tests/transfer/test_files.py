@@ -33,6 +33,7 @@ def problems(flask: Run, file: Path) -> list[tuple[int, int, str]]:
         ('{"users": [{"id": x}]}', 1, 19, "is not JSON: "),
         ('{"users": [{"id": 1} {"id": 2}]}', 1, 21, "not JSON: neither a comma nor the end"),
         ('{"users": [{"id": 1, "email": "a}]}', 1, 36, "the file ends in the middle of a row"),
+        ('{"users": [{"name": "ёж 𝕬"} 5]}', 1, 28, "not JSON: neither a comma nor the end"),
         ('{"format": "nexus", "version": 2}', 1, 32, "the version is not"),
         (
             '{"users": {"a@example.com": {"id": 1, "email": "b@example.com"}}}',
@@ -216,6 +217,15 @@ def test_a_row_longer_than_any_window_is_read(shop: Settings, flask: Run, tmp_pa
 
     assert flask("db", "import", write(tmp_path / "a.json", tables)).exit_code == 0
     assert counts(shop) == [2, 1, 2]
+
+
+def test_a_row_whose_first_window_ends_within_a_word_is_read(flask: Run, tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    before, after = '{"id": {}, "email": "', '", "password": '
+    text = "x" * (2**16 - len(before + after) - len("nu"))
+    file.write_text(f'{{"users": [{before}{text}{after}null}}, {{}}]}}')
+
+    assert not [reason for _, _, reason in problems(flask, file) if "JSON" in reason]
 
 
 def test_lines_say_what_they_are(flask: Run, tmp_path: Path) -> None:

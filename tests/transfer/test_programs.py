@@ -12,13 +12,6 @@ from tests.environment import flask
 from tests.transfer.test_backup import change, everything
 
 
-@pytest.fixture
-def backup(stocked: Settings, tmp_path: Path) -> Path:
-    """A backup of the shop of three awkward rows."""
-    Server(stocked).back_up(tmp_path / "shop.backup")
-    return tmp_path / "shop.backup"
-
-
 def test_programs_older_than_the_server_are_refused(stocked: Settings, backup: Path, tmp_path: Path) -> None:
     server = Server(stocked)
     server.version = 99

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nexus.config import Settings
+from nexus.transfer.importing import opened
 from tests.environment import environment
 from tests.sql import query
 from tests.transfer.conftest import HASH, UUID, Run, counts, old, order, write
@@ -83,6 +84,29 @@ def test_verify_names_what_has_changed_since(shop: Settings, flask: Run, tmp_pat
     ]
     assert json.loads((tmp_path / "report.json").read_text()) == json.loads(run.stdout)
     assert stat.S_IMODE((tmp_path / "report.json").stat().st_mode) == 0o600
+
+
+def test_a_proof_is_of_one_moment(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.json", old())
+    flask("db", "import", file)
+
+    def meanwhile(_: int) -> None:
+        query(shop, "UPDATE products SET price = price + 1")
+
+    with opened(file, shop, fixes=None, limit=1, advance=meanwhile) as transfer:
+        report = transfer.verify()
+
+    assert report.holds
+    assert flask("db", "verify", file).exit_code == 1
+
+
+def test_a_checksum_tells_of_how_many_values_it_was_made(flask: Run, tmp_path: Path) -> None:
+    run = flask("db", "import", write(tmp_path / "a.json", old()), "--json")
+
+    sums = json.loads(run.stdout)["tables"][2]["checksums"]
+    # One of the two orders has no name, and the file tells no currency.
+    values = {name: sums[name]["values"] for name in ("id", "name", "currency")}
+    assert values == {"id": 2, "name": 1, "currency": 0}
 
 
 def test_a_row_that_is_there_with_other_content_is_a_conflict(

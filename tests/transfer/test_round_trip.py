@@ -25,6 +25,8 @@ HASHES = st.sampled_from(
         HASH,
         HASH.replace("$2b$10", "$2y$14"),
         "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA",
+        "$argon2id$v=19$m=128,t=16,p=16$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA",
+        "$argon2id$v=19$m=262144,t=1,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA",
     ]
 )
 SHAPES = ("arrays", "entries", "objects", "lines")
@@ -153,6 +155,10 @@ CORRUPTIONS: list[tuple[str, str, Any]] = [
     ("users", "password", HASH[:-1] + "1"),
     ("users", "password", "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaB"),
     ("users", "password", "$argon2id$v=19$m=9999999,t=2,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"),
+    ("users", "password", "$argon2id$v=19$m=262145,t=2,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"),
+    ("users", "password", "$argon2id$v=19$m=19456,t=17,p=1$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"),
+    ("users", "password", "$argon2id$v=19$m=19456,t=2,p=17$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"),
+    ("users", "password", "$argon2id$v=19$m=127,t=2,p=16$c29tZXNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"),
     ("users", "createdAt", "2025-10-10T09:00:33"),
     ("products", "userId", 77),
     ("products", "name", 5),
