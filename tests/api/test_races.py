@@ -237,7 +237,8 @@ def test_an_order_of_a_seller_who_is_leaving_waits_and_finds_nothing(
         cursor.execute("SELECT FROM users WHERE id = %s FOR UPDATE", (seller.id,))
         answer = other.submit(stranger.post, "/api/orders", body)
         until_someone_waits(settings)
-        # Were the product locked by the order, this would wait for it as it waits for us.
+        # Were the product locked by the order, we would wait for it as it waits for us.
+        cursor.execute("SELECT FROM products FOR UPDATE NOWAIT")
         cursor.execute("DELETE FROM users WHERE id = %s", (seller.id,))
         connection.commit()
 
