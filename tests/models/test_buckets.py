@@ -204,4 +204,4 @@ def test_a_sweep_waits_for_nobody_who_has_a_bucket(settings: Settings) -> None:
     with held(settings, "SELECT FROM buckets ORDER BY key LIMIT 1 FOR UPDATE"):
         assert Bucket.sweep(batch=10) == 2
 
-    assert Bucket.sweep(batch=10) == 1
+    assert query(settings, "SELECT count(*) FROM buckets") == [(1,)]

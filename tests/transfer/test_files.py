@@ -259,3 +259,17 @@ def test_rows_of_any_depth_are_refused_one_by_one(flask: Run, tmp_path: Path) ->
 
     assert run.exit_code == 1
     assert json.loads(run.stdout)["problems"]["count"] >= len(rows)
+
+
+def test_a_time_that_would_be_cut_is_refused_and_zeros_are_none(
+    shop: Settings, flask: Run, tmp_path: Path
+) -> None:
+    tables = old()
+    tables["users"][0]["createdAt"] = "2025-10-10T09:00:33.123456000Z"
+    assert flask("db", "import", write(tmp_path / "a.json", tables)).exit_code == 0
+    tables["users"][0]["createdAt"] = "2025-10-10T09:00:33.123456001Z"
+
+    run = flask("db", "verify", write(tmp_path / "b.json", tables), "--json")
+
+    (found,) = json.loads(run.stdout)["problems"]["named"]
+    assert (found["field"], found["reason"][:32]) == ("createdAt", "is not a time to the microsecond")

@@ -252,20 +252,6 @@ def test_a_value_that_is_refused_is_no_difference_too(shop: Settings, flask: Run
     assert found["count"] == 2
 
 
-def test_a_time_that_would_be_cut_is_refused_and_zeros_are_none(
-    shop: Settings, flask: Run, tmp_path: Path
-) -> None:
-    tables = old()
-    tables["users"][0]["createdAt"] = "2025-10-10T09:00:33.123456000Z"
-    assert flask("db", "import", write(tmp_path / "a.json", tables)).exit_code == 0
-    tables["users"][0]["createdAt"] = "2025-10-10T09:00:33.123456001Z"
-
-    run = flask("db", "verify", write(tmp_path / "b.json", tables), "--json")
-
-    (found,) = json.loads(run.stdout)["problems"]["named"]
-    assert (found["field"], found["reason"][:32]) == ("createdAt", "is not a time to the microsecond")
-
-
 def test_rows_last_only_with_their_report(shop: Settings, flask: Run, tmp_path: Path) -> None:
     file, report = write(tmp_path / "old.json", old()), tmp_path / "report.json"
     largest = resource.getrlimit(resource.RLIMIT_FSIZE)
