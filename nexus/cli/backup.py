@@ -1,21 +1,15 @@
 """`flask db backup` and `flask db restore`."""
 
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
+from nexus.cli.terminal import bar
 from nexus.transfer.backup import Backup, Server
 from nexus.transfer.whole import whole
-
-
-def _bar(tables: int, label: str) -> Any:
-    """A bar that counts tables, on a terminal."""
-    return click.progressbar(length=tables, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
 @click.command()
@@ -28,8 +22,8 @@ def backup(*, file: Path, force: bool) -> None:
     if file == Path("-"):
         raise click.UsageError("a backup needs a file of its own, and is not written to standard output")
     server = Server(current_app.config["SETTINGS"])
-    with whole(file, replace=force) as output, _bar(server.tables, "backing up") as bar:
-        server.back_up(Path(output.name), seen=bar.update)
+    with whole(file, replace=force) as output, bar(server.tables, "backing up") as progress:
+        server.back_up(Path(output.name), seen=progress.update)
     click.echo(f"backed up {server.database} to {file} ({file.stat().st_size} bytes)")
 
 
@@ -56,6 +50,6 @@ def restore(*, file: Path, yes: bool, no_privileges: bool) -> None:
         what = f"the {server.tables} tables of {server.database}"
         if not _agreed(f"Replace {what}, with every row, by the backup of {backup.made}?"):
             raise click.ClickException("nothing was replaced: say yes, or add --yes to be asked nothing")
-    with _bar(backup.tables, "restoring") as bar:
-        backup.restore(privileges=not no_privileges, seen=bar.update)
+    with bar(backup.tables, "restoring") as progress:
+        backup.restore(privileges=not no_privileges, seen=progress.update)
     click.echo(f"restored {server.database} to the backup of {backup.made}")

@@ -1,7 +1,6 @@
 """`flask db bench`."""
 
 import json
-import sys
 
 import click
 from flask import current_app
@@ -10,6 +9,7 @@ from flask.cli import with_appcontext
 from nexus.bench import LIMIT_MS, WARM_UP, BenchReport, Measurement, NothingToMeasure
 from nexus.bench import bench as measure
 from nexus.cli.failing import plainly, refuse_pending
+from nexus.cli.terminal import bar
 from nexus.config import Settings
 
 
@@ -25,9 +25,9 @@ def bench(*, runs: int, force: bool, as_json: bool) -> None:
     """Measure the database through the models and beside them; leave no row behind."""
     settings: Settings = current_app.config["SETTINGS"]
     refuse_pending()
-    with click.progressbar(length=runs, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+    with bar(runs) as progress:
         try:
-            report = measure(settings, runs=runs, write=settings.development or force, tick=bar.update)
+            report = measure(settings, runs=runs, write=settings.development or force, tick=progress.update)
         except NothingToMeasure as error:
             raise click.ClickException(str(error)) from error
     click.echo(json.dumps(_data(report)) if as_json else _table(report))

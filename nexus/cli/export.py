@@ -12,6 +12,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
+from nexus.cli.terminal import bar
 from nexus.transfer.export import LAYOUTS, snapshot
 from nexus.transfer.problems import TransferError
 from nexus.transfer.whole import whole
@@ -33,11 +34,8 @@ def export(*, file: Path, form: str | None, force: bool) -> None:
     target = standard_output() if file == STANDARD_OUTPUT else whole(file, replace=force)
     with target as output, snapshot(current_app.config["SETTINGS"]) as shop:
         rows = sum(shop.sizes.values())
-        hidden = not sys.stderr.isatty()
-        with click.progressbar(
-            length=rows, label="exporting", file=sys.stderr, hidden=hidden, update_min_steps=1000
-        ) as bar:
-            shop.write(output, form=form, seen=bar.update)
+        with bar(rows, "exporting", steps=1000) as progress:
+            shop.write(output, form=form, seen=progress.update)
     if file != STANDARD_OUTPUT:
         counted = ", ".join(f"{size} {table}" for table, size in shop.sizes.items())
         click.echo(f"exported {counted} to {file}")

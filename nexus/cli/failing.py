@@ -30,7 +30,7 @@ def plainly(command: Command) -> Command:
             raise click.ClickException(str(error)) from error
         except FAILURES as error:
             raise click.ClickException(f"the database refused: {reason(error)}") from error
-        except UnicodeEncodeError as error:
+        except (UnicodeDecodeError, UnicodeEncodeError) as error:
             # Not shown: it may be a part of a password.
             raise click.ClickException(f"what was given is no text in {error.encoding}") from error
         except BrokenPipeError:

@@ -1,12 +1,12 @@
 """`flask orders`: what the operator sees of an order and does with it."""
 
 import json
-import sys
 
 import click
 from flask.cli import with_appcontext
 
 from nexus.cli.failing import harmless, plainly, refuse_pending
+from nexus.cli.terminal import agree
 from nexus.db import session
 from nexus.errors import InvalidTransition, NotFound
 from nexus.models.events import OrderEvent
@@ -90,10 +90,8 @@ def erase_buyer(*, email: str, yes: bool, as_json: bool) -> None:
     if not email:
         raise click.UsageError("EMAIL is empty, as are the addresses of buyers who were erased")
     refuse_pending()
-    if not yes and not sys.stdin.isatty():
-        raise click.ClickException("this cannot be undone: add --yes to do it")
-    if not yes:
-        click.confirm(f"Erase the address and name of {email} in all orders?", abort=True)
+    question = f"Erase the address and name of {email} in all orders?"
+    agree(question, refusal="this cannot be undone: add --yes to do it", yes=yes)
     with session():
         erased = Order.erase_buyer(*spellings(email))
     click.echo(json.dumps({"orders": erased}) if as_json else f"erased the buyer of {erased} orders")

@@ -17,7 +17,10 @@ def asked() -> str:
     if sys.stdin.isatty():
         typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
         return typed
-    return sys.stdin.readline().rstrip("\r\n")
+    given = sys.stdin.readline().rstrip("\r\n")
+    # Bytes that are no text are refused here, and not by whoever would have to store them.
+    given.encode()
+    return given
 
 
 def refuse_weak(password: str, *, email: str, name: str = "the password") -> None:

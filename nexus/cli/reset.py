@@ -1,13 +1,12 @@
 """`flask db reset`."""
 
-import sys
-
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
 from nexus.cli.migrate import say_waiting
+from nexus.cli.terminal import agree
 from nexus.config import Settings
 from nexus.db import session
 from nexus.migrate import History
@@ -23,13 +22,11 @@ def reset(*, yes: bool) -> None:
     settings: Settings = current_app.config["SETTINGS"]
     if not settings.development:
         raise click.ClickException("this is production: its rows are not dropped by a command")
-    if not yes and not sys.stdin.isatty():
-        raise click.ClickException("this drops every row of the shop: add --yes to do it")
-    if not yes:
-        with session() as database:
-            where = "SELECT current_database(), coalesce(host(inet_server_addr()), 'this machine')"
-            name, host = database.execute_sql(where).fetchone()
-        click.confirm(f"Drop every row of the shop in the database {name} on {host}?", abort=True)
+    with session() as database:
+        where = "SELECT current_database(), coalesce(host(inet_server_addr()), 'this machine')"
+        name, host = database.execute_sql(where).fetchone()
+    question = f"Drop every row of the shop in the database {name} on {host}?"
+    agree(question, refusal="this drops every row of the shop: add --yes to do it", yes=yes)
     for name in begin_anew(History.of(settings, waiting=say_waiting)):
         click.echo(f"applied {name}")
     click.echo("the shop is empty: flask seed plants the first user and products")

@@ -1,7 +1,6 @@
 """`flask seed`."""
 
 import json
-import sys
 
 import click
 from flask import current_app
@@ -9,6 +8,7 @@ from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly, refuse_pending
 from nexus.cli.passwords import refuse_weak
+from nexus.cli.terminal import bar
 from nexus.config import Settings
 from nexus.scale import grow
 from nexus.seed import plant, sign_in
@@ -50,9 +50,8 @@ def _plant(settings: Settings, *, as_json: bool) -> None:
 
 
 def _grow(settings: Settings, *, sellers: int, as_json: bool) -> None:
-    # On standard error, so that the report can go elsewhere; click prints an empty line where none watches.
-    with click.progressbar(length=sellers, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        report = grow(settings, sellers=sellers, tick=bar.update)
+    with bar(sellers) as progress:
+        report = grow(settings, sellers=sellers, tick=progress.update)
     if as_json:
         click.echo(json.dumps({"created": report.created, "present": {"users": report.present}}))
         return

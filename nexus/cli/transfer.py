@@ -14,6 +14,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from nexus.cli.failing import harmless, plainly
+from nexus.cli.terminal import bar
 from nexus.config import Settings
 from nexus.transfer.importing import IMPORT_PASSES, VERIFY_PASSES, Report, Transfer, opened
 from nexus.transfer.problems import Problem, TransferError
@@ -95,17 +96,15 @@ def _run(
     for name, source in (("FILE", file), ("the file of --fixes", fixes)):
         if report and source and report.exists() and report.samefile(source):
             raise click.UsageError(f"--report would replace {name}")
-    bar: Any = click.progressbar(
-        length=file.stat().st_size * passes, label=file.name, file=sys.stderr, hidden=not sys.stderr.isatty()
-    )
+    progress = bar(file.stat().st_size * passes, file.name)
     # Opened first: that it cannot be written must be known before the import is.
     with (
         whole(report, replace=True) if report else nullcontext() as written,
-        bar,
-        opened(file, settings, fixes=fixes, limit=limit, advance=bar.update) as transfer,
+        progress,
+        opened(file, settings, fixes=fixes, limit=limit, advance=progress.update) as transfer,
     ):
         done = work(transfer)
-        bar.update(bar.length - bar.pos)
+        progress.update(progress.length - progress.pos)
         text = json.dumps(_plain(done), ensure_ascii=False, indent=2)
         if written:
             try:

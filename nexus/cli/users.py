@@ -1,7 +1,6 @@
 """`flask users`: accounts, as the operator looks after them."""
 
 import json
-import sys
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from nexus.cli.failing import harmless, plainly, refuse_pending
 from nexus.cli.passwords import asked, refuse_weak
+from nexus.cli.terminal import agree
 from nexus.config import Settings
 from nexus.db import session
 from nexus.errors import EmailTaken, OpenOrders
@@ -96,7 +96,8 @@ def promote(*, account: str, role: str) -> None:
     with session():
         user = _account(account)
         accounts.change_role(user, role=role)
-    journal.record("role_changed", user=user.id, role=role, before=user.role, by="operator")
+    if role != user.role:
+        journal.record("role_changed", user=user.id, role=role, before=user.role, by="operator")
     click.echo(f"user {user.id}, {harmless(user.email)}, is {role} now")
 
 
@@ -166,10 +167,7 @@ def erase(*, account: str, yes: bool) -> None:
         user = _account(account)
         owned = accounts.belongings(user.id)
         what = f"user {user.id}, {harmless(user.email)}, with {owned['products']} products"
-        if not yes and not sys.stdin.isatty():
-            raise click.ClickException(f"this deletes {what}: add --yes to do it")
-        if not yes:
-            click.confirm(f"Delete {what}?", abort=True)
+        agree(f"Delete {what}?", refusal=f"this deletes {what}: add --yes to do it", yes=yes)
         try:
             accounts.erase(user.id)
         except OpenOrders as error:

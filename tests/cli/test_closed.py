@@ -1,0 +1,70 @@
+"""Commands whose streams are closed, as a scheduler may start them, and input that is no text."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nexus.config import Settings
+from tests.environment import environment
+from tests.factories import Person
+from tests.sql import query
+
+
+def shell(
+    root: Path, settings: Settings, words: str, typed: bytes = b"", **changes: str
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command of `flask` by a shell, with redirections among its words."""
+    command = f'exec "{sys.executable}" -m flask {words}'
+    return subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=root,
+        env=environment(settings, **changes),
+        input=typed,
+        capture_output=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("users erase seller@example.com", "this deletes user "),
+        ("orders erase-buyer buyer@example.com", "this cannot be undone: add --yes"),
+        ("db reset", "this drops every row of the shop: add --yes"),
+    ],
+)
+def test_nobody_can_be_asked_by_a_closed_input(
+    root: Path, settings: Settings, seller: Person, words: str, said: str
+) -> None:
+    run = shell(root, settings, f"{words} <&-")
+
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert run.stderr.startswith(f"Error: {said}".encode())
+    assert run.stderr.count(b"\n") == 1
+    assert query(settings, f"SELECT count(*) FROM users WHERE id = {seller.id}") == [(1,)]
+
+
+@pytest.mark.parametrize("words", ["db backup", "db export"])
+def test_what_is_to_be_written_is_written_where_nobody_watches(
+    root: Path, settings: Settings, tmp_path: Path, words: str
+) -> None:
+    file = tmp_path / "shop.json"
+
+    run = shell(root, settings, f"{words} '{file}' 2>&-")
+
+    assert run.returncode == 0
+    assert file.stat().st_size
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize("locale", ["C.UTF-8", "en_US.ISO-8859-1", "POSIX"])
+def test_a_password_that_is_no_text_is_refused_in_one_line(
+    root: Path, settings: Settings, locale: str
+) -> None:
+    run = shell(root, settings, "users create new@example.com", b"pass\xffword\n", LC_ALL=locale)
+
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert run.stderr.startswith(b"Error: what was given is no text in ")
+    assert run.stderr.count(b"\n") == 1
+    assert query(settings, "SELECT FROM users WHERE email = 'new@example.com'") == []
