@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
 from nexus.cli.terminal import bar
@@ -15,7 +14,6 @@ from nexus.transfer.whole import whole
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace the file where there is one.")
-@with_appcontext
 @plainly
 def backup(*, file: Path, force: bool) -> None:
     """Write the whole shop, its schema and its history into FILE, by pg_dump."""
@@ -40,7 +38,6 @@ def _agreed(question: str) -> bool:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Replace what is there without asking.")
 @click.option("--no-privileges", is_flag=True, help="Leave out what was granted, to roles that are not here.")
-@with_appcontext
 @plainly
 def restore(*, file: Path, yes: bool, no_privileges: bool) -> None:
     """Make the shop what it was when FILE was written: rows, schema and history, all of it or nothing."""

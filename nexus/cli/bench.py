@@ -4,7 +4,6 @@ import json
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from nexus.bench import LIMIT_MS, WARM_UP, BenchReport, Measurement, NothingToMeasure
 from nexus.bench import bench as measure
@@ -19,7 +18,6 @@ from nexus.config import Settings
 )
 @click.option("--force", is_flag=True, help="Place and delete orders in production as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@with_appcontext
 @plainly
 def bench(*, runs: int, force: bool, as_json: bool) -> None:
     """Measure the database through the models and beside them; leave no row behind."""

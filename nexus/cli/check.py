@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
 from nexus.migrate import History
@@ -15,7 +14,6 @@ from nexus.migrate.draft import write
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-@with_appcontext
 @plainly
 def check(*, as_json: bool) -> None:
     """Name everything in which database, models and migration files differ; exit with 1 if anything."""
@@ -37,7 +35,6 @@ def check(*, as_json: bool) -> None:
 @click.command()
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print the path, and what is left to write, as JSON.")
-@with_appcontext
 @plainly
 def revision(*, name: str, as_json: bool) -> None:
     """Draft the next migration, NAME, from the difference between the database and the models."""

@@ -1,7 +1,6 @@
 """`flask db`: the state of the database."""
 
 import click
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
 from nexus.db import session
@@ -13,7 +12,6 @@ def db() -> None:
 
 
 @db.command()
-@with_appcontext
 @plainly
 def ping() -> None:
     """Test the connection: print the server's time and version, or fail with the reason."""

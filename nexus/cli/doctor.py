@@ -5,7 +5,6 @@ from dataclasses import asdict
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
 from nexus.doctor import Finding, examine
@@ -15,7 +14,6 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-@with_appcontext
 @plainly
 def doctor(*, as_json: bool) -> None:
     """Examine the database and the way to it; each line is ok, warn or fail, with what to do."""

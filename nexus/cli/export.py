@@ -9,7 +9,6 @@ from typing import BinaryIO
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
 from nexus.cli.terminal import bar
@@ -24,7 +23,6 @@ STANDARD_OUTPUT = Path("-")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(list(LAYOUTS)), help="Instead of what the suffix says.")
 @click.option("--force", is_flag=True, help="Replace the file where there is one.")
-@with_appcontext
 @plainly
 def export(*, file: Path, form: str | None, force: bool) -> None:
     """Write all users, products and orders into FILE, as they are at one moment; - is standard output."""

@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
+from flask.cli import with_appcontext
 
 from nexus.db import session
 from nexus.db.outages import FAILURES, reason
@@ -18,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def plainly(command: Command) -> Command:
-    """Turn the failures that a person can do something about into one line."""
+    """Run a command in the application's context, its failures told to a person in one line."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
@@ -39,7 +40,7 @@ def plainly(command: Command) -> Command:
         except OSError as error:
             raise click.ClickException(f"{error.filename or 'output'}: {error.strerror or error}") from error
 
-    return run  # type: ignore[return-value]
+    return with_appcontext(run)  # type: ignore[return-value]
 
 
 def harmless(text: object) -> str:

@@ -3,14 +3,12 @@
 import click
 import orjson
 from flask import current_app
-from flask.cli import with_appcontext
 
 from nexus.api.openapi import text
 from nexus.cli.failing import plainly
 
 
 @click.command()
-@with_appcontext
 @plainly
 def openapi() -> None:
     """Print the description of the API, OpenAPI 3.1 in JSON."""

@@ -3,7 +3,6 @@
 import json
 
 import click
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import harmless, plainly, refuse_pending
 from nexus.cli.terminal import agree
@@ -26,7 +25,6 @@ def orders() -> None:
 @orders.command()
 @click.argument("order")
 @AS_JSON
-@with_appcontext
 @plainly
 def show(*, order: str, as_json: bool) -> None:
     """Show the order with the id ORDER, which may be its old one."""
@@ -41,7 +39,6 @@ def show(*, order: str, as_json: bool) -> None:
 @orders.command()
 @click.argument("order")
 @AS_JSON
-@with_appcontext
 @plainly
 def events(*, order: str, as_json: bool) -> None:
     """List what happened to an order, its creation first."""
@@ -63,7 +60,6 @@ def events(*, order: str, as_json: bool) -> None:
 @click.argument("order")
 @click.argument("status", type=click.Choice(list(STEPS)))
 @AS_JSON
-@with_appcontext
 @plainly
 def move(*, order: str, status: str, as_json: bool) -> None:
     """Take an order to STATUS, as `operator` in its events."""
@@ -83,7 +79,6 @@ def move(*, order: str, status: str, as_json: bool) -> None:
 @click.argument("email")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @AS_JSON
-@with_appcontext
 @plainly
 def erase_buyer(*, email: str, yes: bool, as_json: bool) -> None:
     """Blank the address and name of the buyer EMAIL in all their orders; the sums stay."""

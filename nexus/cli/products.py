@@ -3,7 +3,6 @@
 import json
 
 import click
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import harmless, plainly, refuse_pending
 from nexus.db import session
@@ -26,7 +25,6 @@ def products() -> None:
 @click.option("--status", type=click.Choice([LIVE, DRAFT]), help="Only these.")
 @click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-@with_appcontext
 @plainly
 def list_products(*, user: int | None, status: str | None, limit: int, as_json: bool) -> None:
     """List products, the highest id first."""
@@ -48,7 +46,6 @@ def list_products(*, user: int | None, status: str | None, limit: int, as_json: 
 @products.command()
 @click.argument("product", type=ID)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-@with_appcontext
 @plainly
 def show(*, product: int, as_json: bool) -> None:
     """Show the product with the id PRODUCT."""

@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
 from nexus.migrate import History
@@ -23,7 +22,6 @@ LEADING = re.compile(r"\A(?:\s*--[^\n]*\n)+")
     "--data", is_flag=True, help="Copy the rows too, which takes as long as a backup and a restore."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@with_appcontext
 @plainly
 def rehearse(*, data: bool, as_json: bool) -> None:
     """Run what is pending up, down and up again in a copy of the database, and say what it would block."""

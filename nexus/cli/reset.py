@@ -2,7 +2,6 @@
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly
 from nexus.cli.migrate import say_waiting
@@ -15,7 +14,6 @@ from nexus.migrate.reset import reset as begin_anew
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@with_appcontext
 @plainly
 def reset(*, yes: bool) -> None:
     """Drop all tables of the shop with all rows, and make them anew and empty; in development only."""

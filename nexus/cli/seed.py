@@ -4,7 +4,6 @@ import json
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly, refuse_pending
 from nexus.cli.passwords import refuse_weak
@@ -20,7 +19,6 @@ from nexus.seed import plant, sign_in
 )
 @click.option("--force", is_flag=True, help="Plant the seed in production, with SEED_PASSWORD.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@with_appcontext
 @plainly
 def seed(*, scale: int | None, force: bool, as_json: bool) -> None:
     """Plant the first seller and products; what is there already stays as it is."""

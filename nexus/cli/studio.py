@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from nexus import embedded
 from nexus.cli.failing import plainly, refuse_pending
@@ -31,7 +30,6 @@ CONNECTIONS = 10
     help="Listen on this port of 127.0.0.1; 0 takes a free one.",
 )
 @click.option("--no-browser", is_flag=True, help="Only print the link.")
-@with_appcontext
 @plainly
 def studio(*, write: bool, port: int, no_browser: bool) -> None:
     """Open a window on the data in the browser; it is read-only unless --write is given."""

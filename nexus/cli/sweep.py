@@ -1,7 +1,6 @@
 """`flask db sweep`: rows that nobody will ask for again."""
 
 import click
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import plainly, refuse_pending
 from nexus.db import session
@@ -22,7 +21,6 @@ SWEEPS = {
 
 
 @click.command()
-@with_appcontext
 @plainly
 def sweep() -> None:
     """Delete what has expired, a batch at a time."""

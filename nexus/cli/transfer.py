@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from nexus.cli.failing import harmless, plainly
 from nexus.cli.terminal import bar
@@ -50,7 +49,6 @@ def common(command: Command) -> Command:
     default="refuse",
     help="Orders of products that never existed: refuse the file, or keep them without one.",
 )
-@with_appcontext
 @plainly
 def import_file(*, file: Path, dry_run: bool, orphans: str, **options: Any) -> None:
     """Import a file of users, products and orders, all or nothing, and prove it."""
@@ -72,7 +70,6 @@ def import_file(*, file: Path, dry_run: bool, orphans: str, **options: Any) -> N
 
 @click.command("verify")
 @common
-@with_appcontext
 @plainly
 def verify_file(*, file: Path, **options: Any) -> None:
     """Prove that the database has what a file has, naming each difference."""

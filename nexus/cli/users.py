@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 from pydantic import ValidationError
 
 from nexus.cli.failing import harmless, plainly, refuse_pending
@@ -33,7 +32,6 @@ def users() -> None:
 @users.command()
 @click.argument("email")
 @click.option("--role", type=ROLE, default=SELLER, show_default=True, help="What the account may do.")
-@with_appcontext
 @plainly
 def create(*, email: str, role: str) -> None:
     """Make an account; its password is asked for, or read from a pipe."""
@@ -53,7 +51,6 @@ def create(*, email: str, role: str) -> None:
 @users.command("list")
 @click.option("--role", type=ROLE, help="Only these.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-@with_appcontext
 @plainly
 def list_users(*, role: str | None, as_json: bool) -> None:
     """List the accounts by id."""
@@ -70,7 +67,6 @@ def list_users(*, role: str | None, as_json: bool) -> None:
 @users.command()
 @click.argument("account")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-@with_appcontext
 @plainly
 def show(*, account: str, as_json: bool) -> None:
     """Show one account, and how much it has."""
@@ -88,7 +84,6 @@ def show(*, account: str, as_json: bool) -> None:
 @users.command()
 @click.argument("account")
 @click.option("--role", type=ROLE, default=ADMIN, show_default=True, help="What the account becomes.")
-@with_appcontext
 @plainly
 def promote(*, account: str, role: str) -> None:
     """Make an account an admin's, or a seller's again."""
@@ -103,7 +98,6 @@ def promote(*, account: str, role: str) -> None:
 
 @users.command("set-password")
 @click.argument("account")
-@with_appcontext
 @plainly
 def set_password(*, account: str) -> None:
     """Give an account another password; it is asked for, or read from a pipe."""
@@ -119,7 +113,6 @@ def set_password(*, account: str) -> None:
 
 @users.command("end-sessions")
 @click.argument("account")
-@with_appcontext
 @plainly
 def end_sessions(*, account: str) -> None:
     """Sign an account out everywhere, at once."""
@@ -134,7 +127,6 @@ def end_sessions(*, account: str) -> None:
 @users.command("reset-link")
 @click.argument("account")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-@with_appcontext
 @plainly
 def reset_link(*, account: str, as_json: bool) -> None:
     """Print a token by which its owner can choose another password, once and within one hour."""
@@ -158,7 +150,6 @@ def reset_link(*, account: str, as_json: bool) -> None:
 @users.command()
 @click.argument("account")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@with_appcontext
 @plainly
 def erase(*, account: str, yes: bool) -> None:
     """Delete an account with its products; its orders stay."""
