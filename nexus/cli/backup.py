@@ -6,7 +6,7 @@ import click
 from flask import current_app
 
 from nexus.cli.failing import plainly
-from nexus.cli.terminal import bar
+from nexus.cli.terminal import agreed, bar
 from nexus.transfer.backup import Backup, Server
 from nexus.transfer.whole import whole
 
@@ -25,15 +25,6 @@ def backup(*, file: Path, force: bool) -> None:
     click.echo(f"backed up {server.database} to {file} ({file.stat().st_size} bytes)")
 
 
-def _agreed(question: str) -> bool:
-    """Whether somebody is there and says yes."""
-    try:
-        return click.confirm(question)
-    except click.Abort:
-        click.echo()
-        return False
-
-
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Replace what is there without asking.")
@@ -45,7 +36,7 @@ def restore(*, file: Path, yes: bool, no_privileges: bool) -> None:
     backup = Backup(file, server=server)
     if server.tables and not yes:
         what = f"the {server.tables} tables of {server.database}"
-        if not _agreed(f"Replace {what}, with every row, by the backup of {backup.made}?"):
+        if not agreed(f"Replace {what}, with every row, by the backup of {backup.made}?"):
             raise click.ClickException("nothing was replaced: say yes, or add --yes to be asked nothing")
     with bar(backup.tables, "restoring") as progress:
         backup.restore(privileges=not no_privileges, seen=progress.update)

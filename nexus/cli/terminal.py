@@ -10,9 +10,25 @@ def agree(question: str, *, refusal: str, yes: bool) -> None:
     """Ask a person unless `yes` is given; end the command with the refusal where nobody can be asked."""
     if yes:
         return
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not _can_ask() or not sys.stdin.isatty():
         raise click.ClickException(refusal)
     click.confirm(question, abort=True)
+
+
+def agreed(question: str) -> bool:
+    """Whether somebody says yes, at a terminal or through a pipe."""
+    if not _can_ask():
+        return False
+    try:
+        return click.confirm(question)
+    except click.Abort:
+        click.echo()
+        return False
+
+
+def _can_ask() -> bool:
+    """Whether there is all that Python's `input` needs, which uses standard error too."""
+    return None not in (sys.stdin, sys.stdout, sys.stderr)
 
 
 def bar(length: int, label: str | None = None, *, steps: int = 1) -> Any:

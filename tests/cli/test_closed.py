@@ -45,6 +45,7 @@ def test_nobody_can_be_asked_by_a_closed_input(
     assert query(settings, f"SELECT count(*) FROM users WHERE id = {seller.id}") == [(1,)]
 
 
+@pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("words", ["db backup", "db export"])
 def test_what_is_to_be_written_is_written_where_nobody_watches(
     root: Path, settings: Settings, tmp_path: Path, words: str
@@ -55,6 +56,21 @@ def test_what_is_to_be_written_is_written_where_nobody_watches(
 
     assert run.returncode == 0
     assert file.stat().st_size
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_nothing_is_restored_where_no_question_can_be_asked(
+    root: Path, settings: Settings, seller: Person, tmp_path: Path, closed: str
+) -> None:
+    file = tmp_path / "shop.backup"
+    shell(root, settings, f"db backup '{file}'")
+    query(settings, f"UPDATE users SET email = 'later@example.com' WHERE id = {seller.id}")
+
+    run = shell(root, settings, f"db restore '{file}' {closed}", b"y\n")
+
+    refusal = b"Error: nothing was replaced: say yes, or add --yes to be asked nothing\n"
+    assert (run.returncode, run.stdout, run.stderr) == (1, b"", refusal)
+    assert query(settings, "SELECT email FROM users") == [("later@example.com",)]
 
 
 @pytest.mark.usefixtures("app")

@@ -1,4 +1,4 @@
-"""Commands at a terminal: a password is asked for twice, and what is typed is not shown."""
+"""Commands at a terminal: a password is asked for twice and not shown, and no question is asked unseen."""
 
 import os
 import pty
@@ -12,16 +12,25 @@ from flask import Flask
 from nexus.config import Settings
 from tests.environment import environment
 from tests.factories import Person, register
+from tests.sql import query
 
 #: Opening a terminal makes it the one of a process that has none.
 AT_TERMINAL = 'exec "$@" <"$0" >"$0" 2>&1'
+#: A terminal that shows failures alone.
+WITHOUT_OUTPUT = 'exec "$@" <"$0" 2>"$0" >&-'
 
 
-def at_terminal(root: Path, settings: Settings, *words: str, answers: list[tuple[str, str]]) -> str:
+def at_terminal(
+    root: Path,
+    settings: Settings,
+    *words: str,
+    answers: list[tuple[str, str]],
+    redirected: str = AT_TERMINAL,
+) -> str:
     """All that a terminal shows of a command whose prompts are answered in turn."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        ["sh", "-c", AT_TERMINAL, os.ttyname(theirs), sys.executable, "-m", "flask", *words],
+        ["sh", "-c", redirected, os.ttyname(theirs), sys.executable, "-m", "flask", *words],
         cwd=root,
         env=environment(settings),
         start_new_session=True,
@@ -32,6 +41,8 @@ def at_terminal(root: Path, settings: Settings, *words: str, answers: list[tuple
             while not shown.endswith(prompt):
                 shown += terminal.read(1).decode("latin-1")
             terminal.write(f"{answer}\n".encode())
+        # Closed earlier, a terminal that the process has not opened yet would be at its end.
+        process.wait(timeout=60)
         os.close(theirs)
         try:
             while found := terminal.read(1024):
@@ -39,7 +50,6 @@ def at_terminal(root: Path, settings: Settings, *words: str, answers: list[tuple
         except OSError:
             # Nobody is at the other end any more.
             pass
-    process.wait(timeout=60)
     return shown
 
 
@@ -62,3 +72,13 @@ def test_a_password_that_is_typed_is_not_shown(
     assert "hidden" not in shown
     body = {"email": "anna@example.com", "password": "a hidden password"}
     assert Person(app).post("/api/auth/login", body).status_code == 200
+
+
+def test_a_question_that_cannot_be_shown_is_refused(root: Path, settings: Settings, seller: Person) -> None:
+    words = ("users", "erase", "seller@example.com")
+
+    shown = at_terminal(root, settings, *words, answers=[], redirected=WITHOUT_OUTPUT)
+
+    what = f"user {seller.id}, seller@example.com, with 0 products"
+    assert shown == f"Error: this deletes {what}: add --yes to do it\r\n"
+    assert query(settings, "SELECT count(*) FROM users") == [(1,)]
