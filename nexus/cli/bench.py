@@ -8,6 +8,7 @@ from flask import current_app
 from nexus.bench import LIMIT_MS, WARM_UP, BenchReport, Measurement, NothingToMeasure
 from nexus.bench import bench as measure
 from nexus.cli.failing import plainly, refuse_pending
+from nexus.cli.printing import as_json
 from nexus.cli.terminal import bar
 from nexus.config import Settings
 
@@ -17,7 +18,7 @@ from nexus.config import Settings
     "--runs", type=click.IntRange(min=1), default=300, show_default=True, help="Measure so many times."
 )
 @click.option("--force", is_flag=True, help="Place and delete orders in production as well.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@as_json("the report")
 @plainly
 def bench(*, runs: int, force: bool, as_json: bool) -> None:
     """Measure the database through the models and beside them; leave no row behind."""

@@ -7,13 +7,14 @@ import click
 from flask import current_app
 
 from nexus.cli.failing import plainly
+from nexus.cli.printing import as_json
 from nexus.migrate import History
 from nexus.migrate.check import differences, disagreements, lines
 from nexus.migrate.draft import write
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@as_json("the list")
 @plainly
 def check(*, as_json: bool) -> None:
     """Name everything in which database, models and migration files differ; exit with 1 if anything."""
@@ -34,7 +35,7 @@ def check(*, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print the path, and what is left to write, as JSON.")
+@as_json("the path, and what is left to write,")
 @plainly
 def revision(*, name: str, as_json: bool) -> None:
     """Draft the next migration, NAME, from the difference between the database and the models."""

@@ -7,13 +7,14 @@ import click
 from flask import current_app
 
 from nexus.cli.failing import plainly
+from nexus.cli.printing import as_json
 from nexus.doctor import Finding, examine
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@as_json("the list")
 @plainly
 def doctor(*, as_json: bool) -> None:
     """Examine the database and the way to it; each line is ok, warn or fail, with what to do."""

@@ -7,6 +7,7 @@ import click
 from flask import current_app
 
 from nexus.cli.failing import plainly
+from nexus.cli.printing import as_json
 from nexus.config import Settings
 from nexus.migrate import History
 
@@ -19,7 +20,7 @@ def say_waiting(holder: str) -> None:
 @click.command()
 @click.option("--to", metavar="NAME", help="Stop after this migration; its number will do.")
 @click.option("--plan", is_flag=True, help="Print the SQL that would run, and change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@as_json("the list")
 @plainly
 def migrate(*, to: str | None, plan: bool, as_json: bool) -> None:
     """Apply the migrations that the database has not seen yet."""
@@ -49,7 +50,7 @@ def _plan(history: History, *, to: str | None, as_json: bool) -> None:
 @click.command()
 @click.option("--count", type=click.IntRange(min=1), default=1, help="How many migrations; 1 by default.")
 @click.option("--yes", is_flag=True, help="Needed in production, since the way down can lose rows.")
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@as_json("the list")
 @plainly
 def rollback(*, count: int, yes: bool, as_json: bool) -> None:
     """Undo the last migration, or as many as said."""
@@ -70,7 +71,7 @@ def rollback(*, count: int, yes: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@as_json("the list")
 @plainly
 def status(*, as_json: bool) -> None:
     """List the migrations: which were applied and when, and whose file is another or none today."""

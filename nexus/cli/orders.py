@@ -5,6 +5,7 @@ import json
 import click
 
 from nexus.cli.failing import harmless, plainly, refuse_pending
+from nexus.cli.printing import as_json, print_fields
 from nexus.cli.terminal import agree
 from nexus.db import session
 from nexus.errors import InvalidTransition, NotFound
@@ -14,8 +15,6 @@ from nexus.models.steps import STEPS, Actor
 from nexus.schemas.fields import spellings
 from nexus.schemas.orders import event_out, order_out
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-
 
 @click.group()
 def orders() -> None:
@@ -24,7 +23,7 @@ def orders() -> None:
 
 @orders.command()
 @click.argument("order")
-@AS_JSON
+@as_json("the answer")
 @plainly
 def show(*, order: str, as_json: bool) -> None:
     """Show the order with the id ORDER, which may be its old one."""
@@ -38,7 +37,7 @@ def show(*, order: str, as_json: bool) -> None:
 
 @orders.command()
 @click.argument("order")
-@AS_JSON
+@as_json("the answer")
 @plainly
 def events(*, order: str, as_json: bool) -> None:
     """List what happened to an order, its creation first."""
@@ -59,7 +58,7 @@ def events(*, order: str, as_json: bool) -> None:
 @orders.command()
 @click.argument("order")
 @click.argument("status", type=click.Choice(list(STEPS)))
-@AS_JSON
+@as_json("the answer")
 @plainly
 def move(*, order: str, status: str, as_json: bool) -> None:
     """Take an order to STATUS, as `operator` in its events."""
@@ -78,7 +77,7 @@ def move(*, order: str, status: str, as_json: bool) -> None:
 @orders.command("erase-buyer")
 @click.argument("email")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@AS_JSON
+@as_json("the answer")
 @plainly
 def erase_buyer(*, email: str, yes: bool, as_json: bool) -> None:
     """Blank the address and name of the buyer EMAIL in all their orders; the sums stay."""
@@ -102,5 +101,4 @@ def _print_order(order: Order, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"order": shown}, ensure_ascii=False))
         return
-    for name, value in shown.items():
-        click.echo(f"{name:<13}{'-' if value is None else harmless(value)}")
+    print_fields(shown, width=13)

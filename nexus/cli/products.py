@@ -4,7 +4,8 @@ import json
 
 import click
 
-from nexus.cli.failing import harmless, plainly, refuse_pending
+from nexus.cli.failing import plainly, refuse_pending
+from nexus.cli.printing import as_json, print_fields
 from nexus.db import session
 from nexus.models.catalog import DRAFT, LIVE, Product
 from nexus.schemas.catalog import product_out
@@ -24,7 +25,7 @@ def products() -> None:
 @click.option("--user", type=ID, help="Only those of the account with this id.")
 @click.option("--status", type=click.Choice([LIVE, DRAFT]), help="Only these.")
 @click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@as_json("the list")
 @plainly
 def list_products(*, user: int | None, status: str | None, limit: int, as_json: bool) -> None:
     """List products, the highest id first."""
@@ -45,7 +46,7 @@ def list_products(*, user: int | None, status: str | None, limit: int, as_json: 
 
 @products.command()
 @click.argument("product", type=ID)
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@as_json("it")
 @plainly
 def show(*, product: int, as_json: bool) -> None:
     """Show the product with the id PRODUCT."""
@@ -58,5 +59,4 @@ def show(*, product: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"product": shown}, ensure_ascii=False))
         return
-    for name, value in shown.items():
-        click.echo(f"{name:<12}{harmless(value)}")
+    print_fields(shown)

@@ -9,6 +9,7 @@ import click
 from flask import current_app
 
 from nexus.cli.failing import plainly
+from nexus.cli.printing import as_json
 from nexus.migrate import History
 from nexus.migrate.observed import Lock, Statement
 from nexus.migrate.rehearse import Rehearsal
@@ -21,7 +22,7 @@ LEADING = re.compile(r"\A(?:\s*--[^\n]*\n)+")
 @click.option(
     "--data", is_flag=True, help="Copy the rows too, which takes as long as a backup and a restore."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@as_json("the report")
 @plainly
 def rehearse(*, data: bool, as_json: bool) -> None:
     """Run what is pending up, down and up again in a copy of the database, and say what it would block."""

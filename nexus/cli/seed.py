@@ -7,6 +7,7 @@ from flask import current_app
 
 from nexus.cli.failing import plainly, refuse_pending
 from nexus.cli.passwords import refuse_weak
+from nexus.cli.printing import as_json
 from nexus.cli.terminal import bar
 from nexus.config import Settings
 from nexus.scale import grow
@@ -18,7 +19,7 @@ from nexus.seed import plant, sign_in
     "--scale", type=click.IntRange(min=1), metavar="N", help="Make N sellers with 100 products each instead."
 )
 @click.option("--force", is_flag=True, help="Plant the seed in production, with SEED_PASSWORD.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@as_json("the report")
 @plainly
 def seed(*, scale: int | None, force: bool, as_json: bool) -> None:
     """Plant the first seller and products; what is there already stays as it is."""

@@ -13,6 +13,7 @@ import click
 from flask import current_app
 
 from nexus.cli.failing import harmless, plainly
+from nexus.cli.printing import as_json
 from nexus.cli.terminal import bar
 from nexus.config import Settings
 from nexus.transfer.importing import IMPORT_PASSES, VERIFY_PASSES, Report, Transfer, opened
@@ -28,7 +29,7 @@ Command = Callable[..., Any]
 def common(command: Command) -> Command:
     """Add what an import and its proof have in common."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+        as_json("the report"),
         click.option("--report", type=NEW_FILE, help="Write the report as JSON to this file, too."),
         click.option(
             "--limit", type=click.IntRange(1, 100_000), default=100, help="Name so many problems at most."

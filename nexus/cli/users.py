@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from nexus.cli.failing import harmless, plainly, refuse_pending
 from nexus.cli.passwords import asked, refuse_weak
+from nexus.cli.printing import as_json, print_fields
 from nexus.cli.terminal import agree
 from nexus.config import Settings
 from nexus.db import session
@@ -50,7 +51,7 @@ def create(*, email: str, role: str) -> None:
 
 @users.command("list")
 @click.option("--role", type=ROLE, help="Only these.")
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@as_json("the list")
 @plainly
 def list_users(*, role: str | None, as_json: bool) -> None:
     """List the accounts by id."""
@@ -66,7 +67,7 @@ def list_users(*, role: str | None, as_json: bool) -> None:
 
 @users.command()
 @click.argument("account")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@as_json("it")
 @plainly
 def show(*, account: str, as_json: bool) -> None:
     """Show one account, and how much it has."""
@@ -77,8 +78,7 @@ def show(*, account: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
-    for name, value in found.items():
-        click.echo(f"{name:<11} {harmless(value)}")
+    print_fields(found)
 
 
 @users.command()
@@ -126,7 +126,7 @@ def end_sessions(*, account: str) -> None:
 
 @users.command("reset-link")
 @click.argument("account")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@as_json("it")
 @plainly
 def reset_link(*, account: str, as_json: bool) -> None:
     """Print a token by which its owner can choose another password, once and within one hour."""

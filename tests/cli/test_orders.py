@@ -76,6 +76,7 @@ def test_a_buyer_is_erased_and_the_sums_stay(flask: Run, order: str, seller: Per
     assert erased.stdout == "erased the buyer of 1 orders\n"
     after = seller.get(f"/api/orders/{order}").get_json()["order"]
     assert after == {**before, "email": "", "name": None, "updatedAt": after["updatedAt"]}
+    assert "name         -\n" in flask("show", order).stdout
     assert seller.get(f"/api/orders/{other['id']}").get_json()["order"] == other
     assert json.loads(flask("erase-buyer", "buyer@example.com", "--yes", "--json").stdout) == {"orders": 0}
 
