@@ -88,8 +88,13 @@ def for_people(event: EventDict) -> str:
     facts = "".join(f" {name}={value!r}" for name, value in event.items())
     below = "".join(traceback.format_exception(error)).splitlines() if error else []
     return "\n    ".join(
-        _printable(line) for line in (f"{head[0]} {head[1]} {head[2]}: {head[3]}{facts}", *below)
+        harmless(line) for line in (f"{head[0]} {head[1]} {head[2]}: {head[3]}{facts}", *below)
     )
+
+
+def harmless(text: object) -> str:
+    """A text of a client's as it may be shown: what could command a terminal is spelled out."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
 
 
 def _at(record: logging.LogRecord) -> str:
@@ -114,7 +119,3 @@ def _chain(error: BaseException | None) -> list[BaseException]:
         chain.append(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return chain
-
-
-def _printable(text: str) -> str:
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -40,6 +40,7 @@ LAYERS: dict[str, set[str]] = {
         "db",
         "doctor",
         "errors",
+        "lines",
         "migrate",
         "models",
         "postgres_programs",
@@ -52,7 +53,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.cli.studio": {"cli", "config", "database_url", "db", "embedded", "studio"},
     "nexus.cli.passwords": {"config", "i18n", "security"},
     "nexus.cli.sweep": {"cli", "db", "models"},
-    "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "models", "schemas", "security"},
+    "nexus.cli.users": {"cli", "config", "db", "errors", "i18n", "lines", "models", "schemas", "security"},
     "nexus.listing": {"db", "errors", "listing", "models", "paging", "schemas.fields"},
     "nexus.studio": {"config", "db", "errors", "listing", "models", "pages", "schemas", "security", "studio"},
     "nexus.admin": {

@@ -1,4 +1,4 @@
-"""How a command speaks to a person: of its failure in one line, and of what clients wrote without harm."""
+"""How a command tells a person of its failure, in one line."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -41,11 +41,6 @@ def plainly(command: Command) -> Command:
             raise click.ClickException(f"{error.filename or 'output'}: {error.strerror or error}") from error
 
     return with_appcontext(run)  # type: ignore[return-value]
-
-
-def harmless(text: object) -> str:
-    """A text of a client's as it may be shown: what could command a terminal is spelled out."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
 
 
 def refuse_pending() -> None:

@@ -4,11 +4,12 @@ import json
 
 import click
 
-from nexus.cli.failing import harmless, plainly, refuse_pending
+from nexus.cli.failing import plainly, refuse_pending
 from nexus.cli.printing import as_json, print_fields
 from nexus.cli.terminal import agree
 from nexus.db import session
 from nexus.errors import InvalidTransition, NotFound
+from nexus.lines import harmless
 from nexus.models.events import OrderEvent
 from nexus.models.orders import Order
 from nexus.models.steps import STEPS, Actor

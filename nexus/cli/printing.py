@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from nexus.cli.failing import harmless
+from nexus.lines import harmless
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -12,10 +12,11 @@ from typing import Any
 import click
 from flask import current_app
 
-from nexus.cli.failing import harmless, plainly
+from nexus.cli.failing import plainly
 from nexus.cli.printing import as_json
 from nexus.cli.terminal import bar
 from nexus.config import Settings
+from nexus.lines import harmless
 from nexus.transfer.importing import IMPORT_PASSES, VERIFY_PASSES, Report, Transfer, opened
 from nexus.transfer.problems import Problem, TransferError
 from nexus.transfer.whole import whole

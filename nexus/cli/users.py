@@ -7,7 +7,7 @@ import click
 from flask import current_app
 from pydantic import ValidationError
 
-from nexus.cli.failing import harmless, plainly, refuse_pending
+from nexus.cli.failing import plainly, refuse_pending
 from nexus.cli.passwords import asked, refuse_weak
 from nexus.cli.printing import as_json, print_fields
 from nexus.cli.terminal import agree
@@ -15,6 +15,7 @@ from nexus.config import Settings
 from nexus.db import session
 from nexus.errors import EmailTaken, OpenOrders
 from nexus.i18n import message
+from nexus.lines import harmless
 from nexus.models import accounts
 from nexus.models.sessions import Session
 from nexus.models.users import ADMIN, SELLER, User
