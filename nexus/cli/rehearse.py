@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 from dataclasses import asdict
 
 import click
@@ -14,6 +13,7 @@ from nexus.migrate import History
 from nexus.migrate.observed import Lock, Statement
 from nexus.migrate.rehearse import Rehearsal
 from nexus.migrate.rehearse import rehearse as run_through
+from nexus.transfer.whole import stoppable
 
 LEADING = re.compile(r"\A(?:\s*--[^\n]*\n)+")
 
@@ -27,8 +27,8 @@ LEADING = re.compile(r"\A(?:\s*--[^\n]*\n)+")
 def rehearse(*, data: bool, as_json: bool) -> None:
     """Run what is pending up, down and up again in a copy of the database, and say what it would block."""
     # The copy is to go also when a platform ends the command.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    rehearsal = run_through(History.of(current_app.config["SETTINGS"]), data=data)
+    with stoppable():
+        rehearsal = run_through(History.of(current_app.config["SETTINGS"]), data=data)
     if as_json:
         click.echo(json.dumps(_listed(rehearsal), ensure_ascii=False))
     elif rehearsal.acts:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -222,6 +223,16 @@ def test_a_copy_goes_although_somebody_looks_into_it(history: History, scratch: 
         assert query(scratch, COPIES) == []
     finally:
         reader.close()
+
+
+def test_what_sigterm_did_before_it_does_again_afterwards(app: Flask) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    run = app.test_cli_runner().invoke(args=["db", "rehearse"])
+
+    after = signal.signal(signal.SIGTERM, before)
+    assert run.stdout == "nothing to rehearse: no migration is pending\n"
+    assert after == before
 
 
 def test_the_command_reports_for_people_and_for_programs(checkout: Checkout) -> None:
