@@ -1,11 +1,12 @@
 """The sentences that people read, by error code, in English and Russian; and which of the two to speak."""
 
 import re
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from flask import current_app, request
 
 Locale = Literal["en", "ru"]
+KNOWN: tuple[str, ...] = get_args(Locale)
 
 QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)
 #: That of a language which was not mentioned, below all that can be asked for; of a refused one it is 0.
@@ -191,10 +192,9 @@ def negotiate(header: str, *, default: Locale) -> Locale:
         primary = tag.strip().lower().partition("-")[0]
         asked[primary] = max(_quality(parameters), asked.get(primary, 0))
     others = asked.get("*", UNMENTIONED)
-    known: list[Locale] = ["en", "ru"]
     # Of several that are equally welcome the first wins.
-    in_order = [*sorted(set(known) & set(asked), key=[*asked].index), default, *known]
-    return max(in_order, key=lambda one: asked.get(one, others))
+    in_order = [*(one for one in asked if one in KNOWN), default, *KNOWN]
+    return cast("Locale", max(in_order, key=lambda one: asked.get(one, others)))
 
 
 def _quality(parameters: str) -> float:

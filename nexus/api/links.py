@@ -6,14 +6,14 @@ from urllib.parse import urlencode
 from flask import Flask, Response, request
 from werkzeug.routing import BaseConverter
 
+from nexus.models.orders import CANONICAL
+
 #: A cursor in a query, and a query that can stand as it is in a link: its names have nothing escaped.
 CURSOR = re.compile(r"(?:^|&)cursor=[^&]*")
 PLAIN = re.compile(r"[\w.~-]+=[\w.~!$'()*+,;:=@/?%-]*(?:&[\w.~-]+=[\w.~!$'()*+,;:=@/?%-]*)*", re.ASCII)
 
 #: Characters that an old id of an order may have to be asked for by it.
 LONGEST_REFERENCE = 1024
-#: The shape of an id of ours.
-OUR_ID = "[0-9a-fA-F-]{36}"
 
 
 class IdConverter(BaseConverter):
@@ -33,7 +33,7 @@ class ReferenceConverter(BaseConverter):
     """
 
     part_isolating = False
-    regex = rf"[^\0]{{1,{LONGEST_REFERENCE}}}?(?<!{OUR_ID}/events)(?<!{OUR_ID}/receipt)"
+    regex = rf"[^\0]{{1,{LONGEST_REFERENCE}}}?(?<!{CANONICAL.pattern}/events)(?<!{CANONICAL.pattern}/receipt)"
 
 
 def init_app(app: Flask) -> None:

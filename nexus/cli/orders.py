@@ -85,8 +85,9 @@ def erase_buyer(*, email: str, yes: bool, as_json: bool) -> None:
     if not email:
         raise click.UsageError("EMAIL is empty, as are the addresses of buyers who were erased")
     refuse_pending()
-    question = f"Erase the address and name of {email} in all orders?"
-    agree(question, refusal="this cannot be undone: add --yes to do it", yes=yes)
+    if not yes:
+        question = f"Erase the address and name of {email} in all orders?"
+        agree(question, refusal="this cannot be undone: add --yes to do it")
     with session():
         erased = Order.erase_buyer(*spellings(email))
     click.echo(json.dumps({"orders": erased}) if as_json else f"erased the buyer of {erased} orders")

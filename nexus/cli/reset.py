@@ -20,11 +20,12 @@ def reset(*, yes: bool) -> None:
     settings: Settings = current_app.config["SETTINGS"]
     if not settings.development:
         raise click.ClickException("this is production: its rows are not dropped by a command")
-    with session() as database:
-        where = "SELECT current_database(), coalesce(host(inet_server_addr()), 'this machine')"
-        name, host = database.execute_sql(where).fetchone()
-    question = f"Drop every row of the shop in the database {name} on {host}?"
-    agree(question, refusal="this drops every row of the shop: add --yes to do it", yes=yes)
+    if not yes:
+        with session() as database:
+            where = "SELECT current_database(), coalesce(host(inet_server_addr()), 'this machine')"
+            name, host = database.execute_sql(where).fetchone()
+        question = f"Drop every row of the shop in the database {name} on {host}?"
+        agree(question, refusal="this drops every row of the shop: add --yes to do it")
     for name in begin_anew(History.of(settings, waiting=say_waiting)):
         click.echo(f"applied {name}")
     click.echo("the shop is empty: flask seed plants the first user and products")

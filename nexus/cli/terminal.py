@@ -6,10 +6,8 @@ from typing import Any
 import click
 
 
-def agree(question: str, *, refusal: str, yes: bool) -> None:
-    """Ask a person unless `yes` is given; end the command with the refusal where nobody can be asked."""
-    if yes:
-        return
+def agree(question: str, *, refusal: str) -> None:
+    """Ask a person, and end the command on a no, and with the refusal where nobody can be asked."""
     if not _can_ask() or not sys.stdin.isatty():
         raise click.ClickException(refusal)
     click.confirm(question, abort=True)

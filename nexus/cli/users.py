@@ -159,7 +159,8 @@ def erase(*, account: str, yes: bool) -> None:
         user = _account(account)
         owned = accounts.belongings(user.id)
         what = f"user {user.id}, {harmless(user.email)}, with {owned['products']} products"
-        agree(f"Delete {what}?", refusal=f"this deletes {what}: add --yes to do it", yes=yes)
+        if not yes:
+            agree(f"Delete {what}?", refusal=f"this deletes {what}: add --yes to do it")
         try:
             accounts.erase(user.id)
         except OpenOrders as error:

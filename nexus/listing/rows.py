@@ -86,7 +86,9 @@ class Listing:
             conditions.append(f"{term.sql} = {term.of(f'%s::{term.column.type}')}")
             values.append(self.filters[term.column.name])
         if place is not None:
-            # A row comparison, from which a scan of an index with the same order can start.
+            # A row comparison, from which a scan of an index with the same order can start. The expressions
+            # change nothing in values that they made before, but for times without a zone, which have got
+            # one meanwhile: compared as they are, those would depend on the session's time zone.
             after = ", ".join(term.of(f"%s::{term.column.type}") for term in terms)
             sign = "<" if self.descending else ">"
             conditions.append(f"({', '.join(term.sql for term in terms)}) {sign} ({after})")

@@ -66,6 +66,10 @@ class Limits:
     statement: int = 0
 
 
+class TransactionEnded(Exception):
+    """A migration committed or rolled back the transaction that it was run in."""
+
+
 class Direct(peewee.PostgresqlDatabase):
     """One connection outside the pool, to where a session keeps its settings and locks."""
 
@@ -195,9 +199,7 @@ class Runner:
                 # row, then skips the migration.
                 new = bool(execute(record, values).rowcount)
                 if new:
-                    # The savepoint is gone at the end if the migration ended our transaction.
-                    with self._database.atomic():
-                        self._go(way)
+                    self._go_within(way)
                 return new
 
     def _limit(self, migration: Migration) -> None:
@@ -210,6 +212,22 @@ class Runner:
         with suppress(peewee.DataError, peewee.ProgrammingError), self._database.atomic():
             self._database.execute_sql(WATCH_CLIENT, (local,))
 
+    def _go_within(self, way: Callable[..., Any]) -> None:
+        """Run a migration in the present transaction; TransactionEnded where it ends that by itself."""
+        own: Exception | None = None
+        try:
+            with self._database.atomic():
+                try:
+                    self._go(way)
+                except Exception as error:
+                    own = error
+                    raise
+        except peewee.PeeweeException as error:
+            # Not of the migration, but of leaving the savepoint, which is gone with its transaction.
+            if error is not own and sqlstate(error) in NO_SAVEPOINT:
+                raise TransactionEnded from error
+            raise
+
     def _go(self, way: Callable[..., Any]) -> None:
         migrator: Any = self._migrator
         way(migrator, self._database, fake=False)
@@ -221,9 +239,14 @@ class Runner:
     def _told(self, migration: Migration) -> Iterator[None]:
         try:
             yield
+        except TransactionEnded as error:
+            # The history row was committed with the rest.
+            self._database.execute_sql(FORGET, (migration.name,))
+            raise MigrationError(
+                f"{migration.name} ended its own transaction, and what it did until then stays: take that "
+                "back, and leave COMMIT and ROLLBACK out of it"
+            ) from error
         except (peewee.PeeweeException, psycopg2.Error) as error:
-            if sqlstate(error) in NO_SAVEPOINT:
-                self._database.execute_sql(FORGET, (migration.name,))
             raise MigrationError(self._sentence(migration, error)) from error
         except Exception as error:
             undone = "was undone" if migration.transaction else PARTLY
@@ -235,11 +258,6 @@ class Runner:
         name = migration.name
         undone = "was undone" if migration.transaction else PARTLY
         code = sqlstate(error)
-        if code in NO_SAVEPOINT:
-            return (
-                f"{name} ended its own transaction, and what it did until then stays: take that back, and "
-                "leave COMMIT and ROLLBACK out of it"
-            )
         if code == LOCK_NOT_AVAILABLE:
             return (
                 f"{name} waited {self._limits.lock} s for a lock that another session holds, and {undone}: "

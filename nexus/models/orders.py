@@ -18,7 +18,7 @@ from nexus.models.steps import MOVED, PLACED, STEP, Actor
 from nexus.models.users import User
 
 #: An id as we write it. Python and PostgreSQL read other forms as well, which nobody was given.
-CANONICAL = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+CANONICAL = re.compile("(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 class Wanted(TypedDict):

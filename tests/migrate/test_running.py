@@ -104,6 +104,29 @@ def test_a_migration_that_ends_its_own_transaction_is_told_and_not_remembered(
     assert checkout.applied() == names()
 
 
+@pytest.mark.parametrize(
+    ("statement", "transaction", "said"),
+    [
+        ("RELEASE SAVEPOINT nothing", True, 'failed and was undone: savepoint "nothing" does not exist'),
+        ("LOCK TABLE users", False, "LOCK TABLE can only be used in transaction blocks"),
+    ],
+)
+def test_what_looks_like_the_end_of_its_transaction_is_none(
+    checkout: Checkout,
+    statement: str,
+    transaction: bool,  # noqa: FBT001
+    said: str,
+) -> None:
+    name = checkout.add("looks", down=(statement,), transaction=transaction)
+    checkout.history().migrate()
+
+    code, _, err = checkout.flask("db", "rollback")
+
+    assert code == 1
+    assert err.endswith(f"{said}\n")
+    assert checkout.applied()[-1] == name
+
+
 def test_a_rollback_that_fails_leaves_all_as_it_was(checkout: Checkout) -> None:
     name = checkout.add("one", "CREATE TABLE one ()", down=("DROP TABLE one", "SELECT 1 / 0"))
     checkout.history().migrate()
