@@ -113,6 +113,22 @@ def test_a_product_keeps_what_the_api_would_refuse(
     assert query(settings, "SELECT name, price, status FROM products") == [("Course", 700, "live")]
 
 
+def test_a_form_that_is_corrected_overwrites_no_change_made_meanwhile(
+    writer: FlaskClient, seller: Person, settings: Settings
+) -> None:
+    product = seller.product(name="Course", price=700)["id"]
+    page, path = f"/tables/products/{product}", f"/change/products/{product}"
+    given = form(writer, page)
+
+    assert seller.patch(f"/api/products/{product}", {"name": "Better course"}).status_code == 200
+    refused = send(writer, path, **{**given, "price": "cheap"})
+    (version,) = re.findall(r'name="version" value="([^"]*)"', refused.text)
+    corrected = send(writer, path, **{**given, "version": unescape(version), "price": "800"})
+
+    assert (refused.status_code, corrected.status_code) == (400, 412)
+    assert query(settings, "SELECT name, price FROM products") == [("Better course", 700)]
+
+
 def test_a_role_is_preselected_and_changed(writer: FlaskClient, seller: Person, settings: Settings) -> None:
     query(settings, "UPDATE users SET role = 'admin'")
     page, path = f"/tables/users/{seller.id}", f"/change/users/{seller.id}"
