@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from nexus.errors import NotFound
 from nexus.listing.rows import listing, row
 from nexus.listing.tables import Table
+from nexus.models.orders import CANONICAL
 from nexus.models.search import Asked, Search
 from nexus.schemas.fields import spellings
 
@@ -40,11 +40,7 @@ def _columns(text: str) -> tuple[tuple[str, str], ...]:
         return BY_ADDRESS
     if re.fullmatch(r"\d{1,18}", text, re.ASCII):
         return BY_NUMBER
-    try:
-        UUID(text)
-    except ValueError:
-        return BY_OLD_ID
-    return BY_ID
+    return BY_ID if CANONICAL.fullmatch(text) else BY_OLD_ID
 
 
 def _by(table: Table, column: str, text: str) -> list[dict[str, Any]]:

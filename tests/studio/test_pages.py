@@ -9,13 +9,16 @@ from html import unescape
 from typing import Any
 
 import peewee
+import pytest
 from flask.testing import FlaskClient
 
+from nexus.config import Settings
 from nexus.db import database
 from nexus.listing.columns import SHOWN
 from nexus.models.accounts import Reset
 from nexus.models.users import User
 from tests.factories import Person
+from tests.sql import query
 
 #: More than this no page may ask of the database.
 QUERIES = 5
@@ -118,6 +121,16 @@ def test_rows_are_found_by_id_address_and_words(reader: FlaskClient, seller: Per
     assert "Nothing was found" in text(reader, "/find?q=%00")
 
 
+@pytest.mark.parametrize("old_id", ["ord_1760000000000", "5f0c8f0e7c534f3e9f0b1d2c3b4a5f60", "1" * 32])
+def test_an_order_is_found_by_its_old_id_whatever_it_looks_like(
+    reader: FlaskClient, seller: Person, settings: Settings, old_id: str
+) -> None:
+    order = seller.order(seller.product()["id"])["id"]
+    query(settings, f"UPDATE orders SET old_id = '{old_id}'")
+
+    assert keys(text(reader, f"/find?q={old_id}"), "orders") == [order]
+
+
 def test_a_list_is_paged_sorted_and_filtered_to_its_end(reader: FlaskClient, seller: Person) -> None:
     for price in [*range(60), *range(55)]:
         seller.product(price=price)
@@ -146,8 +159,8 @@ def test_orders_of_a_status_are_listed_by_time(reader: FlaskClient, seller: Pers
 
 
 def test_what_no_index_carries_is_refused_with_what_one_does(reader: FlaskClient) -> None:
-    for query in ("is.status=paid&is.product_id=1", "is.name=x", "is.product_id=x", "sort=amount"):
-        page = text(reader, f"/tables/orders?{query}", 404)
+    for asked in ("is.status=paid&is.product_id=1", "is.name=x", "is.product_id=x", "sort=amount"):
+        page = text(reader, f"/tables/orders?{asked}", 404)
         assert "<code>status</code> + <code>seller_id</code>" in page
     for path in (
         "/tables/users?is.password=x",
