@@ -135,8 +135,8 @@ def cell(value: Any, *, short: bool = False) -> str:
 
 
 def _rows(table: Table, filters: Mapping[str, str]) -> list[Row]:
-    """The first of the rows that filters find, in the order in which they were written."""
-    return listing(table, filters, sort="id", descending=False).page(None).rows
+    """The latest of the rows that match the filters, oldest first."""
+    return listing(table, filters, sort="id", descending=True).page(None).rows[::-1]
 
 
 def asked_table(name: str) -> Table:

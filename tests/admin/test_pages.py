@@ -118,6 +118,19 @@ def test_what_was_audited_stays(staff: Browser, seller: Person, settings: Settin
     assert len(query(settings, AUDIT)) == 1
 
 
+def test_a_row_shows_what_was_done_to_it_last(staff: Browser, seller: Person, settings: Settings) -> None:
+    query(
+        settings,
+        "INSERT INTO audit (actor, action, subject, key, details)"
+        f" SELECT 'operator', 'end_sessions', 'users', '{seller.id}', 'number ' || n"
+        " FROM generate_series(1, 60) n",
+    )
+
+    page = shown(staff, f"/admin/tables/users/{seller.id}")
+
+    assert re.findall(r">number (\d+)<", page) == [str(number) for number in range(11, 61)]
+
+
 def test_an_action_that_cannot_be_audited_is_not_done(
     staff: Browser, seller: Person, settings: Settings
 ) -> None:
