@@ -1,4 +1,4 @@
-"""The signed-in account: its sessions, its password, its address, its end."""
+"""The signed-in account: its sessions, its password, its e-mail address and its deletion."""
 
 from uuid import UUID
 
@@ -28,7 +28,7 @@ account = Blueprint("account", __name__, url_prefix="/auth")
 @account.get("/sessions")
 @endpoint(sign_in="required", session=True, answer=SessionList)
 def list_sessions(session: Caller) -> SessionList:
-    """Where one is signed in, newest first."""
+    """List the sessions of the signed-in account, newest first."""
     alive = Session.of_user(session.user_id)
     return {"sessions": [session_out(one, current=session.id) for one in alive]}
 
@@ -36,7 +36,7 @@ def list_sessions(session: Caller) -> SessionList:
 @account.delete("/sessions/<uuid:session_id>")
 @endpoint(sign_in="required", status=204, errors=(NotFound,))
 def end_session(session_id: UUID, user: User) -> None:
-    """End one of one's own sessions."""
+    """End one of the account's own sessions."""
     if not Session.end(session_id, user_id=user.id):
         raise NotFound
     journal.record("session_ended", user=user.id, session=session_id, by="owner")
@@ -51,7 +51,7 @@ def end_session(session_id: UUID, user: User) -> None:
     errors=(InvalidCredentials, Throttled),
 )
 def change_password(body: PasswordChange, session: Caller) -> None:
-    """Choose another password, and end every other session."""
+    """Set a new password, and end every other session."""
     throttle.at_password(session)
     user = session.user
     refuse_weak(body.new_password, field="newPassword", email=user.email)
@@ -63,7 +63,7 @@ def change_password(body: PasswordChange, session: Caller) -> None:
 @account.post("/reset")
 @endpoint(body=PasswordReset, status=204, errors=(InvalidResetToken, Throttled))
 def reset_password(body: PasswordReset) -> None:
-    """Choose another password by a token of the operator's, and end every session."""
+    """Set a new password with a reset token from the operator, and end every session."""
     throttle.from_address("reset")
     owner = accounts.Reset.owner(body.token)
     refuse_weak(body.new_password, field="newPassword", email=owner.email)
@@ -80,7 +80,7 @@ def reset_password(body: PasswordReset) -> None:
     errors=(InvalidCredentials, EmailTaken, Throttled),
 )
 def change_email(body: EmailChange, session: Caller) -> UserAnswer:
-    """Take another e-mail address."""
+    """Change the account's e-mail address."""
     throttle.at_password(session)
     refuse_as_email(body.email, password=body.current_password)
     with confirming(session.user):
@@ -99,7 +99,7 @@ def change_email(body: EmailChange, session: Caller) -> UserAnswer:
     headers=("Set-Cookie",),
 )
 def leave(body: Farewell, session: Caller) -> Response:
-    """Give up the account with its products."""
+    """Delete the account and its products."""
     throttle.at_password(session)
     with confirming(session.user):
         accounts.leave(session.user, password=body.password)

@@ -1,4 +1,4 @@
-"""Signing up, signing in, and who is signed in."""
+"""Registering, signing in and out, and who is signed in."""
 
 from flask import Blueprint, Response, current_app
 
@@ -23,7 +23,7 @@ auth = Blueprint("auth", __name__, url_prefix="/auth")
     headers=("Set-Cookie",),
 )
 def register(body: Registration) -> Response:
-    """Make an account and sign in to it."""
+    """Create an account and sign in to it."""
     throttle.from_address("register")
     refuse_weak(body.password, field="password", email=body.email)
     user = User.register(email=body.email, password=body.password)
@@ -47,8 +47,9 @@ def login(body: SignIn) -> Response:
     takes=(tokens.REFRESH_COOKIE,),
 )
 def refresh(body: Refresh) -> Response:
-    """Let a session go on: a new access token, and a new refresh token for the one that is spent."""
-    # First, since pages of other sites can call this without one, and would use up the rate of an address.
+    """Continue a session: trade its refresh token for a new access token and a new refresh token."""
+    # Before the throttle: pages of other sites can call this without a token, and would use up the rate limit
+    # of the visitor's address.
     presented = tokens.presented_refresh_token(body.refresh_token)
     throttle.from_address("refresh")
     renewal = Session.renew(presented, keys=current_app.config["REFRESH_KEYS"])
@@ -63,7 +64,7 @@ def refresh(body: Refresh) -> Response:
 @auth.post("/logout")
 @endpoint(sign_in="required", session=True, status=204, headers=("Set-Cookie",))
 def logout(session: Caller) -> Response:
-    """End this session, its access token included."""
+    """End this session; its access token stops working too."""
     Session.end(session.id, user_id=session.user_id)
     journal.record("session_ended", user=session.user_id, session=session.id, by="owner")
     response = reply(None)
@@ -74,7 +75,7 @@ def logout(session: Caller) -> Response:
 @auth.get("/me")
 @endpoint(sign_in="required", answer=UserAnswer)
 def me(user: User) -> UserAnswer:
-    """Tell who is signed in."""
+    """Return the signed-in account."""
     return {"user": user_out(user)}
 
 

@@ -35,7 +35,7 @@ catalog = Blueprint("catalog", __name__, url_prefix="/products")
 
 
 def _told_apart(error: type[ValidationFailed], *fields: str) -> Callable[[Any], ValidationFailed]:
-    """How the problems of an input are told: by an error of its own where one of these fields is missing."""
+    """Make a function that reports the input's problems: as `error` if one of these fields is missing."""
 
     def told(found: list[dict[str, Any]]) -> ValidationFailed:
         missing = {problem["field"] for problem in found if problem["code"] == "required"}
@@ -54,7 +54,7 @@ def _told_apart(error: type[ValidationFailed], *fields: str) -> Callable[[Any], 
     invalid=_told_apart(UserIdRequired, "userId"),
 )
 def list_products(query: ProductQuery, user: User | None) -> Response:
-    """One seller's products, or those that a search finds."""
+    """List one seller's products, or the products that a search finds."""
     prices = {"min_price": query.min_price, "max_price": query.max_price}
     seen: dict[str, Any] = {"viewer_id": user.id if user else None, **prices}
     sort = SORTS[by := query.sort or "-createdAt"]
@@ -87,7 +87,7 @@ def _list(products: list[Any], cursor: str | None) -> Response:
     takes=("If-None-Match",),
 )
 def get_product(product_id: int, user: User | None) -> Response:
-    """One product."""
+    """Return one product."""
     product = Product.shown(product_id, viewer=user)
     if product is None:
         raise NotFound
@@ -106,7 +106,7 @@ def get_product(product_id: int, user: User | None) -> Response:
     invalid=_told_apart(MissingFields, "name", "price"),
 )
 def create_product(body: NewProduct, user: User) -> Response:
-    """Offer a product."""
+    """Create a product."""
     if body.user_id not in (None, user.id):
         raise Forbidden
     fields = body.model_dump(exclude={"user_id"})
@@ -127,7 +127,7 @@ def create_product(body: NewProduct, user: User) -> Response:
     takes=("If-Match",),
 )
 def change_product(product_id: int, body: ProductChange, user: User) -> Response:
-    """Change one's own product."""
+    """Change a product of the signed-in seller."""
     fields = body.model_dump(exclude_unset=True)
     product = Product.change(product_id, owner=user, versions=versions_meant(product_id), **fields)
     answer: ProductAnswer = {"product": product_out(product)}
@@ -142,5 +142,5 @@ def change_product(product_id: int, body: ProductChange, user: User) -> Response
     takes=("If-Match",),
 )
 def delete_product(product_id: int, user: User) -> None:
-    """Withdraw one's own product; its orders stay."""
+    """Delete a product of the signed-in seller; its orders stay."""
     Product.withdraw(product_id, owner=user, versions=versions_meant(product_id))

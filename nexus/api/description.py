@@ -1,4 +1,4 @@
-"""The description of the API, over HTTP."""
+"""The OpenAPI description, over HTTP."""
 
 import hashlib
 
@@ -15,9 +15,9 @@ description = Blueprint("description", __name__)
 @description.get("/openapi.json")
 @described(answer=Description, headers=("ETag",), takes=("If-None-Match",))
 def read_description() -> Response:
-    """This description of the API."""
+    """Return this description of the API."""
     text = openapi.text(current_app)
     response = Response(text, content_type="application/json")
-    # The same for everyone, but for no longer than a deployment should take to be seen.
+    # It is the same for everyone, and cached only briefly so that a deployment shows soon.
     response.headers["Cache-Control"] = "public, max-age=300"
     return tagged(response, hashlib.sha256(text).hexdigest()[:32])

@@ -1,4 +1,4 @@
-"""The decorator by which an endpoint says in one place what it takes and what it answers."""
+"""The decorator with which an endpoint declares, in one place, its input and its responses."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ class Endpoint:
     """The declaration of one endpoint.
 
     The view gets `body` and `query` as instances of these models, and `user` as the signed-in account: not
-    at all when `sign_in` is None, possibly None when it is "optional". A view that asks for `session`
-    gets the caller's session, its account loaded, in place of `user`. One that takes a `receipt` gets the one
-    that the request shows, good or not, or None; who shows one need not be signed in. One that is
-    `idempotent` gets the request's `key`, or None. What it returns is an `answer` to be sent with `status`,
-    or a whole Response. `errors` are those beyond the ones that its input implies, and `invalid` is the error
-    that lists its input's problems.
+    at all when `sign_in` is None, possibly None when it is "optional". With `session`, the view gets the
+    caller's session, its account loaded, instead of `user`. With `receipt`, it gets the receipt that the
+    request presents, valid or not, or None; a caller who presents one need not be signed in. With
+    `idempotent`, it gets the request's `key`, or None. It returns an `answer`, which is sent with `status`,
+    or a complete Response. `errors` are those beyond the ones that its input implies, and `invalid` makes the
+    error that lists the input's problems.
 
-    The rest describes: `scheme` is the security scheme of what opens it where that is no session,
-    `headers` are those that the answer may carry and `takes` what of `openapi.headers` the request may,
-    `media` is the answer's type, and one that does not read its input `reads` nothing.
+    The rest only documents: `scheme` is the security scheme where that is not a session, `headers` are the
+    response headers and `takes` the request headers and cookies (see `openapi.headers`), `media` is the
+    response's media type, and `reads` is False for an endpoint that reads no input.
     """
 
     answer: Any = None
@@ -55,7 +55,7 @@ class Endpoint:
 
 
 def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
-    """Declare a view (see Endpoint); problems are told in the order 413, 401, 415, 400."""
+    """Declare a view (see Endpoint); of several errors the first is reported: 413, 401, 415, 400."""
     declared = Endpoint(**declaration)
 
     def decorate(view: View) -> Callable[..., Response]:
@@ -70,7 +70,7 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
             if declared.sign_in:
                 session = current_session(request)
                 if session:
-                    # For the line in the log.
+                    # For the request's log line.
                     g.user_id = session.user_id
                 elif receipt is None and declared.sign_in == "required":
                     raise Unauthenticated
@@ -99,7 +99,7 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
 
 
 def described(**declaration: Any) -> Callable[[View], View]:
-    """Declare a view that takes no input, such as a probe; it is called as it is."""
+    """Declare a view that takes no input, such as a health probe; it is called directly."""
 
     def mark(view: View) -> View:
         view.endpoint = Endpoint(reads=False, **declaration)  # type: ignore[attr-defined]
@@ -109,7 +109,7 @@ def described(**declaration: Any) -> Callable[[View], View]:
 
 
 def reply(answer: Mapping[str, Any] | None, status: int = 200) -> Response:
-    """Send a representation as JSON; None is an empty 204."""
+    """Make a JSON response; None makes an empty 204."""
     if answer is None:
         response = Response(status=204)
         del response.headers["Content-Type"]
@@ -118,27 +118,27 @@ def reply(answer: Mapping[str, Any] | None, status: int = 200) -> Response:
 
 
 class Document(Response):
-    """An answer in JSON, whole and complete: what Werkzeug would look for in it is not there."""
+    """A JSON response that is already complete, so it skips Werkzeug's generic header processing."""
 
     def __init__(self, answer: Mapping[str, Any], status: int) -> None:
-        """Take a representation."""
+        """Serialise a representation."""
         self.body = orjson.dumps(answer)
         super().__init__([self.body], status, content_type="application/json")
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer as a WSGI application."""
+        """Send the response as a WSGI application does."""
         if self.status_code == 304 or environ["REQUEST_METHOD"] == "HEAD":
             return super().__call__(environ, start_response)
         start_response(self.status, [*self.headers, ("Content-Length", str(len(self.body)))])
         return [self.body]
 
     def calculate_content_length(self) -> int:
-        """The bytes of a body that is not taken back."""
+        """The length of the body, which is right unless `set_data` replaced it."""
         return len(self.body)
 
 
 def parse(request: Request, raw: bytes) -> dict[str, Any]:
-    """Read a JSON object; an absent body is an empty one, and needs no content type."""
+    """Parse the body as a JSON object; an absent body is an empty object and needs no content type."""
     if not raw:
         return {}
     charset = request.mimetype_params.get("charset", "utf-8").lower()
@@ -164,7 +164,7 @@ def _validate(
     declared: Endpoint, model: type[Input], given: dict[str, Any], found: Sequence[dict[str, Any]] = ()
 ) -> Input:
     try:
-        # A field that is null was not given.
+        # A field that is null counts as left out.
         read = model.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         found = [*found, *problems(error)]

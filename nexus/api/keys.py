@@ -1,4 +1,4 @@
-"""The `Idempotency-Key` of a request: which it is, whose, and of what body."""
+"""The `Idempotency-Key` of a request, tied to its account and its body."""
 
 import hashlib
 from typing import Any
@@ -12,30 +12,30 @@ from nexus.models.users import User
 
 NAME = "Idempotency-Key"
 LONGEST = 255
-#: A key that belongs to no account must be long enough that nobody guesses it and reads the answer.
-SHORTEST_OF_NOBODY = 32
+#: A key without an account must be too long to guess: whoever repeats it gets the order and its receipt.
+ANONYMOUS_SHORTEST = 32
 
 
 def request_key(request: Request, document: dict[str, Any], user: User | None) -> Key | None:
     """The key of a request with this body by this account, or None; ValidationFailed for a malformed one.
 
-    The body counts as the JSON value that it is, so the order of its fields and its spaces do not matter.
+    Bodies are compared as JSON values, so whitespace and the order of fields do not matter.
     """
     given = request.headers.get(NAME)
     if given is None:
         return None
-    # As HTTP joins what was given more than once; each would be another key.
+    # A repeated header arrives joined by commas (RFC 9110), and it would be unclear which key is meant.
     if "," in given:
         raise ValidationFailed([{"field": NAME, "code": "repeated"}])
-    # WSGI shows each byte as a character.
+    # WSGI decodes headers as Latin-1.
     raw = given.encode("latin-1")
     length = len(raw.decode("utf-8", "replace"))
-    shortest = 1 if user else SHORTEST_OF_NOBODY
+    shortest = 1 if user else ANONYMOUS_SHORTEST
     if length < shortest:
         raise ValidationFailed([{"field": NAME, "code": "too_short", "limit": shortest}])
     if length > LONGEST:
         raise ValidationFailed([{"field": NAME, "code": "too_long", "limit": LONGEST}])
-    # No key of an account begins as those of nobody do.
+    # With the owner first, keys of different accounts, or of none, never collide.
     owner = str(user.id) if user else ""
     return Key(
         hash=_digest(owner.encode() + b"\0" + raw),

@@ -1,4 +1,4 @@
-"""Links in the headers of answers, and the ids in the paths of requests."""
+"""`Link` headers of responses, and the converters for ids in paths."""
 
 import re
 from urllib.parse import urlencode
@@ -8,11 +8,11 @@ from werkzeug.routing import BaseConverter
 
 from nexus.models.orders import CANONICAL
 
-#: A cursor in a query, and a query that can stand as it is in a link: its names have nothing escaped.
+#: The cursor in a query string, and a query string that can be copied into a link: no name in it is escaped.
 CURSOR = re.compile(r"(?:^|&)cursor=[^&]*")
 PLAIN = re.compile(r"[\w.~-]+=[\w.~!$'()*+,;:=@/?%-]*(?:&[\w.~-]+=[\w.~!$'()*+,;:=@/?%-]*)*", re.ASCII)
 
-#: Characters that an old id of an order may have to be asked for by it.
+#: The length up to which an order can be looked up by its old id.
 LONGEST_REFERENCE = 1024
 
 
@@ -22,14 +22,14 @@ class IdConverter(BaseConverter):
     regex = "[1-9][0-9]{0,18}"
 
     def to_python(self, value: str) -> int:
-        """Read the id; PostgreSQL compares one beyond its bigint as a numeric, and finds nothing."""
+        """Parse the id; PostgreSQL compares one too large for a bigint as numeric, and finds nothing."""
         return int(value)
 
 
 class ReferenceConverter(BaseConverter):
-    """The id of an order: ours, or any text that the old system made one of, a slash in it included.
+    """The id of an order: a UUID, or any text that the old system used as an id, even one with slashes.
 
-    One of ours with the name of a call behind it is that call, whatever the method.
+    A UUID followed by `/events` or `/receipt` is always that call, whatever the method.
     """
 
     part_isolating = False
@@ -37,14 +37,14 @@ class ReferenceConverter(BaseConverter):
 
 
 def init_app(app: Flask) -> None:
-    """Make the converters known as `id` and `reference`."""
+    """Register the converters as `id` and `reference`."""
     app.url_map.converters.update(id=IdConverter, reference=ReferenceConverter)
-    # Werkzeug would redirect //api/products to /api/products, which no other path does.
+    # Otherwise Werkzeug would redirect //api/products to /api/products; no other path redirects.
     app.url_map.merge_slashes = False
 
 
 def link_next(response: Response, cursor: str | None) -> Response:
-    """Say in a `Link` header where the next page is, if there is one."""
+    """Add a `Link` header to the next page, if there is one."""
     if cursor is not None:
         asked = CURSOR.sub("", request.environ["QUERY_STRING"]).lstrip("&")
         plain = f"{asked}&cursor={cursor}" if PLAIN.fullmatch(asked) else None

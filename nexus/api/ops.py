@@ -1,4 +1,4 @@
-"""What platforms ask: whether the process serves, whether it can be sent requests, and what it counted."""
+"""What platforms and monitoring ask for: liveness, readiness and metrics."""
 
 from hmac import compare_digest
 
@@ -17,7 +17,7 @@ ops.record(lambda state: state.app.extensions.update(readiness=Readiness()))
 @ops.get("/healthz")
 @described(answer=Health)
 def healthz() -> Response:
-    """Answer as long as the process serves; nothing else is touched."""
+    """Answer 200 as long as the process serves requests; nothing else is checked."""
     return reply({"status": "ok"})
 
 
@@ -34,7 +34,7 @@ def readyz() -> Response:
 @ops.get("/metrics")
 @described(media="text/plain", scheme="metricsKey", errors=(NotFound, Unauthenticated))
 def read_metrics() -> Response:
-    """What the service counted, for Prometheus, and for nobody without the token of METRICS_KEY."""
+    """Return the metrics for Prometheus, to callers that present METRICS_KEY."""
     _refuse_strangers()
     missing = _readiness().missing()
     at_head = None if missing == ["database"] else not missing

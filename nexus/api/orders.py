@@ -54,13 +54,13 @@ orders = Blueprint("orders", __name__, url_prefix="/orders")
     headers=("Location",),
 )
 def place_order(body: NewOrder, user: User | None, key: Key | None) -> Response:
-    """Order a product, signed in or not; with a key, once."""
+    """Order a product, signed in or not; with an `Idempotency-Key`, exactly once."""
     throttle.from_address("order")
     wanted: dict[str, Any] = {**vars(body), "buyer": user, "by": Actor("buyer", g.request_id)}
     order, replayed = IdempotencyKey.place(key, **wanted) if key else (Order.place(**wanted), False)
     answer: PlacedOrder = {"order": order_out(order), "receiptToken": receipts.issue(order.id)}
     response = reply(answer, 201)
-    # Added and not set, which would look for what is not there yet.
+    # `add` and not `set`, which would search for a header that is not there yet.
     response.headers.add("Location", f"/api/orders/{order.id}")
     response.headers.add("Cache-Control", "no-store")
     if replayed:
@@ -71,7 +71,7 @@ def place_order(body: NewOrder, user: User | None, key: Key | None) -> Response:
 @orders.get("")
 @endpoint(query=OrderQuery, sign_in="required", answer=OrderPage, headers=("Link",))
 def list_orders(query: OrderQuery, user: User) -> Response:
-    """The orders of one's own products, newest first, each with its product."""
+    """List the orders of the signed-in seller, newest first, each with its product."""
     filters = query.conditions()
     listed = Order.of_seller(user, **filters)
     bound_to = ("orders", user.id, filters)
@@ -83,14 +83,14 @@ def list_orders(query: OrderQuery, user: User) -> Response:
 @orders.get("/<reference:order_id>")
 @endpoint(sign_in="optional", receipt=True, answer=OrderWithProduct, errors=(NotFound,))
 def get_order(order_id: str, user: User | None, receipt: str | None) -> OrderWithProduct:
-    """One order with its product, by its id or by the id that the old system gave it."""
+    """Return one order with its product, by its id or by its id in the old system."""
     which, _ = _asked_for(order_id, user=user, receipt=receipt)
     order = Order.with_product().where(which).first()
     if order is None:
         raise NotFound
     product = product_of(order)
     if product and receipt is not None and product["status"] == DRAFT:
-        # Its owner alone sees a draft.
+        # Only its owner may see a draft.
         product = None
     return {"order": order_out(order), "product": product}
 
@@ -98,7 +98,7 @@ def get_order(order_id: str, user: User | None, receipt: str | None) -> OrderWit
 @orders.get("/<reference:order_id>/events")
 @endpoint(sign_in="optional", receipt=True, answer=OrderEvents, errors=(NotFound,))
 def list_events(order_id: str, user: User | None, receipt: str | None) -> OrderEvents:
-    """What happened to an order, its creation first."""
+    """List the events of an order, its creation first."""
     which, _ = _asked_for(order_id, user=user, receipt=receipt)
     events = list(OrderEvent.of(which))
     # Every order has at least the event of its creation.
@@ -116,7 +116,7 @@ def list_events(order_id: str, user: User | None, receipt: str | None) -> OrderE
     errors=(NotFound, InvalidTransition),
 )
 def move_order(order_id: str, body: OrderStep, user: User | None, receipt: str | None) -> OrderAnswer:
-    """Move an order to a status."""
+    """Move an order to another status."""
     which, by = _asked_for(order_id, user=user, receipt=receipt)
     return {"order": order_out(Order.move(which, to=body.status, by=by))}
 
@@ -124,7 +124,7 @@ def move_order(order_id: str, body: OrderStep, user: User | None, receipt: str |
 @orders.post("/<reference:order_id>/receipt")
 @endpoint(sign_in="required", answer=ReceiptAnswer, errors=(NotFound,))
 def issue_receipt(order_id: str, user: User) -> Response:
-    """The receipt of one of one's own orders, for a buyer who has lost it or never had one."""
+    """Return the receipt of one of the seller's orders, for a buyer who lost it or never had one."""
     order = Order.select(Order.id).where(Order.open_to(user, order_id)).first()
     if order is None:
         raise NotFound
@@ -135,9 +135,9 @@ def issue_receipt(order_id: str, user: User) -> Response:
 
 
 def _asked_for(reference: str, *, user: User | None, receipt: str | None) -> tuple[Any, Actor]:
-    """The condition for an order that the caller may see, and who they are to it; NotFound for a stranger.
+    """A condition for the order, if the caller may see it, and the caller's role; NotFound for anyone else.
 
-    Whoever shows a receipt is the buyer, signed in or not.
+    A caller who presents a receipt is the buyer, signed in or not.
     """
     if receipt is not None:
         buyer = Actor("buyer", g.request_id, BUYER_STEPS)

@@ -1,4 +1,4 @@
-"""Orders as a file, over HTTP."""
+"""Orders as a CSV file, over HTTP."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -17,16 +17,16 @@ from nexus.schemas.orders_csv import written
 
 orders_csv = Blueprint("orders_csv", __name__)
 
-#: Orders that are in memory at a time.
+#: How many orders are in memory at a time.
 BATCH = 1000
 
 
 @orders_csv.get("/orders.csv")
 @endpoint(query=OrderFilter, sign_in="required", media="text/csv", headers=("Content-Disposition",))
 def download_orders(query: OrderFilter, user: User) -> Response:
-    """The orders of one's own products as CSV, newest first."""
+    """Return the orders of the signed-in seller as CSV, newest first."""
     batches = _batches(user, query.conditions())
-    # Read before anything is sent, so that what fails until then is answered as everywhere.
+    # The first batch is read before anything is sent, so that a failure in it is an error response as usual.
     first = next(batches)
     response = Response(
         written(chain([first], batches)), content_type="text/csv; charset=utf-8; header=present"
@@ -36,15 +36,15 @@ def download_orders(query: OrderFilter, user: User) -> Response:
 
 
 def _batches(seller: User, filters: dict[str, Any]) -> Iterator[list[Order]]:
-    """All orders, one batch after another; a client that reads slowly keeps no connection meanwhile.
+    """All orders, batch by batch; a client that reads slowly holds no database connection in between.
 
-    What fails on the way ends the connection, as gunicorn does then, so that no client takes half for all.
+    On a failure midway the server drops the connection, so that no client takes a part for the whole.
     """
     cursor = None
     while True:
         with database.connection_context():
             found = page(
-                # Their products are left out, and PostgreSQL then reads none.
+                # Without the products' columns PostgreSQL drops the join.
                 Order.of_seller(seller, **filters).select(Order),
                 kind=UUID,
                 limit=BATCH,

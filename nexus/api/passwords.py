@@ -1,4 +1,4 @@
-"""What a new password is refused for beyond its length, and who does not know the present one."""
+"""Checks of a new password beyond its length, and the log of wrong current passwords."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from nexus.security import journal, strength
 
 @contextmanager
 def confirming(user: User) -> Iterator[None]:
-    """Write into the security log when somebody who is signed in does not know the account's password."""
+    """Write to the security log when somebody who is signed in gives the wrong current password."""
     try:
         yield
     except InvalidCredentials:
@@ -29,6 +29,6 @@ def refuse_weak(password: str, *, field: str, email: str) -> None:
 
 
 def refuse_as_email(email: str, *, password: str) -> None:
-    """Raise ValidationFailed for a new address that is the password, whether or not the password is right."""
+    """Raise ValidationFailed for a new address that equals the given password, be that right or wrong."""
     if strength.is_the_email(password, email):
         raise ValidationFailed([{"field": "email", "code": "is_the_password"}])

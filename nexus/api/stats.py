@@ -1,4 +1,4 @@
-"""What a seller sold, over HTTP."""
+"""Sales statistics of a seller, over HTTP."""
 
 from itertools import islice
 
@@ -12,14 +12,14 @@ from nexus.schemas.stats import Stats, StatsQuery, stats_out
 
 stats = Blueprint("stats", __name__, url_prefix="/stats")
 
-#: More than a year of days.
+#: A year of days, and some more.
 MAX_INTERVALS = 400
 
 
 @stats.get("")
 @endpoint(query=StatsQuery, sign_in="required", answer=Stats)
 def show_stats(query: StatsQuery, user: User) -> Stats:
-    """Orders and revenue of one's own products, by time, product and status."""
+    """Return orders and revenue of the signed-in seller, by time, product and status."""
     period = query.period()
     _check(period)
     return stats_out(period, sales(period, seller=user))

@@ -1,4 +1,4 @@
-"""Which version of a thing a client has or means: `ETag`, `If-None-Match` and `If-Match`."""
+"""Conditional requests: `ETag`, `If-None-Match` and `If-Match`."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,12 @@ TAG = re.compile(r"([1-9][0-9]{0,18})-([0-9]{1,17})", re.ASCII)
 
 
 def versioned(response: Response, product: Product) -> Response:
-    """Say which version an answer with one product shows."""
+    """Add the product's `ETag` to a response that shows it."""
     return tagged(response, f"{product.id}-{(product.updated_at - EPOCH) // timedelta(microseconds=1)}")
 
 
 def tagged(response: Response, tag: str) -> Response:
-    """Say which version an answer shows; a read that the client has already becomes 304."""
+    """Add an `ETag`; a response to a read becomes 304 when the client already has that version."""
     response.headers.add("ETag", quote_etag(tag))
     known = request.if_none_match if "HTTP_IF_NONE_MATCH" in request.environ else None
     if known and request.method in ("GET", "HEAD") and (known.star_tag or known.contains_weak(tag)):
@@ -29,13 +29,13 @@ def tagged(response: Response, tag: str) -> Response:
 
 
 def versions_meant(product_id: int) -> list[datetime] | None:
-    """The versions of a product that `If-Match` names, or None where any will do.
+    """The versions of a product that `If-Match` names, or None if any version will do.
 
-    What is no tag of this product names nothing, and a weak tag never matches.
+    A tag of anything but this product matches nothing, and neither does a weak tag.
     """
     if "If-Match" not in request.headers or request.if_match.star_tag:
         return None
-    # Of an empty tag Werkzeug makes None.
+    # Werkzeug turns an empty tag into None.
     found = [TAG.fullmatch(tag or "") for tag in request.if_match.as_set()]
     return [
         EPOCH + timedelta(microseconds=int(match[2]))

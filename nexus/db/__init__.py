@@ -1,4 +1,4 @@
-"""The database, as the rest of the code uses it: requests, commands, and what its failures answer."""
+"""The database as the rest of the code uses it: in requests, in commands, and when it fails."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ database = Pool()
 
 @contextmanager
 def session() -> Iterator[Pool]:
-    """A session for a command, on DATABASE_URL and closed at the end; an outage is DatabaseUnavailable."""
+    """A database session for a command, closed at the end; an outage raises DatabaseUnavailable."""
     try:
         if database.is_closed():
             database.connect_directly()
@@ -40,9 +40,9 @@ def session() -> Iterator[Pool]:
 
 
 def statement(*, prepared: bool) -> Callable[[Callable[..., Any]], Statement]:
-    """Decorate a function that builds a query: it is built once, and calling it runs it (see `Statement`).
+    """Decorate a function that builds a query: it is built once, and each call runs it (see `Statement`).
 
-    A `prepared` one may be run by a generic plan, so no value may need a plan of its own.
+    A `prepared` statement may be run with a generic plan, so no value may need a plan of its own.
     """
     return partial(Statement, database, prepared=prepared)
 
@@ -60,7 +60,7 @@ def violated(error: peewee.IntegrityError) -> str | None:
 
 
 def init_app(app: Application, settings: Settings) -> None:
-    """Point the pool at the settings' database, opening nothing, and answer its failures with 503."""
+    """Point the pool at the configured database without connecting, and answer its failures with 503."""
     database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
     database.direct = settings.direct
     app.ending.append(give_back)
@@ -70,7 +70,7 @@ def init_app(app: Application, settings: Settings) -> None:
 
 
 def unavailable(error: Exception) -> NexusError:
-    """Log an error of UNAVAILABLE that the present request failed with; the error to answer it with."""
+    """Log an error of UNAVAILABLE that made the current request fail; the error to report to the client."""
     if isinstance(error, MaxConnectionsExceeded):
         log.error("no database connection became free", request=g.request_id)
         return PoolExhausted()

@@ -1,4 +1,4 @@
-"""The circuit: while the database cannot be reached, one request at a time tries, and nobody waits for it."""
+"""A circuit breaker: while the database is unreachable, one request at a time tries it, and none waits."""
 
 import threading
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Unreachable(psycopg2.OperationalError):
-    """A connection could not be opened, or was not tried while somebody else tries."""
+    """A connection could not be opened, or was not attempted because another thread is attempting it."""
 
 
 class Circuit:
     """Whether the database could be reached when this process last tried.
 
-    Open, it lets one attempt through at a time and refuses others at once. No clock is involved: where the
-    server refuses, an attempt takes a moment, and where it is silent, one thread waits instead of all. The
-    first attempt that succeeds closes it.
+    While open, it lets one attempt through at a time and refuses all others at once; the first attempt that
+    succeeds closes it. It needs no timer: if the server refuses, an attempt takes a moment, and if it is
+    silent, one thread waits instead of all of them.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Circuit:
 
     @contextmanager
     def connecting(self) -> Iterator[None]:
-        """Open a connection in this block; Unreachable where it fails, or is not to be tried now."""
+        """Open a connection in this block; Unreachable if that fails, or if another thread is trying."""
         with self._lock:
             trial = self._open
             if trial and self._trying:

@@ -1,4 +1,4 @@
-"""One connection to PostgreSQL: how it is opened, how long it may take, and whether it is still there."""
+"""One connection to PostgreSQL: how it is opened, its time limits, and whether it is still open."""
 
 import math
 import os
@@ -20,7 +20,7 @@ from nexus.db.outages import ENDED, READ_ONLY
 from nexus.db.statement import Text
 from nexus.errors import CommitUnconfirmed
 
-#: What a request can need at most, and what gunicorn would give up on.
+#: More than any request needs; gunicorn's own timeout is 30 seconds.
 LIMITS = {
     "statement_timeout": "15s",
     "lock_timeout": "5s",
@@ -34,42 +34,42 @@ FROM unnest(%s::text[], %s::text[]) AS ours (name, given)
 WHERE current_setting(name) = '0' AND pg_backend_pid() = %s;
 SELECT extract(epoch FROM current_setting('statement_timeout')::interval)::float, pg_backend_pid()
 """
-#: Seconds for a statement that the server does not limit, behind a pooler for example.
+#: Seconds for a statement that the server does not limit, for example behind a pooler.
 LONGEST = 15.0
-#: Seconds that the server has beyond its own limit, to say that it was reached.
+#: Extra seconds in which the server can report that its own limit was reached.
 MARGIN = 3.0
 #: How many statements a connection prepares at most: the server keeps a plan of each.
 PREPARED = 100
-#: How PostgreSQL says that what was prepared is not there, or cannot be run since a table was changed.
+#: SQLSTATEs: a prepared statement does not exist, or cannot be run because a table was changed.
 GONE = ("26000", "0A000")
 #: SQLSTATE: a number is out of range for its parameter's type; as a literal it may have any size.
 TOO_LARGE = "22003"
-#: How PostgreSQL says that a standby was not waited for; success is all that it says beside this warning.
+#: The warning, beside an otherwise successful commit, that PostgreSQL did not wait for the standby.
 UNCONFIRMED = "canceling wait for synchronous replication"
 
 
 class LostServer(psycopg2.OperationalError):
-    """The server gave no sign for longer than any statement may take."""
+    """The server was silent for longer than any statement may take."""
 
 
 class WrongServer(psycopg2.OperationalError):
-    """The server takes no writes any more; another one may."""
+    """The server no longer accepts writes; another one may."""
 
 
 class Served(psycopg2.extensions.connection):
-    """A connection on which requests are served, watched from outside (see `watchdog.py`)."""
+    """A connection that serves requests, with its statements' time limited by `watchdog.py`."""
 
-    #: Seconds that one statement may take, the server's answer included.
+    #: Seconds that one statement may take, including the server's response.
     limit = math.inf
-    #: When the statement that runs began, by the monotonic clock.
+    #: When the running statement began, by the monotonic clock.
     busy_since: float | None = None
-    #: Whether it was cut off.
+    #: Whether the watchdog cut the connection off.
     overdue = False
     #: Names of the statements prepared here; None: a pooler could run them on a connection without them.
     prepared: set[str] | None = None
 
     def late(self) -> bool:
-        """Whether the statement that runs has taken too long."""
+        """Whether the running statement has taken too long."""
         since = self.busy_since
         return since is not None and monotonic() - since > self.limit
 
@@ -81,7 +81,7 @@ class Served(psycopg2.extensions.connection):
             copy.shutdown(socket.SHUT_RDWR)
 
     def explained(self, error: psycopg2.Error) -> psycopg2.Error:
-        """The error as an outage, where the driver does not know that or takes it for a mistake of ours."""
+        """The error as an outage if it is one, which the driver may not know or take for our mistake."""
         if self.overdue:
             return LostServer(f"no answer within {self.limit:g} s")
         if error.pgcode == READ_ONLY:
@@ -96,12 +96,12 @@ class Served(psycopg2.extensions.connection):
             raise CommitUnconfirmed
 
 
-#: Found at each statement of each request, so without detours.
+#: Bound to a name, since looking it up at every statement would cost time.
 plainly = psycopg2.extensions.cursor.execute
 
 
 class Cursor(psycopg2.extensions.cursor):
-    """What Peewee does on such a connection, BEGIN and COMMIT included, goes through `execute`."""
+    """The cursor of a `Served` connection; all that Peewee runs goes through it, even BEGIN and COMMIT."""
 
     connection: Served
 
@@ -143,13 +143,13 @@ class Cursor(psycopg2.extensions.cursor):
 
 
 def connect(url: DatabaseURL | None, *, wait: float, **how: Any) -> Any:
-    """Open a psycopg2 connection in autocommit, to the embedded server when there is no URL."""
+    """Open a psycopg2 connection in autocommit mode, to the embedded server if there is no URL."""
     target = url or DatabaseURL.parse(embedded.url())
     hosts = target.parameters.get("host", "").count(",") + 1
     limits: dict[str, Any] = {
-        # libpq tries the hosts one after another, each for this long, and takes 1 for 2.
+        # libpq tries the hosts one after another, each for this long, and treats 1 as 2.
         "connect_timeout": max(2, int(wait / hosts)),
-        # A network that drops packets without a word is noticed in seconds, not after 15 minutes.
+        # A network that silently drops packets is noticed in seconds, not after 15 minutes.
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 2,
@@ -162,9 +162,9 @@ def connect(url: DatabaseURL | None, *, wait: float, **how: Any) -> Any:
 
 
 def connect_to_serve(url: DatabaseURL | None, *, wait: float, watch: Callable[[Served], None]) -> Served:
-    """Open a connection for requests, on which everything takes limited time, and have it watched."""
+    """Open a connection for requests, on which everything has a time limit, and have it watched."""
     connection: Served = connect(url, wait=wait, connection_factory=Served, cursor_factory=Cursor)
-    # Until the server has told its own limit.
+    # Until the server has reported its own limit.
     connection.limit = wait
     watch(connection)
     cursor = connection.cursor()
@@ -176,7 +176,7 @@ def connect_to_serve(url: DatabaseURL | None, *, wait: float, watch: Callable[[S
 
 
 def hung_up(connection: Any) -> bool:
-    """Whether the server closed an idle connection, told by the socket without asking the server.
+    """Whether the server closed an idle connection, which the socket shows without a round trip.
 
     Between two queries an open connection has nothing to read; it is readable when the server has closed it.
     """

@@ -1,4 +1,4 @@
-"""What goes wrong with the database, rather than with a query of ours, and what a client is told of it."""
+"""Outages: failures of the database itself rather than of a query, and the errors that clients get."""
 
 import peewee
 import psycopg2
@@ -6,7 +6,7 @@ import psycopg2
 from nexus import embedded
 from nexus.errors import DatabaseBusy, DatabaseUnavailable, NexusError
 
-#: Raised when the server or the way to it is at fault, rather than a query of ours.
+#: Raised when the server or the connection to it fails, rather than a query.
 OUTAGES = (
     peewee.OperationalError,
     peewee.InterfaceError,
@@ -15,38 +15,38 @@ OUTAGES = (
     embedded.EmbeddedError,
 )
 
-#: Whatever PostgreSQL or the way to it can raise, with Peewee around it or without.
+#: Everything that PostgreSQL or the connection to it can raise, wrapped by Peewee or not.
 FAILURES = (peewee.PeeweeException, psycopg2.Error, embedded.EmbeddedError)
 
-#: Serialization failure and deadlock: undone as a whole, for the sake of another transaction.
+#: Serialization failure and deadlock: rolled back as a whole, for the sake of another transaction.
 GIVEN_UP = ("40001", "40P01")
-#: As those, but because it took too long: cancelled at its time limit, or a lock was not to be had.
+#: Rolled back too, but because it took too long: cancelled at its time limit, or timed out on a lock.
 TOO_SLOW = ("57014", "55P03")
-#: What the driver takes for mistakes of ours: the server takes no writes,
+#: The server accepts no writes. (The driver does not count this as an operational error, nor the next.)
 READ_ONLY = "25006"
-#: or it ended a session, whose transaction idled or took too long.
+#: The server ended the session, because its transaction idled or took too long.
 ENDED = ("25P03", "25P04")
 
 
 def cause(error: Exception) -> Exception:
-    """The driver's error, which Peewee wraps, and wraps again where a query had to connect first."""
+    """The driver's error, which Peewee wraps, and wraps twice if a query had to connect first."""
     while isinstance(wrapped := getattr(error, "orig", None), Exception):
         error = wrapped
     return error
 
 
 def sqlstate(error: Exception) -> str | None:
-    """PostgreSQL's own code of a failure; None where the connection broke before it could tell."""
+    """PostgreSQL's error code of a failure; None if the connection broke before it was sent."""
     return getattr(cause(error), "pgcode", None)
 
 
 def reason(error: Exception) -> str:
-    """What the driver said, on one line."""
+    """The driver's message, on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def meaning(error: Exception) -> NexusError:
-    """What a client is told of an outage: that nothing was done, or that this is not known."""
+    """The error that a client gets for an outage: nothing was done, or it is unknown whether it was."""
     if sqlstate(error) in (*GIVEN_UP, *TOO_SLOW):
         return DatabaseBusy()
     return DatabaseUnavailable(reason(error))

@@ -1,4 +1,4 @@
-"""The pool: how many connections a process has, who has them, and which of them are still good."""
+"""The connection pool of a process: how many connections it has, who uses them, and which still work."""
 
 import time
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from nexus.db.outages import OUTAGES, cause
 from nexus.db.retrying import only_reads, until_through
 from nexus.db.watchdog import Watchdog
 
-#: Limits are for the web process; a command takes the time that it needs. Behind a pooler the setting could
-#: outlive the command in another's hands, so there, where process numbers differ, it is left alone.
+#: Time limits are for the web process; a command may take as long as it needs. Behind a pooler, which a
+#: different process number reveals, nothing is set: it could outlive the command and reach other clients.
 UNLIMITED = """
 SELECT set_config('statement_timeout', '0', false),
        set_config('idle_in_transaction_session_timeout', '0', false)
@@ -29,19 +29,19 @@ Result = TypeVar("Result")
 
 
 class Pool(PooledPostgresqlDatabase):
-    """Peewee's pool, with checks and connects that never make one request wait for another's.
+    """Peewee's pool, changed so that connecting and checking never make one request wait for another.
 
-    Peewee holds a lock while it connects and while it probes an idle connection by a round trip. One
-    server that does not answer then stalls every thread of the process, those that only want to give a
-    connection back included. Here the lock is held for book-keeping alone.
+    Peewee holds a lock while it connects, and while it checks an idle connection by a round trip. A server
+    that does not respond would then stall every thread of the process, even those that only want to return a
+    connection. Here the lock is held for bookkeeping alone.
     """
 
-    #: Peewee's, for each thread: its connection among other things.
+    #: Peewee's thread-local state, which holds the thread's connection.
     _state: Any
 
     def __init__(self) -> None:
         super().__init__(None)  # type: ignore[no-untyped-call]
-        # All that this lock guards is local to a thread.
+        # Everything that this lock would guard is thread-local.
         self._lock = nullcontext()
         self._url: DatabaseURL | None = None
         self._wait = 0.0
@@ -53,7 +53,7 @@ class Pool(PooledPostgresqlDatabase):
         self.direct: DatabaseURL | None = None
 
     def configure(self, url: DatabaseURL | None, *, size: int, wait: int) -> None:
-        """Say where to connect (None: the embedded server), how often at most, and the seconds to wait."""
+        """Set the server (None: the embedded one), the number of connections, and the seconds to wait."""
         if not self.deferred:
             self.close_all()
         self._url, self._wait = url, float(wait)
@@ -61,7 +61,7 @@ class Pool(PooledPostgresqlDatabase):
         self.init("nexus", max_connections=size)
 
     def _connect(self) -> Any:
-        place = object()
+        reserved = object()
         deadline = time.monotonic() + self._wait
         waited = False
         with self._pool_available:
@@ -73,14 +73,14 @@ class Pool(PooledPostgresqlDatabase):
                         return connection
                     self._close_raw(connection)
                 if len(self._in_use) < self._max_connections:
-                    # The place is taken before the connection exists, so that the limit holds.
-                    self._in_use[id(place)] = place
+                    # Reserved before the connection exists, so that the limit holds.
+                    self._in_use[id(reserved)] = reserved
                     break
                 if not waited:
                     waited = True
                     metrics.counted().pool_waits.inc()
-                # By the clock and not by `wait`: a thread that is notified just as its time ends must look
-                # once more, since no other thread is notified of that connection.
+                # By the clock and not by the result of `wait`: a thread that is notified just as its time
+                # ends must look once more, since no other thread is notified of that connection.
                 if (left := deadline - time.monotonic()) <= 0:
                     metrics.counted().pool_refusals.inc()
                     raise MaxConnectionsExceeded
@@ -92,7 +92,7 @@ class Pool(PooledPostgresqlDatabase):
                 connection = connect_to_serve(self._url, wait=self._wait, watch=self._watchdog.watch)
         finally:
             with self._pool_available:
-                del self._in_use[id(place)]
+                del self._in_use[id(reserved)]
                 if connection is None:
                     self._pool_available.notify()
                 else:
@@ -100,7 +100,7 @@ class Pool(PooledPostgresqlDatabase):
         return connection
 
     def connect_directly(self) -> None:
-        """Give this thread a session of its own, which is no part of the pool and ends when it is closed."""
+        """Give this thread a connection outside the pool, which really closes when it is closed."""
         connection = connect(self.direct, wait=self._wait)
         connection.cursor().execute(UNLIMITED, (connection.info.backend_pid,))
         self._state.set_connection(connection)
@@ -110,23 +110,23 @@ class Pool(PooledPostgresqlDatabase):
         super()._close(conn, close_conn or ours is None or ours.timestamp < self._good_since)
 
     def has_room(self) -> bool:
-        """Whether a connection can be had at this moment without a wait for another's."""
+        """Whether a connection is available right now, without waiting for another thread to return one."""
         return bool(len(self._in_use) < self._max_connections)
 
     def _count(self) -> None:
         metrics.counted().pool_in_use.set(len(self._in_use))
 
     def renew(self) -> None:
-        """Reuse none of the present connections: the server that they lead to takes no writes any more."""
+        """Reuse none of the present connections: their server no longer accepts writes."""
         self._good_since = time.monotonic()
         self.close_idle()
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
-        """Run a statement; outside a transaction again, where a second run can do no harm.
+        """Run a statement; outside a transaction, rerun it where that can do no harm.
 
         That is a statement that PostgreSQL rolled back for another transaction's sake, or a read whose
-        connection turns out dead. A write is not repeated then: the server may have done it before the
-        connection broke.
+        connection turned out to be dead. A write on a dead connection is not rerun: the server may have
+        executed it before the connection broke.
         """
         run: Any = super().execute_sql
         try:
@@ -141,9 +141,9 @@ class Pool(PooledPostgresqlDatabase):
         return run(sql, params)
 
     def rerun(self, verb: Callable[Given, Result]) -> Callable[Given, Result]:
-        """Decorate a verb that is one transaction: it is run again as `until_through` says, as a whole.
+        """Decorate a function that is one transaction: it is rerun as a whole, as `until_through` says.
 
-        Inside another transaction it is a part of that one, which can only be run again as a whole.
+        Called inside another transaction it is not rerun, since only the outer one can be, as a whole.
         """
 
         @wraps(verb)
@@ -157,12 +157,12 @@ class Pool(PooledPostgresqlDatabase):
     def _replace_dead(self) -> bool:
         """Replace this thread's connection if it is the pool's and broken; whether it was replaced."""
         connection = self._state.conn
-        # A command's own session is not replaced: what it has set there would be lost without a word.
+        # A command's own connection is not replaced: its session's settings would be silently lost.
         if id(connection) not in self._in_use or not connection.closed:
             return False
         self._close(connection, close_conn=True)
-        # Whatever ended this one is likely to be ending those, and may not have reached them yet.
+        # Whatever ended this connection is likely to be ending the idle ones too.
         self.close_idle()
-        # In place: whoever opened the block in which we are will close what it finds at its end.
+        # In place: the block that opened the connection will close whatever is there at its end.
         self._state.conn = self._connect()
         return True

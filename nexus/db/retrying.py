@@ -1,4 +1,4 @@
-"""What may be run again: what PostgreSQL undid as a whole, and reads whose connection died."""
+"""What may be rerun: what PostgreSQL rolled back as a whole, and reads whose connection died."""
 
 import random
 import re
@@ -12,13 +12,13 @@ from nexus.db.outages import GIVEN_UP, OUTAGES, sqlstate
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: How often something is run in all.
+#: How often something is run at most.
 TRIES = 3
-#: Seconds of the longest pause before the second time; twice as long before the third.
+#: Seconds of the longest pause before the second run; twice as long before the third.
 PAUSE = 0.05
 
-#: What a statement that only reads does without, at any place: other statements, locks, and functions that
-#: write. A text that merely contains such a word is taken for a write, which does no harm.
+#: Words that a read never contains: other statements, locks, and functions that write. A read that happens to
+#: contain one, in a string for example, is taken for a write, which does no harm.
 WRITING = re.compile(
     r"\b(insert|update|delete|merge|into|for|call|nextval|setval|set_config|lo_\w+|dblink\w*"
     r"|pg_notify|pg_\w*lock\w*|pg_(cancel|terminate)_backend|pg_reload_conf)\b",
@@ -29,10 +29,10 @@ Result = TypeVar("Result")
 
 
 def until_through(run: Callable[[], Result]) -> Result:
-    """Run something up to three times, as long as PostgreSQL rolls it back for another transaction's sake.
+    """Run something up to TRIES times, as long as PostgreSQL rolls it back for another transaction's sake.
 
-    It is rolled back as a whole, so it must have no effect outside the database. The random pause lets one
-    of several conflicting transactions pass first.
+    It must have no effect outside the database, since that would not be rolled back. The random pause lets
+    one of several conflicting transactions go first.
     """
     for attempt in range(1, TRIES):
         try:
@@ -48,7 +48,7 @@ def until_through(run: Callable[[], Result]) -> Result:
 def only_reads(sql: str) -> bool:
     """Whether a statement changes nothing, so that it can be repeated whatever became of it.
 
-    A function of our own that writes must be called by a statement that is one of these words anyway.
+    So a SELECT must not call a function of our own that writes, unless WRITING names that function.
     """
     first = sql.split(maxsplit=1)[0].upper() if sql.strip() else ""
     return first in ("SELECT", "WITH") and not WRITING.search(sql)

@@ -1,4 +1,4 @@
-"""Statements that are run again and again: Peewee builds each once, and only its values change."""
+"""Statements that are run again and again: Peewee builds each once, and only the values change."""
 
 import hashlib
 from collections import namedtuple
@@ -11,25 +11,25 @@ from psycopg2.extensions import adapt
 
 
 class Later(NamedTuple):
-    """A value that a statement is given when it is run, by its name."""
+    """The placeholder for a value, by its name, that is given when the statement runs."""
 
     name: str
 
 
 class Text(str):
-    """SQL with named parameters, and the PREPARE and EXECUTE by which a connection runs it prepared."""
+    """SQL with named parameters, and the PREPARE and EXECUTE with which a connection runs it prepared."""
 
     name: str
     prepare: str
     execute: str
     #: Whether it is to be prepared.
     prepared: bool
-    #: Makes a row of its values; None until the first answer has told the columns.
+    #: Makes a row from its values; None until the first result has shown the columns.
     row: Any = None
 
     @classmethod
     def of(cls, query: Any, database: peewee.Database, *, prepared: bool) -> "Text":
-        """A query as SQL; its constants are written out, since PostgreSQL plans by them."""
+        """Render a query; its constants are written out, since PostgreSQL plans by them."""
         sql, values = database.get_sql_context().sql(query).query()
         shown = (f"%({one.name})s" if isinstance(one, Later) else _literal(one) for one in values)
         text = cls(sql.replace("%%", "%%%%") % tuple(shown))
@@ -44,15 +44,15 @@ class Text(str):
 
 
 class Statement:
-    """Runs the query that a function builds, whose text is built once for each shape.
+    """Runs the query that a function builds; its SQL is built once for each shape of the arguments.
 
-    It is called as the function is, and answers the rows, their columns as attributes. Positional arguments
-    are a part of the query, for example a sort. Keyword arguments are values, for which the function gets
-    placeholders, or None: it may test whether a value is there, but not which it is.
+    It is called like the function, and returns the rows, with columns as attributes. Positional arguments
+    become part of the query's text, for example a sort order. Keyword arguments are values; the function gets
+    placeholders for them, or None: it may test whether a value is None, but not what it is.
     """
 
     def __init__(self, database: peewee.Database, build: Callable[..., Any], *, prepared: bool) -> None:
-        """Take where it runs, what builds it, and whether a connection prepares it."""
+        """Take the database, the function that builds the query, and whether connections prepare it."""
         self._database = database
         self._build = build
         self._prepared = prepared
@@ -60,7 +60,7 @@ class Statement:
         self._texts: dict[Hashable, Text] = {}
 
     def __call__(self, *parts: Hashable, **values: Any) -> list[Any]:
-        """Run it."""
+        """Run the query with these values."""
         shape = (parts, *[name for name, value in values.items() if value is not None])
         text = self._texts.get(shape)
         if text is None:
@@ -73,7 +73,7 @@ class Statement:
         cursor = self._database.execute_sql(text, values)
         if text.row is None:
             row = namedtuple("Row", [column.name for column in cursor.description])  # type: ignore[misc]
-            # As its own `_make`, which is in Python, does it.
+            # As namedtuple's `_make` does it, but without a call into Python code.
             text.row = partial(tuple.__new__, row)
         return [*map(text.row, cursor)]
 

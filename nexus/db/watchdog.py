@@ -1,4 +1,4 @@
-"""The thread that looks at connections from outside: how many are in use, and whose server is silent."""
+"""A thread that monitors connections: how many are in use, and whose server is silent."""
 
 import threading
 import time
@@ -7,28 +7,28 @@ from collections.abc import Callable
 
 from nexus.db.connection import Served
 
-#: Seconds between two looks.
+#: Seconds between two checks.
 PACE = 0.5
 
 
 class Watchdog:
-    """Cuts off connections whose server, without hanging up, does not answer any more.
+    """Cuts off connections whose server stays connected but no longer responds.
 
-    From outside, so that a statement pays with two attributes for its limit, and no request for the count.
+    In a thread of its own, so that the limit costs a statement two assignments, and the count costs nothing.
     """
 
     def __init__(self, count: Callable[[], None]) -> None:
-        """Take what counts the connections that are in use."""
+        """Take the function that counts the connections in use."""
         self._count = count
         self._lock = threading.Lock()
         self._watched: weakref.WeakSet[Served] = weakref.WeakSet()
         self._thread: threading.Thread | None = None
 
     def watch(self, connection: Served) -> None:
-        """Look after a connection as long as it is there."""
+        """Watch a connection for as long as it exists."""
         with self._lock:
             self._watched.add(connection)
-            # Here and not earlier: a process that is forked off has no thread of its parent's.
+            # Started here and not earlier, since a forked process does not inherit its parent's threads.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
                 self._thread.start()
@@ -41,5 +41,5 @@ class Watchdog:
             for connection in watched:
                 if connection.late():
                     connection.cut()
-            # Last, since nothing may keep those from being cut off.
+            # Last, so that a failure here does not keep them from being cut off.
             self._count()

@@ -1,1 +1,1 @@
-"""What the shop is: its tables, its queries and its rules."""
+"""The shop's domain: its tables, its queries and its rules."""

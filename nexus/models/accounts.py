@@ -1,4 +1,4 @@
-"""What becomes of an account: a new password, another address, another role, its end."""
+"""Changes to an account: a new password, e-mail address or role, and its deletion."""
 
 import secrets
 from typing import Any
@@ -19,7 +19,7 @@ from nexus.security import passwords
 #: How many of an account's open orders OpenOrders names when it cannot be erased.
 NAMED = 100
 
-#: How long a token for a new password is good.
+#: How long a password-reset token is valid.
 RESET_SECONDS = 3600
 
 
@@ -39,7 +39,7 @@ class Reset(Model):
 
     @classmethod
     def make(cls, user: User) -> str:
-        """A token good for one hour and one use, in the place of any that the account had."""
+        """Make a token that is valid for one hour and one use, replacing any that the account had."""
         token = secrets.token_urlsafe(32)
         row = {
             "user": user.id,
@@ -52,7 +52,7 @@ class Reset(Model):
 
     @classmethod
     def owner(cls, token: str) -> User:
-        """The account that a token is for, without using it; InvalidResetToken for no such token."""
+        """The account that a token is for, without using the token; InvalidResetToken for an invalid one."""
         user: User | None = User.select().join(cls).where(cls._valid(token)).first()
         if user is None:
             raise InvalidResetToken
@@ -60,7 +60,7 @@ class Reset(Model):
 
     @classmethod
     def spend(cls, token: str) -> int:
-        """The account that a token is for; of two who come at once, one is InvalidResetToken."""
+        """Use a token up: the id of its account; of two concurrent uses one raises InvalidResetToken."""
         spent = list(cls.delete().where(cls._valid(token)).returning(cls.user).execute())
         if not spent:
             raise InvalidResetToken
@@ -68,7 +68,7 @@ class Reset(Model):
 
     @classmethod
     def sweep(cls, *, batch: int) -> int:
-        """Delete up to so many tokens that are good no longer; how many."""
+        """Delete up to `batch` expired tokens; the number deleted."""
         return cls.swept(cls.expires_at <= fn.now(), batch=batch)
 
     @classmethod
@@ -78,14 +78,14 @@ class Reset(Model):
 
 @database.rerun
 def change_password(user: User, *, current: str, new: str, keep: UUID) -> None:
-    """Give the account another password, known by the present one, and end its sessions but one.
+    """Change the password of someone who knows the current one, and end all sessions but `keep`.
 
-    InvalidCredentials where the present password is another.
+    Raises InvalidCredentials if the current password is wrong.
     """
     _confirm(user, current)
     hashed = passwords.hash_password(new)
     with database.atomic():
-        # Of two changes at once that both knew the old password, one wins.
+        # Of two concurrent changes that both knew the old password, only one succeeds.
         if not User.update(password=hashed).where(_unchanged(user)).execute():
             raise InvalidCredentials
         _end_resets(user.id)
@@ -94,7 +94,7 @@ def change_password(user: User, *, current: str, new: str, keep: UUID) -> None:
 
 @database.rerun
 def set_password(user_id: int, *, new: str) -> None:
-    """Give the account another password, without asking for the present one, and end its sessions."""
+    """Set an account's password without asking for the current one, and end its sessions."""
     hashed = passwords.hash_password(new)
     with database.atomic():
         User.update(password=hashed).where(User.id == user_id).execute()
@@ -104,7 +104,7 @@ def set_password(user_id: int, *, new: str) -> None:
 
 @database.rerun
 def reset_password(token: str, *, new: str) -> None:
-    """Give the account of a token another password, and end its sessions; InvalidResetToken for no token."""
+    """Set the password of a reset token's account, and end its sessions; InvalidResetToken if invalid."""
     hashed = passwords.hash_password(new)
     with database.atomic():
         user_id = Reset.spend(token)
@@ -114,13 +114,13 @@ def reset_password(token: str, *, new: str) -> None:
 
 @database.rerun
 def change_email(user: User, *, email: str, current: str) -> User:
-    """Give the account another address: InvalidCredentials, or EmailTaken where another account has it."""
+    """Change the e-mail address; InvalidCredentials, or EmailTaken if another account has the address."""
     _confirm(user, current)
     with unique_email(), database.atomic():
         changed = User.written(User.update(email=email).where(_unchanged(user)))
         if not changed:
             raise InvalidCredentials
-        # Whoever was sent a token to the old address must not get in by it.
+        # A reset token that was sent to the old address must not work any more.
         _end_resets(user.id)
     return changed[0]
 
@@ -132,7 +132,7 @@ def of_role(role: str | None) -> "peewee.ModelSelect[User]":
 
 
 def belongings(user_id: int) -> dict[str, int]:
-    """How many `products`, `orders` and `openOrders` an account has."""
+    """The numbers of `products`, `orders` and `openOrders` of an account."""
     return {
         "products": Product.select().where(Product.user == user_id).count(),
         "orders": Order.select().where(Order.seller == user_id).count(),
@@ -141,13 +141,13 @@ def belongings(user_id: int) -> dict[str, int]:
 
 
 def change_role(user: User, *, role: str) -> None:
-    """Make the account a seller's or an admin's."""
+    """Change an account's role."""
     User.update(role=role).where(User.id == user.id).execute()
 
 
 @database.rerun
 def leave(user: User, *, password: str) -> None:
-    """Erase one's own account: InvalidCredentials for a wrong password, else as `erase`."""
+    """Delete the account of someone who knows its password: InvalidCredentials, or as `erase`."""
     _confirm(user, password)
     with database.atomic():
         if User.select(User.id).where(_unchanged(user)).for_update().first() is None:
@@ -157,10 +157,10 @@ def leave(user: User, *, password: str) -> None:
 
 @database.rerun
 def erase(user_id: int) -> None:
-    """Delete the account and its products, while its orders stay; OpenOrders where some still need a seller.
+    """Delete the account and its products, and keep its orders; OpenOrders if some still need a seller.
 
-    Placing an order locks the seller's row until commit. While we hold it no order is in flight: earlier
-    ones are counted here, later ones find no product.
+    Placing an order locks the seller's row until commit. So while this transaction holds the lock no order
+    is in flight: earlier ones are counted here, later ones find no product.
     """
     with database.atomic():
         User.select(User.id).where(User.id == user_id).for_update().first()
@@ -176,7 +176,7 @@ def _confirm(user: User, password: str) -> None:
 
 
 def _unchanged(user: User) -> Any:
-    """The account as long as it has the password that was confirmed."""
+    """The condition for the account, as long as it has the password that was confirmed."""
     return (User.id == user.id) & (User.password == user.password)
 
 

@@ -1,4 +1,4 @@
-"""What people of the shop did by its pages, and to which row; written with the action or not at all."""
+"""The audit log of what staff do through the pages, each entry written in the action's own transaction."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ END
 
 
 class Audit(Model):
-    """One action: `subject` is the table and `key` the row that it was done to."""
+    """One action: `subject` is the table and `key` the row that it changed."""
 
     triggers = (KEEP,)
 
@@ -39,7 +39,7 @@ class Audit(Model):
     #: JSON, for people to read.
     details = peewee.TextField()
     request_id = peewee.TextField(null=True)
-    # It is written once, at the time that it says.
+    # A row is written once, and `at` says when.
     created_at = None
     updated_at = None
 
@@ -51,10 +51,10 @@ class Audit(Model):
     @classmethod
     @contextmanager
     def of(cls, action: str, subject: str, key: object, *, by: Actor) -> Iterator[dict[str, Any]]:
-        """A transaction for an action, which ends with a row about it; the block fills in the details.
+        """Run the block in a transaction that ends by auditing it; the block fills in the details.
 
-        An action that fails leaves nothing, and neither does one that cannot be audited. One without details
-        changed nothing, and has no row.
+        If the action or its audit fails, both are rolled back. A block that leaves the details empty changed
+        nothing and is not audited.
         """
         details: dict[str, Any] = {}
         with database.atomic():

@@ -1,4 +1,4 @@
-"""Token buckets: how much of a rate somebody has used up, counted by the database for all processes."""
+"""Token buckets for rate limits, kept in the database so that all processes share them."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from nexus.db import database
 from nexus.models.base import Model, TimeField
 from nexus.rates import Rate
 
-#: How many of an account's latest sessions say from where it is known.
+#: How many of an account's latest sessions say which addresses it signs in from.
 LATEST = 100
 
 # GCRA: a token moves `full_at` forward by `spacing`, and is refused once that is more than `reach` ahead.
@@ -60,10 +60,10 @@ END)::float
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The account at which somebody tries: every spelling of its address, and the rate that all share.
+    """The account that an attempt targets: the spellings of its address, and the rate that all callers share.
 
-    `place` is the IPv4 address or IPv6 network that the try comes from. Where the account has been signed in
-    from there lately, its bucket is not asked.
+    `place` is the IPv4 address or IPv6 network that the attempt comes from. If the account has lately been
+    signed in to from there, its bucket is not charged.
     """
 
     emails: Sequence[str]
@@ -72,13 +72,13 @@ class Account:
 
 
 class Bucket(Model):
-    """A bucket that is not full; its key is a hash, which says nothing of whose it is."""
+    """A bucket that is not full; its key is a hash that does not reveal whose it is."""
 
     triggers = ()
 
     key = peewee.TextField(primary_key=True)
     full_at = TimeField()
-    # A row is written at every try, and nobody asks when.
+    # A row is written at every attempt, and nobody needs to know when.
     created_at = None
     updated_at = None
 
@@ -89,10 +89,10 @@ class Bucket(Model):
 
     @classmethod
     def take(cls, own: str, rate: Rate, *, kind: str, account: Account | None = None) -> int | None:
-        """Take a token of the caller's own bucket, and of an account's where one is named.
+        """Take a token from the caller's own bucket, and one from the account's if an account is given.
 
-        None when all had one, else the seconds to wait, 1 or more. Where the own bucket had none, the
-        account's is left alone. A kind of tries has buckets of its own, and so has another rate.
+        None on success, else the seconds to wait, at least 1. If the caller's own bucket is empty, the
+        account's is not charged. Every kind of attempt has its own buckets, and so has every rate.
         """
         at = account or Account(emails=(), place=None, rate=rate)
         values = {
@@ -111,5 +111,5 @@ class Bucket(Model):
 
     @classmethod
     def sweep(cls, *, batch: int) -> int:
-        """Delete up to so many buckets that are full again; how many."""
+        """Delete up to `batch` buckets that are full again; the number deleted."""
         return cls.swept(cls.full_at <= fn.now(), batch=batch)

@@ -1,4 +1,4 @@
-"""Products: what is sold, who sees it, who may change it."""
+"""Products: what is sold, who may see it, who may change it."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -15,17 +15,17 @@ from nexus.paging import after
 
 LIVE, DRAFT = "live", "draft"
 
-#: What stands between words, by code point: signs of all kinds, but neither letters nor digits, whatever the
-#: database's locale takes them for. PostgreSQL's own parser sees a file, a host or a number in some of them,
-#: and in a locale that knows only ASCII it takes guillemets and dashes for letters. Python reads it too.
+#: What separates words, by code point: punctuation and symbols, but no letters and no digits, whatever the
+#: database's locale. PostgreSQL's own parser would see file names, hosts or numbers in some of it, and in an
+#: ASCII-only locale it takes guillemets and dashes for letters. Both PostgreSQL and Python use this pattern.
 BETWEEN_WORDS = (
     r"[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf"
     r"\u00d7\u00f7\u2000-\u206f\u20a0-\u214f\u2190-\u2bff\u3000-\u303f\ufe00-\ufe0f\uff01-\uff0f"
     r"\U0001f000-\U0001faff]+"
 )
-#: Keeps the words by which a product is found: without their endings and as they are, those of its name (A)
-#: before those of its description (B). A tsvector holds 1 MB and imported text has any length, so only the
-#: beginning counts. Triggers run in the order of their names: for `touch`, new words alone are no change.
+#: Maintains the words by which a product is found, stemmed and unstemmed, with those of its name (A) before
+#: those of its description (B). A tsvector holds at most 1 MB and imported text has any length, so only the
+#: beginning is indexed. Triggers run in the order of their names, so for `touch` new words are no change.
 WORDS = Trigger(
     name="words",
     event="BEFORE INSERT OR UPDATE OF name, description",
@@ -47,7 +47,7 @@ END
 
 
 class Product(Model):
-    """Something that a seller offers, at a price in the smallest unit of its currency."""
+    """Something that a seller offers; the price is in the smallest unit of its currency."""
 
     triggers: ClassVar[tuple[Trigger, ...]] = (TOUCH, WORDS)
 
@@ -66,14 +66,14 @@ class Product(Model):
         """Peewee's options."""
 
         table_name = "products"
-        # A column and no field: no query reads it into Python, and no code writes it.
+        # A column without a field: no query reads it into Python, and only the trigger writes it.
         constraints: ClassVar = [SQL("search tsvector")]
 
     @classmethod
     def seen(
         cls, viewer_id: int | None = None, *, min_price: int | None = None, max_price: int | None = None
     ) -> Any:
-        """The condition of what a viewer may see, all that is live and one's own drafts, at such prices."""
+        """The condition for products that a viewer may see: live ones and own drafts, at such prices."""
         seen = cls.status == LIVE
         if viewer_id is not None:
             seen |= cls.user == viewer_id
@@ -85,13 +85,13 @@ class Product(Model):
 
     @classmethod
     def shown(cls, product_id: int, *, viewer: User | None) -> Any:
-        """The row of the product with this id, or None where the viewer may not see it."""
+        """The product with this id as a row, or None if the viewer may not see it."""
         rows = _shown(product_id=product_id, viewer_id=viewer.id if viewer else None)
         return rows[0] if rows else None
 
     @classmethod
     def listed(cls, sort: str, place: Sequence[Any] | None, limit: int, **whose: Any) -> list[Any]:
-        """The first rows of `sorted_by`, which takes `whose`, or those after a place, (value, id)."""
+        """The first rows of `sorted_by(**whose)`, or those after a place, (value, id)."""
         value, last = place or (None, None)
         return _listed(sort, value=value, last=last, limit=limit, **whose)
 
@@ -102,25 +102,25 @@ class Product(Model):
 
     @classmethod
     def sorted_by(cls, sort: "Sort", *, user_id: int, **seen: Any) -> "peewee.ModelSelect[Product]":
-        """What of a seller is seen, by whom and at which prices as `seen` takes it."""
+        """A seller's products that meet the condition `seen(**seen)`, in this order."""
         return cls.select().where((cls.user == user_id) & cls.seen(**seen)).order_by(*sort.terms)
 
     @classmethod
     def with_owner(cls, product_id: int) -> "peewee.ModelSelect[Product]":
-        """The product with this id, its owner loaded with it."""
+        """The product with this id, with its owner loaded."""
         return cls.select(cls, User).join(User).where(cls.id == product_id)
 
     @classmethod
     def offer(cls, owner: User, *, currency: str, **fields: Any) -> "Product":
-        """Put a product up: `name`, `price`, and where given `description` and `status`.
+        """Create a product from `name`, `price` and, optionally, `description` and `status`.
 
-        Raises Unauthenticated for an owner whose account is gone.
+        Raises Unauthenticated if the owner's account is gone.
         """
         try:
             (product,) = cls.written(cls.insert(user=owner.id, currency=currency, **fields))
         except peewee.IntegrityError as error:
             if violated(error) == "products_user_id_fkey":
-                # The account was deleted since it was asked who is calling.
+                # The account was deleted after the caller was authenticated.
                 raise Unauthenticated from None
             raise
         return product
@@ -129,10 +129,10 @@ class Product(Model):
     def change(
         cls, product_id: int, *, owner: User, versions: Sequence[datetime] | None, **fields: Any
     ) -> "Product":
-        """Change fields of one's own product, if it still is one of the versions (None: whichever it is).
+        """Change fields of the owner's product, if it is still at one of the versions (None: at any).
 
         A version is an `updated_at`. Raises PreconditionFailed for a product that was changed meanwhile, and
-        Forbidden or NotFound for another's.
+        Forbidden or NotFound for someone else's.
         """
         mine = cls._mine(product_id, owner, versions)
         rows = cls.written(cls.update(**fields).where(mine)) if fields else list(cls.select().where(mine))
@@ -142,7 +142,7 @@ class Product(Model):
 
     @classmethod
     def withdraw(cls, product_id: int, *, owner: User, versions: Sequence[datetime] | None) -> None:
-        """Delete one's own product, which its orders outlive; raises what `change` does."""
+        """Delete the owner's product and keep its orders; raises what `change` raises."""
         if not cls.delete().where(cls._mine(product_id, owner, versions)).execute():
             raise cls._why_not(product_id, owner)
 
@@ -160,42 +160,42 @@ class Product(Model):
 
 
 class Sort(NamedTuple):
-    """An order of products: by what in SQL, which way, and where a loaded product has the same value."""
+    """A sort order of products: its SQL expression, its direction, and how to read it from a product."""
 
     value: Any
     ascending: bool
     position: Callable[[Product], Any]
     kind: type[datetime | int | str]
-    #: What turns such a value into what it is compared as.
+    #: Turns a value into the SQL expression that it is compared as.
     compared: Callable[[Any], Any] = lambda value: value
 
     @property
     def terms(self) -> tuple[Any, ...]:
-        """What SQL orders by. Ties go by id, the same way."""
+        """The ORDER BY terms; ties are broken by id, in the same direction."""
         return self.toward(self.value), self.toward(Product.id)
 
     def toward(self, column: Any) -> Any:
-        """A column in this order's direction."""
+        """A column in this sort order's direction."""
         return column if self.ascending else column.desc()
 
     def after(self, value: Any, last: Any) -> Any:
-        """The condition for the products after the one that has this value and id."""
+        """The condition for the products after the one with this value and id."""
         return after((self.value, Product.id), (self.compared(value), last), ascending=self.ascending)
 
     def place(self, product: Any) -> tuple[Any, int]:
-        """Where a loaded product stands, as `after` takes it."""
+        """The position of a loaded product, as the arguments of `after`."""
         return self.position(product), product.id
 
 
 def _letters(text: Any) -> peewee.NodeList:
-    """A text as names are sorted: whatever its case, by code point, which no upgrade of a library changes."""
+    """The expression names are sorted by: lower case, by code point, which no library upgrade changes."""
     return peewee.NodeList((fn.LOWER(text), SQL('COLLATE "C"')))
 
 
-#: What an index can hold of a name of any length.
+#: Only the beginning of a name, since an index entry is limited in size.
 NAME = _letters(fn.LEFT(Product.name, 255))
 NEWEST_FIRST = Sort(Product.created_at, False, lambda product: product.created_at, datetime)  # noqa: FBT003
-#: By the words of the API.
+#: By the API's `sort` values.
 SORTS = {
     "-createdAt": NEWEST_FIRST,
     "createdAt": NEWEST_FIRST._replace(ascending=True),
@@ -221,13 +221,13 @@ def _listed(sort: str, *, value: Any, last: Any, limit: Any, **whose: Any) -> An
 Product.add_index(Product.user, Product.price, Product.id, name="products_of_user_by_price")
 Product.add_index(Product.user, NAME, Product.id, name="products_of_user_by_name")
 Product.add_index(Product.user, Product.created_at.desc(), Product.id.desc(), name="products_of_user")
-# Every row has words. A list of one seller's products does not say so, lest PostgreSQL take the indexes of
-# all products for it, and pass those of others by the hundred thousand.
+# True of every row. Only shop-wide lists state it, so that PostgreSQL does not use these indexes for one
+# seller's list and skip other sellers' products by the hundred thousand.
 HAS_WORDS = SQL("search IS NOT NULL")
 Product.add_index(Product.price, Product.id, name="products_by_price", where=HAS_WORDS)
 Product.add_index(NAME, Product.id, name="products_by_name", where=HAS_WORDS)
 Product.add_index(Product.created_at.desc(), Product.id.desc(), name="products_by_time", where=HAS_WORDS)
-# Without a list of what is pending, which every search would have to read.
+# Without GIN's pending list, which every search would have to scan.
 Product.add_index(
     SQL("CREATE INDEX products_by_words ON products USING gin (search) WITH (fastupdate = off)")
 )

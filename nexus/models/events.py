@@ -1,4 +1,4 @@
-"""What happened to an order: its creation and its steps, which triggers write and nobody changes."""
+"""The events of an order, its creation and its status changes: written by triggers, changed by nobody."""
 
 import peewee
 
@@ -8,7 +8,7 @@ from nexus.models.steps import KEEP, KEEP_ALL
 
 
 class OrderEvent(Model):
-    """A creation, with `from` null, or a step, and who did it."""
+    """An order's creation, with `from` null, or one of its status changes, and who made it."""
 
     triggers = (KEEP, KEEP_ALL)
 
@@ -19,7 +19,7 @@ class OrderEvent(Model):
     target = peewee.TextField(column_name="to")
     actor = peewee.TextField()
     request_id = peewee.TextField(null=True)
-    # It is written once, at the time that it says.
+    # A row is written once, and `at` says when.
     created_at = None
     updated_at = None
 
@@ -30,7 +30,7 @@ class OrderEvent(Model):
 
     @classmethod
     def of(cls, which: peewee.Expression) -> "peewee.ModelSelect[OrderEvent]":
-        """The events of the order that a condition on orders finds, in their order; none: no such order."""
+        """The events, oldest first, of the order that meets a condition; none if there is no such order."""
         return cls.select(cls).join(Order).where(which).order_by(cls.id)
 
 

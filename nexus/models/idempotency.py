@@ -1,4 +1,4 @@
-"""Idempotency keys: an order that is asked for again under its key is answered again, and not made again."""
+"""Idempotency keys: a repeated request for an order gets the first response again, and no second order."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,26 +17,26 @@ from nexus.models.orders import Order, Wanted
 from nexus.models.steps import Actor
 from nexus.models.users import User
 
-#: How long a key answers at least; the next sweep after it takes it.
+#: How long a key is kept at least; the next sweep after that deletes it.
 KEPT_HOURS = 24
-#: How long a request waits for another with its key.
+#: How long a request waits for another one with the same key.
 PATIENCE = "2s"
 
 
 class Key(NamedTuple):
-    """A key and the body that came with it, each as its hash; the key's holds whose it is."""
+    """The hashes of a key, its owner included, and of the body that came with it."""
 
     hash: str
     body: str
 
 
 class IdempotencyKey(Model):
-    """A key, its order, and the fields of the first answer that can change later.
+    """A key, its order, and those fields of the first response that can change later.
 
-    The rest of an order stays as it was made, so the answer is made from it again.
+    The order's other fields never change, so the response can be rebuilt from it.
     """
 
-    # It is written once.
+    # A row is written once.
     triggers = ()
     updated_at = None
 
@@ -48,10 +48,10 @@ class IdempotencyKey(Model):
         index=False,
         lazy_load=False,
         constraints=[SQL("CONSTRAINT idempotency_keys_order UNIQUE")],
-        # Deferred, so that `_taken` can insert a made-up order id and roll back.
+        # Deferred, so that `_taken` can insert the id of an order that does not exist, and roll back.
         deferrable="INITIALLY DEFERRED",
     )
-    #: Not a reference: the product may go.
+    #: Not a foreign key: the product may be deleted.
     product_id = peewee.BigIntegerField()
     status = peewee.TextField()
 
@@ -62,11 +62,11 @@ class IdempotencyKey(Model):
 
     @classmethod
     def place(cls, key: Key, *, buyer: User | None, by: Actor, **wanted: Unpack[Wanted]) -> tuple[Any, bool]:
-        """Order a product as `Order.place` does, once for each key; whether it was made before.
+        """Order a product as `Order.place` does, once per key; the order, and whether it existed already.
 
-        Key and order are one statement. Raises what `Order.place` raises, which leaves the key free;
-        IdempotencyMismatch for a key that came with another body; and IdempotencyInProgress when another
-        request holds the key for longer than a moment.
+        One statement writes both. Raises what `Order.place` raises, which leaves the key unused;
+        IdempotencyMismatch for a key that came with another body; and IdempotencyInProgress if another
+        request holds the key for longer than PATIENCE.
         """
         while True:
             with patience():
@@ -74,8 +74,8 @@ class IdempotencyKey(Model):
             if placed:
                 metrics.counted().order_steps.labels(status=placed[0].status).inc()
                 return placed[0], False
-            # Not on offer, or the key is held. Without an offer nothing was claimed, but a concurrent request
-            # may have found one and hold the key.
+            # The product is not for sale, or the key is taken. Even if it is not for sale to us, a concurrent
+            # request may have found it for sale and hold the key.
             made = cls._made_by(key) or (cls._taken(key) and cls._made_by(key))
             if made:
                 return made, True
@@ -83,8 +83,8 @@ class IdempotencyKey(Model):
 
     @classmethod
     def claim(cls, key: Key, offered: Any) -> Any:
-        """The INSERT of a key for an order on offer; it waits for one in progress, and skips a taken key."""
-        # The limit is set when the offer's own locks are there, for this transaction alone.
+        """The INSERT of a key; it waits for a request in progress, and does nothing if the key is taken."""
+        # The limit is set for this transaction only, and not before the offer's own locks have been taken.
         limited = fn.set_config("lock_timeout", PATIENCE, SQL("true")).is_null(is_null=False)
         values = (Value(key.hash), Value(key.body), offered.c.id, offered.c.product_id, offered.c.status)
         columns = [cls.hash, cls.body, cls.order, cls.product_id, cls.status]
@@ -92,7 +92,7 @@ class IdempotencyKey(Model):
 
     @classmethod
     def _made_by(cls, key: Key) -> Order | None:
-        """The order that was made with a key, as it was then."""
+        """The order that was made with a key, as it was at that time."""
         row = cls.select(cls, Order).join(Order).where(cls.hash == key.hash).first()
         if row is None:
             return None
@@ -105,7 +105,7 @@ class IdempotencyKey(Model):
     @classmethod
     @database.rerun
     def _taken(cls, key: Key) -> bool:
-        """Whether a key is taken, once whoever is taking it now is through."""
+        """Whether a key is taken, after waiting for a request that is just taking it."""
         nothing = Select(columns=(fn.gen_random_uuid().alias("id"), Value(0), Value("")))
         offered = nothing.cte("offered", columns=["id", "product_id", "status"])
         with patience(), database.atomic() as attempt:
@@ -115,7 +115,7 @@ class IdempotencyKey(Model):
 
     @classmethod
     def sweep(cls, *, batch: int) -> int:
-        """Delete up to so many keys that were kept long enough; how many."""
+        """Delete up to `batch` keys that were kept long enough; the number deleted."""
         old = cls.created_at <= SQL("now() - make_interval(hours => %s)", (KEPT_HOURS,))
         return cls.swept(old, batch=batch)
 
@@ -134,12 +134,12 @@ def _placed(*, hash: Any, body: Any, actor: Any, request_id: Any, **wanted: Any)
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Tell a key that was not to be had in time as IdempotencyInProgress."""
+    """Raise IdempotencyInProgress when the wait for a key times out."""
     try:
         yield
     except peewee.OperationalError as error:
         refused = cause(error)
-        # It may have waited for a row of the offer as well, and PostgreSQL says in which table.
+        # The wait may also have been for a row of the offer; PostgreSQL's context names the table.
         table = IdempotencyKey._meta.table_name
         if isinstance(refused, LockNotAvailable) and table in (refused.diag.context or ""):
             raise IdempotencyInProgress from None

@@ -1,4 +1,4 @@
-"""Orders: how they are placed, the steps that they take, who may see them."""
+"""Orders: how they are placed, how their status changes, and who may see them."""
 
 import re
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from nexus.models.catalog import DRAFT, LIVE, Product
 from nexus.models.steps import MOVED, PLACED, STEP, Actor
 from nexus.models.users import User
 
-#: An id as we write it. Python and PostgreSQL read other forms as well, which nobody was given.
+#: A UUID as we write it. Python and PostgreSQL accept other forms too, but we never issued any.
 CANONICAL = re.compile("(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 class Wanted(TypedDict):
-    """What a buyer asks for; the amount, where one is named, must be the price."""
+    """What a buyer asks for; the amount, if given, must equal the price."""
 
     product_id: int
     email: str
@@ -31,12 +31,12 @@ class Wanted(TypedDict):
 
 
 class Order(Model):
-    """One buyer's order of one product, with the name and the price that it had at that moment."""
+    """One buyer's order of one product, with the product's name and price at that moment."""
 
     triggers = (TOUCH, STEP, PLACED, MOVED)
 
     id = peewee.UUIDField(primary_key=True, constraints=[SQL("DEFAULT gen_random_uuid()")])
-    #: The id that the old system gave it, where that was no UUID.
+    #: Its id in the old system, if that was not a UUID.
     old_id = peewee.TextField(null=True, constraints=[SQL("CONSTRAINT orders_old_id UNIQUE")])
     seller = peewee.ForeignKeyField(User, null=True, on_delete="SET NULL", index=False, lazy_load=False)
     seller_id: int | None
@@ -61,10 +61,10 @@ class Order(Model):
 
     @classmethod
     def place(cls, *, buyer: User | None, by: Actor, **wanted: Unpack[Wanted]) -> Any:
-        """Order a live product at its price of this moment, copied by the statement that makes the order.
+        """Order a live product at its current price, which the INSERT itself copies; the order as a row.
 
-        It is answered as a row. Raises NotFound for a product that the buyer may not know of, NotForSale for
-        one's own draft, and PriceChanged when the buyer named an amount that is not the price.
+        Raises NotFound for a product that the buyer may not see, NotForSale for the buyer's own draft, and
+        PriceChanged if the buyer gave an amount that is not the price.
         """
         while not (placed := _placed(**wanted, actor=by.name, request_id=by.request_id)):
             cls.refuse(wanted, buyer=buyer)
@@ -75,7 +75,7 @@ class Order(Model):
     def offer(
         cls, *, product_id: int, email: str, name: str | None, amount: int | None
     ) -> "tuple[peewee.ModelSelect[Product], list[peewee.Field]]":
-        """The order that a product can become at this moment, and its columns; no row where it cannot."""
+        """The query for the row of a new order, and its columns; no row if the product cannot be ordered."""
         columns: dict[peewee.Field, Any] = {
             cls.id: fn.gen_random_uuid(),
             cls.product: Product.id,
@@ -97,7 +97,7 @@ class Order(Model):
 
     @classmethod
     def refuse(cls, wanted: Wanted, *, buyer: User | None) -> None:
-        """Raise why a buyer gets no order of a product, unless it came to be on offer a moment ago."""
+        """Raise the reason why a product cannot be ordered; return if, by now, it can."""
         product = Product.shown(wanted["product_id"], viewer=buyer)
         if product is None:
             raise NotFound
@@ -113,7 +113,7 @@ class Order(Model):
 
     @classmethod
     def open_of(cls, seller_id: int) -> "peewee.ModelSelect[Order]":
-        """A seller's orders that still wait for money or for a refusal, oldest first."""
+        """A seller's orders that are still `created` or `processing`, oldest first."""
         still = (cls.seller == seller_id) & cls.status.in_(("created", "processing"))
         return cls.select().where(still).order_by(cls.created_at, cls.id)
 
@@ -125,21 +125,21 @@ class Order(Model):
 
     @classmethod
     def moment(cls) -> Any:
-        """`created_at` as a UTC timestamp without a zone, which the shop-wide indexes are on.
+        """`created_at` as a UTC timestamp without a zone, as the shop-wide indexes have it.
 
-        A shop-wide index on `created_at` itself would be chosen for one seller's page, and scan the whole
-        shop when that seller's orders are old.
+        PostgreSQL would use a shop-wide index on `created_at` itself for one seller's page too, and scan the
+        whole shop when that seller's orders are old.
         """
         return fn.timezone("UTC", cls.created_at)
 
     @classmethod
     def known_as(cls, reference: str) -> peewee.Expression:
-        """The condition for an order's id, or for the id that the old system gave it."""
+        """The condition for the order with this id, or with this id in the old system."""
         return cls.id == reference if CANONICAL.fullmatch(reference) else cls.old_id == reference
 
     @classmethod
     def id_of(cls, reference: str) -> UUID | None:
-        """The id that a reference means: itself, or that of the order that had it in the old system."""
+        """The id that a reference means: the reference itself, or that of the order with this old id."""
         if CANONICAL.fullmatch(reference):
             return UUID(reference)
         order: Order | None = cls.select(cls.id).where(cls.known_as(reference)).first()
@@ -147,7 +147,7 @@ class Order(Model):
 
     @classmethod
     def open_to(cls, seller: User | None, reference: str) -> peewee.Expression:
-        """The condition for an order that its seller may see; NotFound for someone who is not signed in."""
+        """The condition for an order, if this is its seller; NotFound for someone who is not signed in."""
         if seller is None:
             raise NotFound
         return cls.known_as(reference) & (cls.seller == seller.id)  # type: ignore[no-any-return]
@@ -163,9 +163,9 @@ class Order(Model):
         created_after: datetime | None = None,
         created_before: datetime | None = None,
     ) -> "peewee.ModelSelect[Order]":
-        """A seller's orders with their products, newest first, of a buyer with any of these addresses.
+        """A seller's orders with their products, newest first; `emails` are spellings of a buyer's address.
 
-        The times are exclusive, and `created_after` to the millisecond, which is all that a client is shown.
+        The times are exclusive, `created_after` by whole milliseconds, since clients are shown no more.
         """
         conditions: list[Any] = [cls.seller == seller.id]
         if emails:
@@ -176,7 +176,7 @@ class Order(Model):
             conditions.append(cls.product == product_id)
         if created_after is not None:
             shown = created_after.replace(microsecond=created_after.microsecond // 1000 * 1000)
-            # PostgreSQL adds, since Python has no year 10,000.
+            # PostgreSQL adds the millisecond, since Python has no year 10,000.
             conditions.append(cls.created_at >= Value(shown) + SQL("INTERVAL '1 ms'"))
         if created_before is not None:
             conditions.append(cls.created_at < created_before)
@@ -184,10 +184,10 @@ class Order(Model):
 
     @classmethod
     def move(cls, which: peewee.Expression, *, to: str, by: Actor) -> "Order":
-        """Take a step with the order that a condition finds, decided by the row at the moment of writing.
+        """Move the order that meets a condition to a status, as its row allows at the moment of writing.
 
-        The status that the order already has is no step and changes nothing. Raises NotFound where there is
-        no such order, and InvalidTransition, with what the actor may do, for a step that is not theirs.
+        If the order already has that status, nothing changes. Raises NotFound if there is no such order, and
+        InvalidTransition, with the allowed statuses, for a step that the actor may not take.
         """
         sources = [status for status, targets in by.steps.items() if to in targets]
         while True:
@@ -196,7 +196,7 @@ class Order(Model):
                 metrics.counted().order_steps.labels(status=to).inc()
                 return moved[0]
             # The lock makes this a writing transaction, so its commit waits for the synchronous standby too:
-            # nobody is told of a step, taken by another, that a failover could still lose.
+            # we never report somebody else's step that a failover could still lose.
             found = cls.select().where(which).for_update("FOR KEY SHARE")  # type: ignore[arg-type]
             order: Order | None = found.first()
             if order is None:
@@ -206,11 +206,11 @@ class Order(Model):
             allowed = by.steps.get(order.status, ())
             if to not in allowed:
                 raise InvalidTransition(allowed=list(allowed))
-            # A concurrent step between the two statements has made this one legal: try again.
+            # A concurrent step between the two statements has made this one allowed: try again.
 
     @classmethod
     def erase_buyer(cls, *emails: str) -> int:
-        """Blank the name and the address, in these spellings, of a buyer in all orders; how many orders."""
+        """Blank a buyer's name and address, given in its spellings, in all orders; the number of orders."""
         theirs = fn.lower(cls.email).in_([fn.lower(email) for email in emails])
         return int(cls.update(email="", name=None).where(theirs).execute())
 
@@ -226,11 +226,11 @@ Order.add_index(Order.seller, *NEWEST, name="orders_of_seller")
 Order.add_index(Order.seller, Order.status, *NEWEST, name="orders_of_seller_by_status")
 Order.add_index(Order.product, *NEWEST, name="orders_of_product")
 Order.add_index(fn.lower(Order.email), *NEWEST, name="orders_of_email")
-# Of the whole shop, for `Order.moment`.
+# Shop-wide indexes, for `Order.moment`.
 Order.add_index(
     SQL("CREATE INDEX orders_of_status ON orders (status, timezone('UTC', created_at) DESC, id DESC)")
 )
-# This one holds all that a sum needs, so that no row of the table is read; Peewee knows no INCLUDE.
+# A covering index for sums, which then read no row of the table; Peewee has no INCLUDE.
 Order.add_index(
     SQL(
         "CREATE INDEX orders_by_time ON orders (timezone('UTC', created_at) DESC, id DESC)"

@@ -1,9 +1,9 @@
-"""The search for products: what a text asks for, and where its matches stand in a list.
+"""Full-text search for products: how a text is parsed, and how the first matches are found.
 
-PostgreSQL has two ways to the first matches of a list. One walks the list in its order and looks at each row,
-and is fast for words that many products have. The other asks the index of words for every match, and is fast
-for words that few have. The wrong one reads a million rows, and which it is cannot be known beforehand. So a
-statement looks at the first rows of the list, and goes by how many of them match.
+PostgreSQL can find the first matches of a list in two ways. One walks the list in its order and checks each
+row, which is fast for words that many products have. The other gets every match from the GIN index, which is
+fast for words that few products have. The wrong one reads a million rows, and which one that is cannot be
+known beforehand. So a statement samples the first rows of the list, and decides by how many of them match.
 """
 
 import re
@@ -18,17 +18,17 @@ from peewee import OP, Expression, Select, fn
 from nexus.db import statement
 from nexus.models.catalog import BETWEEN_WORDS, HAS_WORDS, NEWEST_FIRST, SORTS, Product, Sort
 
-#: What counts of a text: nobody types more, and each word costs a look into the index.
+#: How many characters of a text count: nobody types more, and each word costs an index lookup.
 LETTERS = 200
 SIGNS = re.compile(BETWEEN_WORDS)
-#: The rank of a match that is older than the window.
+#: The rank of a match that is older than the window (see Bounds).
 OLDER = -1
 
 WORDS = peewee.Column(Product._meta.table, "search")
 
 
 class Place(NamedTuple):
-    """Where a match stands: one in the window by rank, time and id, an older one by time and id."""
+    """The position of a match: in the window by rank, time and id, beyond it by time and id."""
 
     #: Time and id of the window's oldest match, as the first page found it.
     edge_at: datetime
@@ -38,29 +38,29 @@ class Place(NamedTuple):
     id: int
 
 
-#: What a place consists of.
+#: The types of a place's parts.
 PLACE = tuple(Place.__annotations__.values())
 
 
 class Match(NamedTuple):
-    """A product that was found, as its row, and the place after which it was looked for."""
+    """A product that was found, as a row, and the place after which its page begins."""
 
     product: Any
     after: Place | None
 
     @property
     def place(self) -> Place:
-        """Where it stands, by the edge as the first page found it."""
+        """Its position, with the edge as the first page found it."""
         row, edge = self.product, self.after or self.product
         return Place(edge.edge_at, edge.edge_id, getattr(row, "rank", OLDER), row.created_at, row.id)
 
 
 class Bounds(NamedTuple):
-    """How far a search looks for what."""
+    """The limits of a search."""
 
-    #: So many of the newest matches come best first.
+    #: How many of the newest matches are ranked, best first; older ones follow by time.
     window: int = 1000
-    #: A list is walked when `common` of its first `sample` rows match, and for `far` rows at most.
+    #: A list is walked if at least `common` of its first `sample` rows match, and for `far` rows at most.
     sample: int = 400
     common: int = 20
     far: int = 20_000
@@ -70,9 +70,9 @@ USUAL = Bounds()
 
 
 class Asked(NamedTuple):
-    """What a text asks for: a word counts without its ending, and the last may be the beginning of another.
+    """What a text asks for: words match by their stems, and the last one also as a prefix.
 
-    A stop word asks for nothing, unless it is the last.
+    Stop words are ignored, except for the last word.
     """
 
     others: Any
@@ -81,12 +81,12 @@ class Asked(NamedTuple):
 
     @classmethod
     def by(cls, text: str) -> "Asked":
-        """What a text asks for; one that has no word asks for what no product has."""
+        """Parse a text; one without any word matches no product."""
         *others, final = SIGNS.sub(" ", text.strip()[:LETTERS]).split() or ["-"]
         return cls(" ".join(others), final, f"'{final}':*")
 
     def in_sql(self) -> Any:
-        """The same as PostgreSQL compares it with what a product has."""
+        """The tsquery."""
         others, final = (fn.plainto_tsquery("pg_catalog.russian", one) for one in (self.others, self.final))
         beginning = fn.to_tsquery("pg_catalog.simple", self.beginning)
         return Expression(others, "&&", Expression(final, "||", beginning))
@@ -94,19 +94,18 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True)
 class Search:
-    """The products that have every word of a text, seen as `Product.seen` says; None: whoever sees them."""
+    """The products that have every word of a text and meet `Product.seen(**seen)`; None: all of them."""
 
     asked: Asked
-    #: Whose products; None: of all sellers.
+    #: The seller; None: all sellers.
     user_id: Any
     seen: Mapping[str, Any] | None
     bounds: Bounds = USUAL
 
     def best_first(self, place: Sequence[Any] | None, limit: int) -> list[Match]:
-        """The matches after a place (None: the first), the newest best first and older ones by date.
+        """The matches after a place (None: the first): the window's, best first, and then older ones by time.
 
-        `limit` is no larger than the window. It takes one statement, and two where a page goes over the edge
-        of the window.
+        `limit` must not exceed the window. Takes one statement, or two for a page across the window's edge.
         """
         if place is None:
             return [Match(row, None) for row in _best(self._shape, **self._values, limit=limit)]
@@ -120,7 +119,7 @@ class Search:
         return best + self._below(place, limit - len(best), at=place.edge_at, last=place.edge_id)
 
     def in_order(self, sort: str, place: Sequence[Any] | None, limit: int) -> list[Any]:
-        """The first matches in the order of a sort, or those after a place, (value, id)."""
+        """The first matches in a sort order, or those after a place, (value, id)."""
         value, last = place or (None, None)
         return _in_order(self._shape, sort, **self._values, value=value, last=last, limit=limit)
 
@@ -129,7 +128,7 @@ class Search:
 
     @property
     def _shape(self) -> tuple[Bounds, bool]:
-        """What a search's SQL depends on: its bounds, and whether it filters by visibility."""
+        """What the SQL of a search depends on: its bounds, and whether it filters by visibility."""
         return self.bounds, self.seen is not None
 
     @property
@@ -138,12 +137,12 @@ class Search:
 
     @property
     def products(self) -> "peewee.ModelSelect[Product]":
-        """What is searched, as the indexes know it: of one seller, or everything."""
+        """The products that are searched, one seller's or all, by a condition that the indexes have."""
         products = Product.select()
         return products.where(HAS_WORDS if self.user_id is None else Product.user == self.user_id)
 
     def best(self, place: Place | None, limit: Any) -> Any:
-        """The query for the products of the window, or for those of it after a place, best first."""
+        """The query for the matches in the window, best first, or for those of them after a place."""
         if place is None:
             window = self._first(NEWEST_FIRST, self.products, self.bounds.window)
         else:
@@ -166,15 +165,15 @@ class Search:
         )
 
     def first(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: Any) -> Any:
-        """The query for the first matches among products in the order of a sort, which an index has too."""
+        """The query for the first matches among products, in a sort order that an index supports."""
         first = self._first(sort, products, take)
         return Product.select().where(Product.id.in_(Select([first], [first.c.id]))).order_by(*sort.terms)
 
     def _first(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: Any) -> Any:
-        """The first matches (None: all), as `id`, `value` (what is sorted by) and `search`, in no order."""
+        """The first `take` matches (None: all), as `id`, `value` (of the sort) and `search`, in no order."""
         rows: Any = products.select(Product.id, sort.value.alias("value"), WORDS)
         ordered = rows.order_by(*sort.terms)
-        # The match is a column and not a WHERE, so that LIMIT bounds the rows read, not the rows found.
+        # The match is a column and not in WHERE, so that LIMIT bounds the rows read, not the rows found.
         asked, bounds = self.asked.in_sql(), self.bounds
         condition = HAS_WORDS if self.seen is None else Product.seen(**self.seen)
         walk = ordered.select_extend((condition & _has(asked)).alias("found"))
@@ -198,11 +197,11 @@ class Search:
         return Select([either], [either.c.id, either.c.value, either.c.search]).with_cte(common, walked, done)
 
     def _rank(self, words: Any) -> Any:
-        """How well words match, in millionths."""
+        """How well words match, in millionths (an integer, so that cursors compare exactly)."""
         return (fn.TS_RANK(words, self.asked.in_sql()) * 1_000_000).cast("bigint")
 
 
-# Neither is prepared: a generic plan would suit no words.
+# Neither is prepared, since the best plan depends on the words.
 @statement(prepared=False)
 def _best(shape: tuple[Bounds, bool], *, limit: Any, **values: Any) -> Any:
     place = {name: values.pop(name) for name in Place._fields if name in values}

@@ -1,4 +1,4 @@
-"""Sessions: what a sign-in begins, how it goes on, and what ends it."""
+"""Sessions: how a sign-in begins one, how it is refreshed, and how it ends."""
 
 import hashlib
 import hmac
@@ -18,14 +18,14 @@ from nexus.models.users import User
 
 #: How long a session lives after its last refresh, and how long a spent token is still recognised.
 IDLE_DAYS = 30
-#: How long a spent token answers its successor again: two tabs, or an answer that got lost.
+#: How long a spent token still yields the same successor, for two tabs or a lost response.
 GRACE_SECONDS = 10
-#: What is kept of a User-Agent header.
+#: How many characters of a User-Agent header are kept.
 USER_AGENT_LENGTH = 255
 
 
 class PasswordReplaced(InvalidCredentials):
-    """The account has another hash than the one that was verified a moment ago."""
+    """The account's password hash is no longer the one that was just verified."""
 
 
 class Session(Model):
@@ -47,10 +47,10 @@ class Session(Model):
     @classmethod
     @database.rerun
     def begin(cls, user: User, *, user_agent: str, address: str) -> "tuple[Session, str]":
-        """Begin a session of an account whose password was just verified, and make its first refresh token.
+        """Begin a session of an account whose password was just verified; the session and its refresh token.
 
-        PasswordReplaced when the account has another hash by now. A change of the password waits for this
-        statement or is seen by it, so it never leaves a session of the old one behind.
+        Raises PasswordReplaced if the account has another hash by now. A change of the password either waits
+        for this statement or is seen by it, so no session begun with the old password survives the change.
         """
         owner = User.select(User.id, peewee.Value(user_agent[:USER_AGENT_LENGTH]), peewee.Value(address))
         owner = owner.where((User.id == user.id) & (User.password == user.password)).for_update("FOR SHARE")  # type: ignore[arg-type]
@@ -65,30 +65,30 @@ class Session(Model):
 
     @classmethod
     def alive(cls) -> Any:
-        """The condition for sessions that were not ended and were refreshed lately."""
+        """The condition for sessions that were neither ended nor idle for too long."""
         return cls.ended_at.is_null() & (cls.refreshed_at > _days_ago())
 
     @classmethod
     def of_caller(cls, session_id: UUID, *, user_id: int) -> "Caller | None":
-        """A session of an account that was not ended, or None where there is none."""
+        """The caller of a session that was not ended, or None if there is no such session."""
         for account in _account(session_id=session_id, user_id=user_id):
             return Caller(session_id, user_id, account)
         return None
 
     @classmethod
     def of_user(cls, user_id: int) -> "peewee.ModelSelect[Session]":
-        """An account's sessions that are alive, newest first."""
+        """An account's live sessions, newest first."""
         theirs = (cls.user == user_id) & cls.alive()
         return cls.select().where(theirs).order_by(cls.created_at.desc(), cls.id.desc())
 
     @classmethod
     def end(cls, session_id: UUID, *, user_id: int) -> bool:
-        """End one session of an account; whether it was there and alive."""
+        """End one session of an account; whether there was such a live session."""
         return bool(cls._end((cls.id == session_id) & (cls.user == user_id) & cls.alive()))
 
     @classmethod
     def end_all(cls, user_id: int, *, but: UUID | None = None) -> int:
-        """End an account's sessions, all or all but one; how many."""
+        """End an account's sessions, all or all but one; the number ended."""
         theirs = (cls.user == user_id) & cls.ended_at.is_null()
         return cls._end(theirs if but is None else theirs & (cls.id != but))
 
@@ -99,15 +99,15 @@ class Session(Model):
     @classmethod
     @database.rerun
     def renew(cls, presented: str, *, keys: Sequence[bytes]) -> "Renewal | None":
-        """Let a session go on by its refresh token, which is good once; None for a token of none alive.
+        """Refresh a session with a refresh token, which works once; None if it belongs to no live session.
 
-        The next token is made from the one presented and the first key, so the parent of an unspent token
-        can be answered the same once more, within ten seconds, though nothing readable is kept; the other
-        keys are those that may have made it. Any other spent token ends the session: it was stolen, or its
-        successor was.
+        The next token is derived from the presented one and the first key. So a token that is presented again
+        within GRACE_SECONDS gets the same successor, while that is unspent, although only hashes are stored;
+        the other keys are older ones that may have derived it. Presenting any other spent token ends the
+        session, since either that token or its successor was stolen.
         """
         with database.atomic():
-            # The row lock serialises spending, repeating and ending for each session.
+            # The row lock serialises refreshes, repeats and the end of one session.
             session: Session | None = (
                 cls.select(cls, User)
                 .join(User)
@@ -117,7 +117,7 @@ class Session(Model):
                 .first()
             )
             token = RefreshToken.as_it_is(presented)
-            # A token that was spent long ago may be swept between the two statements.
+            # A token spent long ago may have been swept between the two statements.
             if session is None or token is None:
                 return None
             if token.spent_at is None:
@@ -135,18 +135,18 @@ class Session(Model):
 
     @classmethod
     def sweep(cls, *, batch: int) -> int:
-        """Delete up to so many sessions that are not alive, with their tokens; how many."""
+        """Delete up to `batch` ended or expired sessions, with their tokens; the number deleted."""
         return cls.swept((cls.ended_at <= fn.now()) | (cls.refreshed_at <= _days_ago()), batch=batch)
 
 
 class RefreshToken(Model):
-    """What is kept of a refresh token; of each session one is unspent."""
+    """The hash of a refresh token; each session has exactly one unspent token."""
 
     hash = peewee.TextField(primary_key=True)
     session = peewee.ForeignKeyField(Session, on_delete="CASCADE", index=False, lazy_load=False)
     session_id: UUID
     spent_at = TimeField(null=True)
-    #: Set by `as_it_is` only: spent within GRACE_SECONDS, so that its successor may be told again.
+    #: Only set by `as_it_is`: spent within GRACE_SECONDS, so that its successor may be issued again.
     recent: bool
 
     class Meta:
@@ -156,7 +156,7 @@ class RefreshToken(Model):
 
     @classmethod
     def as_it_is(cls, token: str) -> "RefreshToken | None":
-        """A token's row, as it is now."""
+        """The current row of a token."""
         lately = cls.spent_at > SQL("now() - make_interval(secs => %s)", (GRACE_SECONDS,))
         known = cls.select(cls, lately.alias("recent")).where(cls.hash == digest(token))
         row: RefreshToken | None = known.first()
@@ -171,12 +171,12 @@ class RefreshToken(Model):
 
     @classmethod
     def sweep(cls, *, batch: int) -> int:
-        """Delete up to so many tokens that were spent long ago; how many."""
+        """Delete up to `batch` tokens that were spent long ago; the number deleted."""
         return cls.swept(cls.spent_at <= _days_ago(), batch=batch)
 
 
 class Caller(NamedTuple):
-    """What of a session every request needs: its id, and its account as a row."""
+    """What every request needs of a session: its id, and its account as a row."""
 
     id: UUID
     user_id: int
@@ -184,7 +184,7 @@ class Caller(NamedTuple):
 
 
 class Renewal(NamedTuple):
-    """A session and the refresh token by which it goes on, None where presenting a spent one ended it."""
+    """A refreshed session and its next refresh token; None: a spent token was presented, which ended it."""
 
     session: Session
     token: str | None
@@ -197,12 +197,12 @@ def _account(*, session_id: Any, user_id: Any) -> Any:
 
 
 def digest(token: str) -> str:
-    """What is stored of a token: it is random enough that a fast hash keeps it."""
+    """The hash of a token as it is stored; tokens are random enough for a fast hash."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def succeed(token: str, key: bytes) -> str:
-    """The refresh token after this one."""
+    """The successor of a refresh token."""
     code = hmac.digest(key, token.encode(), "sha256")
     return urlsafe_b64encode(code).rstrip(b"=").decode()
 

@@ -1,4 +1,4 @@
-"""What was sold: orders and their sums by time, by product and by status."""
+"""Sales statistics: orders and their sums by time, by product and by status."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from nexus.models.catalog import Product
 from nexus.models.orders import Order
 from nexus.models.users import User
 
-#: By interval, status and currency; and by product, its name, status and currency. In one statement, so that
-#: both see the same orders.
+#: By interval, status and currency, and also by product, its name, status and currency: in one statement, so
+#: that both see the same orders.
 BOTH = SQL("GROUPING SETS ((1, 4, 5), (2, 3, 4, 5))")
 
-#: What a `Sale` has; a sum of 64 bits may need more than these.
+#: The columns of a `Sale`; a sum of 64-bit amounts may exceed 64 bits.
 SALE = (Order.status, Order.currency, fn.count(SQL("*")), fn.sum(Order.amount).converter(int))
 
-# Interval by interval: PostgreSQL knows that there are few statuses and currencies, and aggregates
-# without a sort. For a computed group key, such as an interval's number, it assumes as many groups as rows,
-# and would sort them all.
+# A lateral query per interval: PostgreSQL knows that there are few statuses and currencies, and aggregates
+# without a sort. For a computed group key, such as an interval's number, it would assume as many groups as
+# rows, and sort them all.
 SHOP_SUMS = """
 SELECT part.number, sale.*
 FROM unnest(%s::timestamp[], %s::timestamp[]) WITH ORDINALITY AS part (first, last, number)
@@ -37,7 +37,7 @@ ORDER BY part.number, sale.status, sale.currency
 
 @dataclass(frozen=True)
 class Period:
-    """Some days of a time zone, both included, in intervals of a day, a week from Monday on, or a month."""
+    """The days from first to last in a time zone, in intervals of a day, a week from Monday, or a month."""
 
     first: date
     last: date
@@ -45,14 +45,14 @@ class Period:
     zone: ZoneInfo
 
     def starts(self) -> Iterator[date]:
-        """The first day of each interval; the first interval begins with the period."""
+        """The first day of each interval; the first one begins with the period, even midweek or midmonth."""
         day = self.first
         while day <= self.last:
             yield day
             day = self._following(day)
 
     def edges(self) -> list[datetime]:
-        """The moment at which each interval begins, and the one at which the last of them ends."""
+        """The moments at which the intervals begin, and the one at which the last of them ends."""
         return [self._midnight(day) for day in (*self.starts(), self.last + timedelta(days=1))]
 
     def _following(self, day: date) -> date:
@@ -67,7 +67,7 @@ class Period:
 
 
 class Sale(NamedTuple):
-    """So many orders with one status, and the sum of their amounts in the smallest unit of one currency."""
+    """The number of orders with one status, and their total in the smallest unit of one currency."""
 
     status: str
     currency: str
@@ -76,7 +76,7 @@ class Sale(NamedTuple):
 
 
 class SoldProduct(NamedTuple):
-    """A product and its sales; one that is gone has no id, and the name that its orders have."""
+    """A product and its sales; a deleted one has no id, and its name is from its orders."""
 
     id: int | None
     name: str
@@ -84,7 +84,7 @@ class SoldProduct(NamedTuple):
 
 
 class Sales(NamedTuple):
-    """What was sold in a period: in each interval, in their order, and of each product, the best first."""
+    """What was sold in a period: by interval, in order, and by product, best-selling first."""
 
     intervals: list[list[Sale]]
     products: list[SoldProduct]
@@ -98,7 +98,7 @@ def sales(period: Period, *, seller: User) -> Sales:
     columns = (
         _interval(edges),
         Order.product,
-        # A product that is there has one name; of one that is gone each order has its own.
+        # An existing product has one name; the orders of a deleted one may each have another.
         fn.coalesce(Product.name, Order.product_name),
         *SALE,
     )
@@ -120,7 +120,7 @@ def sales(period: Period, *, seller: User) -> Sales:
 
 
 def shop_sales(period: Period) -> list[list[Sale]]:
-    """What all sellers sold, in each interval of a period; an index has all that this needs."""
+    """What all sellers sold in each interval of a period, read from an index alone."""
     edges = period.edges()
     intervals: list[list[Sale]] = [[] for _ in edges[1:]]
     for interval, status, currency, orders, amount in shop_sums(edges).tuples():
@@ -129,7 +129,7 @@ def shop_sales(period: Period) -> list[list[Sale]]:
 
 
 def shop_sums(edges: list[datetime]) -> Any:
-    """The number of each interval from 1 on, where anything was sold, and its sales."""
+    """The query for the sales of each interval, numbered from 1."""
     moments = [edge.astimezone(UTC).replace(tzinfo=None) for edge in edges]
     return Order.raw(SHOP_SUMS, moments[:-1], moments[1:])
 
@@ -139,7 +139,7 @@ def _interval(edges: list[datetime]) -> Any:
 
 
 def _best(product: SoldProduct) -> tuple[int, int, str, int]:
-    """What was paid for comes before what was only ordered."""
+    """A sort key by which revenue counts first, and the number of orders second."""
     paid = sum(sale.amount for sale in product.sales if sale.status == "paid")
     orders = sum(sale.orders for sale in product.sales)
     return -paid, -orders, product.name, product.id or 0

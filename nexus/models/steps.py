@@ -1,4 +1,4 @@
-"""The steps of an order: which there are, who takes them, and how PostgreSQL guards and records them."""
+"""An order's state machine: its steps, who may take them, and how PostgreSQL enforces and records them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,10 +8,10 @@ from peewee import fn
 
 from nexus.models.base import Trigger
 
-#: From each status, where an order may go.
+#: The statuses to which an order may go, by its present one.
 Steps = dict[str, tuple[str, ...]]
 
-#: Every step that an order may take. An order of a free product is born paid.
+#: Every step that an order may take. An order of a free product starts out as paid.
 STEPS: Steps = {
     "created": ("processing", "paid", "cancelled"),
     "processing": ("paid", "cancelled"),
@@ -19,18 +19,18 @@ STEPS: Steps = {
     "refunded": (),
     "cancelled": (),
 }
-#: What its buyer may do with it.
+#: The steps that its buyer may take.
 BUYER_STEPS: Steps = {"created": ("cancelled",), "processing": ("cancelled",)}
-#: What a new order is.
+#: The statuses that a new order can have.
 BIRTHS = ("created", "paid")
 
 
 def validate(steps: Steps, *, births: tuple[str, ...]) -> None:
-    """Raise ValueError for a map with a target that it lacks, a status out of reach, or no way to an end."""
+    """Raise ValueError for an unknown target, an unreachable status, or one that cannot reach an end."""
     for status, targets in steps.items():
         if unknown := set(targets) - steps.keys():
             raise ValueError(
-                f"a step leads from {status} to {', '.join(sorted(unknown))}, which is no status"
+                f"a step leads from {status} to {', '.join(sorted(unknown))}, which is not a status"
             )
     reached, found = set(births), list(births)
     while found:
@@ -47,21 +47,21 @@ def validate(steps: Steps, *, births: tuple[str, ...]) -> None:
 
 
 def within(part: Steps, whole: Steps) -> bool:
-    """Whether each step of a part is one of the whole."""
+    """Whether every step of `part` is also one of `whole`."""
     return all(set(targets) <= set(whole.get(status, ())) for status, targets in part.items())
 
 
 validate(STEPS, births=BIRTHS)
 if not within(BUYER_STEPS, STEPS):
-    raise ValueError("a buyer's step is none of an order's")
+    raise ValueError("BUYER_STEPS has a step that STEPS does not have")
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who does something with an order, as its events name them, and which steps are theirs to take."""
+    """Who acts on an order, as its events name them, and which steps they may take."""
 
     name: str
-    #: The id of the request by which they do it.
+    #: The id of the request that does it.
     request_id: str | None = None
     steps: Steps = field(default_factory=lambda: STEPS)
 
@@ -129,7 +129,7 @@ MOVED = Trigger(
     body=RECORD,
 )
 
-# In ON DELETE CASCADE the order is gone before its events are deleted; only then may they be deleted.
+# An event may only be deleted by ON DELETE CASCADE, which deletes the order before its events.
 KEEPING = """
 BEGIN
     IF TG_OP = 'DELETE' THEN

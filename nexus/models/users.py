@@ -1,4 +1,4 @@
-"""Accounts: who may sign in, and with what."""
+"""Accounts and their credentials."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ class User(Model):
 
     id = BigIdentityField()
     email = peewee.TextField()
-    #: The hash; the column has the name that the old system gave it.
+    #: The password hash; the column's name is from the old system.
     password = peewee.TextField()
     role = peewee.TextField(
         constraints=[
@@ -40,12 +40,12 @@ class User(Model):
 
     @classmethod
     def by_email(cls, email: str) -> "peewee.ModelSelect[User]":
-        """The account with this e-mail address, whatever its letters' case."""
+        """The account with this e-mail address, ignoring case."""
         return cls.select().where(fn.lower(cls.email) == fn.lower(email))
 
     @classmethod
     def register(cls, *, email: str, password: str) -> "User":
-        """Make an account; EmailTaken where another has the address."""
+        """Create an account; EmailTaken if another one has the address."""
         hashed = passwords.hash_password(password)
         with unique_email():
             (user,) = cls.written(cls.insert(email=email, password=hashed))
@@ -53,9 +53,9 @@ class User(Model):
 
     @classmethod
     def sign_in(cls, *, emails: Sequence[str], password: str) -> "User":
-        """The account that the first known of these addresses and the password belong to.
+        """The account with the first of these addresses that is known, if the password is right.
 
-        InvalidCredentials, equally slow, where there is none.
+        Otherwise InvalidCredentials, which takes equally long for an unknown address and a wrong password.
         """
         found = (cls.by_email(email).first() for email in emails)
         user: User | None = next(filter(None, found), None)
@@ -66,7 +66,7 @@ class User(Model):
         return user
 
     def upgrade_hash(self, password: str) -> None:
-        """Store the same password as it is hashed now, unless it was changed meanwhile."""
+        """Hash the same password anew with the current settings, unless it was changed meanwhile."""
         table = type(self)
         hashed = passwords.hash_password(password)
         same = (table.id == self.id) & (table.password == self.password)
@@ -79,7 +79,7 @@ User.add_index(fn.lower(User.email), unique=True, name="users_email")
 
 @contextmanager
 def unique_email() -> Iterator[None]:
-    """Turn the index's refusal into EmailTaken."""
+    """Turn a violation of the unique index into EmailTaken."""
     try:
         yield
     except peewee.IntegrityError as error:

@@ -1,1 +1,1 @@
-"""What keeps accounts safe, one thing a module."""
+"""Authentication, throttling and everything else that keeps accounts safe."""

@@ -1,4 +1,4 @@
-"""Where a request comes from, as far as that can be trusted."""
+"""The address that a request comes from, as far as it can be trusted."""
 
 import logging
 from collections.abc import Iterable
@@ -13,17 +13,17 @@ log = logging.getLogger(__name__)
 
 
 def client_address() -> str:
-    """The address of the client, in its usual spelling; empty where nothing tells it."""
+    """The address of the client in canonical form; empty if it is unknown."""
     return request.remote_addr or ""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Let every request come from its client rather than from the proxies before us."""
+    """Take the address of every request from what trusted proxies forward."""
     app.wsgi_app = ForwardedAddress(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
 
 
 class ForwardedAddress:
-    """WSGI middleware that corrects REMOTE_ADDR and the scheme by what trusted proxies say, and only then."""
+    """WSGI middleware that sets REMOTE_ADDR and the scheme to what trusted proxies, and only those, say."""
 
     def __init__(self, inside: Any, proxies: Proxies) -> None:
         self._inside = inside
@@ -31,20 +31,20 @@ class ForwardedAddress:
         self._warned = False
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Pass a request on."""
+        """Correct the environment and pass the request on."""
         peer = environ.get("REMOTE_ADDR", "")
         forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
         environ["REMOTE_ADDR"] = self._proxies.client(peer, forwarded)
         if self._proxies.trusts(read(peer), 0):
-            # What the nearest proxy says; those before it may have said anything.
+            # The last value is the nearest proxy's; those before it may be made up.
             scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip().lower()
             if scheme in ("http", "https"):
                 environ["wsgi.url_scheme"] = scheme
         elif forwarded and not self._proxies and not self._warned:
             self._warned = True
             log.warning(
-                "X-Forwarded-For arrives from %s, and no proxy is trusted: set TRUSTED_PROXIES if one stands "
-                "before this service; if none does, a client made the header up",
+                "X-Forwarded-For arrives from %s, and no proxy is trusted: set TRUSTED_PROXIES if this "
+                "service is behind one; if it is not, a client made the header up",
                 environ["REMOTE_ADDR"],
             )
         return self._inside(environ, start_response)  # type: ignore[no-any-return]

@@ -1,28 +1,28 @@
-"""What every answer tells browsers and caches about itself."""
+"""The security and cache headers of every response."""
 
 from flask import Request, Response
 
 from nexus.application import Application
 from nexus.config import Settings
 
-#: What a view may say otherwise; a page needs a policy of its own.
+#: The defaults, which a view may override; pages have a content security policy of their own.
 USUAL = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
 }
-#: A year, as browsers' lists of such sites ask for.
+#: A year, as the HSTS preload list requires.
 HTTPS_ONLY = "max-age=31536000"
 
 
 def init_app(app: Application, settings: Settings) -> None:
-    """Let nobody keep what belongs to one caller, and no browser take an answer for something else."""
+    """Keep private responses out of caches, and browsers from misinterpreting any response."""
 
     def tell(request: Request, response: Response) -> None:
         headers = response.headers
         said = {name for name, _ in headers}
-        # Each look into the headers goes through all of them.
+        # A set of names, since each lookup in the headers would scan all of them.
         for name, value in USUAL.items():
             if name not in said:
                 headers.add(name, value)
@@ -44,7 +44,7 @@ def init_app(app: Application, settings: Settings) -> None:
 
 def _keeping(request: Request) -> str:
     """Cache-Control of the catalogue: private for a caller with credentials, else public."""
-    # Kept, and asked for again each time: a product may be withdrawn at any moment.
+    # With `no-cache`, so that it is revalidated each time: a product may be withdrawn at any moment.
     environ = request.environ
     known = "HTTP_AUTHORIZATION" in environ or ("HTTP_COOKIE" in environ and "token" in request.cookies)
     return "private, no-cache" if known else "public, no-cache"

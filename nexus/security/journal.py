@@ -1,4 +1,4 @@
-"""The security log: what happened to accounts, a line each, which no text of a client can forge."""
+"""The security log: one line for each event of an account, which no client can forge."""
 
 import structlog
 from flask import g, has_request_context
@@ -9,7 +9,7 @@ log = structlog.stdlib.get_logger("nexus.security")
 
 
 def record(event: str, **facts: object) -> None:
-    """Write one event with its facts, and the request and address that it came by where one did.
+    """Log one event with its facts, and within a request with the request's id and address.
 
     Values other than integers are logged as quoted strings, so client text cannot forge a line.
     """

@@ -1,4 +1,4 @@
-"""Which other sites' pages may call the API, and which may change something with a visitor's cookie."""
+"""Which other sites' pages may call the API, and use a visitor's cookie to change something."""
 
 from collections.abc import Collection
 
@@ -10,17 +10,17 @@ from nexus.errors import CrossOrigin
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
-#: What pages of other origins can never read; CORS_ORIGINS is for the API.
+#: Paths that pages of other origins can never read; CORS_ORIGINS is for the API only.
 OURS_ALONE = "/admin"
 
 
 def refuse_cross_origin(*, allowed: Collection[str] | None = None) -> None:
     """Raise CrossOrigin when a request that changes something comes from a page of another site.
 
-    Pages of some other origins are allowed to, those of CORS_ORIGINS where none are given.
+    Pages of `allowed` origins may send such requests; by default those of CORS_ORIGINS.
 
-    Browsers say where a request comes from in headers that pages cannot write. A request that carries
-    neither of them is no browser's, and no other site can have caused it.
+    Browsers say where a request comes from in headers that pages cannot set. A request without either of
+    them is not from a browser, so no other site can have caused it.
     """
     if request.method not in CHANGING:
         return
@@ -39,7 +39,7 @@ def _own(origin: str) -> bool:
 
 
 def init_app(app: Application) -> None:
-    """Answer preflights of CORS_ORIGINS, and let their pages read answers, cookies included."""
+    """Answer preflight requests of CORS_ORIGINS, and let their pages read responses, with credentials."""
 
     def allow(request: Request, response: Response) -> None:
         if not app.config["CORS_ORIGINS"] or request.path.startswith(OURS_ALONE):

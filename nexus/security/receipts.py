@@ -1,4 +1,4 @@
-"""Receipts: what a buyer, who needs no account, shows to see an order and to cancel it."""
+"""Receipts: tokens with which a buyer, without an account, can see an order and cancel it."""
 
 import hmac
 from base64 import urlsafe_b64encode
@@ -13,7 +13,7 @@ from nexus.models.orders import Order
 
 
 def init_app(app: Application, settings: Settings) -> None:
-    """Take the keys, and keep what a receipt opened out of caches and of the next page's `Referer`."""
+    """Configure the keys, and keep receipts out of caches and out of the `Referer` header."""
     app.config["RECEIPT_KEYS"] = settings.receipt_keys
 
     def keep_private(request: Request, response: Response) -> None:
@@ -25,12 +25,12 @@ def init_app(app: Application, settings: Settings) -> None:
 
 
 def issue(order_id: UUID) -> str:
-    """The receipt of an order; under the same key it is always the same text."""
+    """The receipt of an order; the same key always gives the same text."""
     return _signed(order_id, current_app.config["RECEIPT_KEYS"][0])
 
 
 def presented(request: Request) -> str | None:
-    """The receipt of a request, in `Authorization` or else in the query; None where none came."""
+    """The receipt of a request, from `Authorization` or else from the query; None if there is none."""
     environ = request.environ
     scheme, *credential = environ.get("HTTP_AUTHORIZATION", "").split(maxsplit=1) or [""]
     if scheme.lower() == "receipt":
@@ -49,12 +49,12 @@ def order_of(receipt: str, reference: str) -> UUID:
 def _good(receipt: str, order_id: UUID) -> bool:
     given = receipt.encode()
     keys: list[str] = current_app.config["RECEIPT_KEYS"]
-    # Every key is tried, so that the time tells nothing of which one signed.
+    # Every key is tried, so that the timing does not reveal which one signed.
     tried = [hmac.compare_digest(given, _signed(order_id, key).encode()) for key in keys]
     return any(tried)
 
 
 def _signed(order_id: UUID, key: str) -> str:
-    # What is signed says what it is, so that nothing else that this key may sign passes for a receipt.
+    # The prefix says what is signed, so that nothing else signed with this key passes for a receipt.
     signature = hmac.digest(key.encode(), b"receipt of order " + order_id.bytes, "sha256")
     return urlsafe_b64encode(signature).rstrip(b"=").decode()

@@ -1,4 +1,4 @@
-"""Russian words and names that are tried first, the most frequent before the others; a list of our own."""
+"""Our list of common Russian passwords, words and names, the most frequent first."""
 
 WORDS = """
 пароль йцукен привет любовь солнце наташа максим марина любимая андрей сергей александр дмитрий настя

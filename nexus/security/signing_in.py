@@ -1,4 +1,4 @@
-"""Signing in with e-mail and password: the same for the API and for the pages of the shop's own people."""
+"""Signing in with e-mail and password, shared by the API and the admin pages."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from nexus.security.address import client_address
 
 
 def sign_in(*, email: str, password: str) -> tuple[Session, str]:
-    """A new session and its refresh token; InvalidCredentials, or Throttled for who tries too often."""
+    """Begin a session; it and its refresh token. InvalidCredentials, or Throttled after too many attempts."""
     emails = spellings(email)
     throttle.at_account(emails)
     try:
@@ -29,8 +29,8 @@ def sign_in(*, email: str, password: str) -> tuple[Session, str]:
 
 
 def begin(user: User) -> tuple[Session, str]:
-    """A session of an account whose password was just verified, and its refresh token."""
-    # WSGI shows each byte as a character.
+    """Begin a session of an account whose password was just verified; it and its refresh token."""
+    # WSGI decodes headers as Latin-1.
     agent = request.headers.get("User-Agent", "").encode("latin-1").decode("utf-8", "replace")
     return Session.begin(user, user_agent=agent, address=client_address())
 
@@ -39,5 +39,5 @@ def _verify(emails: Sequence[str], password: str) -> tuple[Session, str]:
     try:
         return begin(User.sign_in(emails=emails, password=password))
     except PasswordReplaced:
-        # A sign-in at the same time may have renewed the hash of the same password: look once more.
+        # A concurrent sign-in may have rehashed the same password: verify once more.
         return begin(User.sign_in(emails=emails, password=password))

@@ -1,4 +1,4 @@
-"""How hard a new password is to guess, and what to tell whoever chose one that is not."""
+"""How hard a new password is to guess, and why one is too easy."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -8,16 +8,16 @@ from nexus.schemas.fields import spellings
 from nexus.security.passwords import normalised
 from nexus.security.russian import FREQUENT
 
-#: The same keys on the two keyboards: who types Russian words in the wrong layout hides nothing.
+#: The same keys in both layouts, since a Russian word typed in the Latin layout is just as easy to guess.
 LATIN = "`qwertyuiop[]asdfghjkl;'zxcvbnm,."
 CYRILLIC = "ёйцукенгшщзхъфывапролджэячсмитьбю"
 LAYOUTS = (str.maketrans(LATIN, CYRILLIC), str.maketrans(CYRILLIC, LATIN))
 
-#: What is scored of a password: the estimate takes longer with the square of the length and more.
+#: How many characters of a password are scored: the time grows at least with the square of the length.
 SCORED = 40
 
-#: How many readings of signs as letters are tried. Every letter with several signs multiplies them, and 40
-#: characters can have hundreds of readings, which take seconds.
+#: How many readings of leetspeak are tried. Every letter with several signs for it multiplies them, and 40
+#: characters can have hundreds of readings, which would take seconds.
 READINGS = 8
 
 REASONS = {
@@ -31,7 +31,7 @@ REASONS = {
 
 
 def objection(password: str, *, email: str, least: int) -> str | None:
-    """The code of what speaks against a new password, or None; `least` is a score of zxcvbn, 0 to 4."""
+    """The code of the objection to a new password, or None; `least` is a zxcvbn score from 0 to 4."""
     if is_the_email(password, email):
         return "is_the_email"
     if least == 0:
@@ -44,19 +44,19 @@ def objection(password: str, *, email: str, least: int) -> str | None:
 
 
 def is_the_email(password: str, email: str) -> bool:
-    """Whether a password is the address, in any spelling that means the same."""
+    """Whether a password equals the e-mail address in any equivalent spelling."""
     address = normalised(email).casefold()
     return any(normalised(one).casefold() == address for one in spellings(password))
 
 
 def _forms(password: str) -> set[str]:
-    """The password's beginning, and what it would be on the other keyboard."""
+    """The beginning of the password, as typed and as the same keys in the other layout."""
     scored = normalised(password)[:SCORED].lower()
     return {scored, *(scored.translate(layout) for layout in LAYOUTS)}
 
 
 def _estimate(password: str, email: str) -> dict[str, Any]:
-    # Its dictionaries take memory that a shop without a minimum has no use for.
+    # Imported here, since its dictionaries take memory that a shop without a minimum score does not need.
     from zxcvbn import zxcvbn
     from zxcvbn.matching import L33T_TABLE
 
@@ -67,7 +67,7 @@ def _estimate(password: str, email: str) -> dict[str, Any]:
 
 
 def with_fewer_signs(password: str, table: Mapping[str, Sequence[str]]) -> str:
-    """The password, with one sign for each letter of a table where they would have too many readings."""
+    """The password, with just one sign for each letter of a table if it had too many readings."""
     present = [[sign for sign in signs if sign in password] for signs in table.values()]
     if prod(len(signs) or 1 for signs in present) <= READINGS:
         return password

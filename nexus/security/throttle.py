@@ -1,4 +1,4 @@
-"""What may be done how often, and by whom: an attacker is slowed down, and the owner is let in."""
+"""Rate limits: an attacker is slowed down without locking the owner of an account out."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ PLACES = 5
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Read the rates of the settings; None where nobody is to be held up."""
+    """Read the rates from the settings; None turns throttling off."""
     rates = {
         "sign_in": settings.rate_limit_sign_in,
         "password": settings.rate_limit_sign_in,
@@ -32,19 +32,19 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def from_address(kind: str) -> None:
-    """Count one call of a kind from the client's address; Throttled when there are too many."""
+    """Count one call of this kind from the client's address; Throttled if there are too many."""
     _take(kind)
 
 
 def at_account(emails: Sequence[str]) -> None:
-    """Count one sign-in, from the client's address and at the account that has one of these addresses."""
+    """Count one sign-in from the client's address to the account with one of these e-mail addresses."""
     _take("sign_in", emails=emails, email=emails[0])
 
 
 def at_password(session: Caller) -> None:
-    """Count one try at the password of whoever is signed in, by this session and at the account.
+    """Count one attempt to confirm the password of a signed-in account, by session and by account.
 
-    Whoever stole one session uses up its tries, and not those of the owner's others.
+    Whoever stole one session uses up that session's attempts, and not those of the owner's other sessions.
     """
     _take("password", own=str(session.id), emails=[session.user.email], user=session.user_id)
 

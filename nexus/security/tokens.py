@@ -1,4 +1,4 @@
-"""Access tokens and cookies: issuing them, and who the caller of the present request is."""
+"""Access tokens and cookies: how they are issued, and how the caller of a request is authenticated."""
 
 import hashlib
 import hmac
@@ -19,18 +19,18 @@ from nexus.models.sessions import IDLE_DAYS, Caller, Session
 from nexus.security.origins import refuse_cross_origin
 
 LIFETIME = timedelta(hours=2)
-#: Seconds by which the clock of who signed a token may be ahead of ours.
+#: Seconds by which the clock of the process that signed a token may be ahead of ours.
 LEEWAY = 5
 COOKIE = "token"
 REFRESH_COOKIE = "refresh"
-#: How many tokens a process remembers to be good, of those that came last.
-KNOWN = 4096
+#: How many recently verified tokens a process caches.
+CACHED = 4096
 #: Only these calls take the refresh token, so a browser sends it to no others.
 REFRESH_PATH = "/api/auth"
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set up flask-jwt-extended, which issues tokens; of its configuration we use key and lifetime."""
+    """Set up flask-jwt-extended, of which we only use the issuing of tokens."""
     keys = settings.jwt_keys
     app.config.update(
         JWT_SECRET_KEY=keys[0],
@@ -40,7 +40,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         # Cookies are guarded by where a request comes from; see origins.py.
         JWT_COOKIE_CSRF_PROTECT=False,
         COOKIE_SECURE=not settings.development,
-        # Keys of their own, so that what signs access tokens makes no refresh tokens.
+        # Derived keys, so that the key of access tokens cannot be used to make refresh tokens.
         REFRESH_KEYS=[hmac.digest(key.encode(), b"refresh tokens", "sha256") for key in keys],
     )
     JWTManager(app)
@@ -52,7 +52,7 @@ def key_name(key: str) -> str:
 
 
 def issue(session: Session) -> str:
-    """A signed access token for two hours, with `sub` (string), `id`, `email`, `sid`, `iat` and `exp`."""
+    """A signed access token, valid for LIFETIME, with `sub` (string), `id`, `email`, `sid`, `iat`, `exp`."""
     user = session.user
     claims = {"id": user.id, "email": user.email, "sid": str(session.id)}
     signer = {"kid": key_name(current_app.config["JWT_SECRET_KEY"])}
@@ -61,13 +61,13 @@ def issue(session: Session) -> str:
 
 
 def set_cookies(response: Response, *, token: str, refresh_token: str) -> None:
-    """Give both tokens to a browser as well, out of reach of scripts and of other sites."""
+    """Also set both tokens as cookies, which scripts cannot read and other sites cannot send."""
     _set_cookie(response, COOKIE, token, LIFETIME, "/")
     _set_cookie(response, REFRESH_COOKIE, refresh_token, timedelta(days=IDLE_DAYS), REFRESH_PATH)
 
 
 def clear_cookies(response: Response) -> None:
-    """Take both tokens back from a browser."""
+    """Delete both cookies."""
     _set_cookie(response, COOKIE, "", timedelta(0), "/")
     _set_cookie(response, REFRESH_COOKIE, "", timedelta(0), REFRESH_PATH)
 
@@ -78,9 +78,9 @@ def _set_cookie(response: Response, name: str, value: str, life: timedelta, path
 
 
 def current_session(request: Request) -> Caller | None:
-    """The session of a request's caller with its account loaded, or None for a caller without one.
+    """The session of a request's caller, with its account loaded, or None if there is none.
 
-    A Bearer that is not valid is Unauthenticated; a cookie that is not valid is as good as none.
+    An invalid Bearer token raises Unauthenticated; an invalid cookie is ignored.
     """
     scheme, *credential = request.environ.get("HTTP_AUTHORIZATION", "").split(maxsplit=1) or [""]
     if scheme.lower() == "bearer":
@@ -90,7 +90,7 @@ def current_session(request: Request) -> Caller | None:
         return session
     session = _session_of(_cookie(request, COOKIE))
     if session is not None:
-        # Browsers send cookies along whichever page made the request, so that page must be one of ours.
+        # Browsers send cookies along whatever page made the request, so that page must be one of ours.
         refuse_cross_origin()
     return session
 
@@ -105,13 +105,13 @@ def _session_of(token: str) -> Caller | None:
     return Session.of_caller(session_id, user_id=user_id) if until > time() else None
 
 
-@lru_cache(KNOWN)
+@lru_cache(CACHED)
 def _verified(token: str, key: str) -> tuple[UUID, int, int]:
-    """The session and the account of a token, and until when it is good, in seconds since 1970.
+    """The session id, the account id and the expiry (seconds since 1970) of a token.
 
-    PyJWTError where this key did not sign it, and mostly ValueError where it is none of ours.
+    Raises PyJWTError if this key did not sign it, and ValueError, KeyError and the like if it is malformed.
     """
-    # The caller checks expiry: this result is cached.
+    # The caller checks the expiry, since this result is cached.
     claims = decoded(token, key, algorithms=["HS256"], options={"verify_exp": False}, leeway=LEEWAY)
     user_id, until = claims["id"], claims["exp"]
     if claims["type"] != "access" or claims["sub"] != str(user_id) or {type(user_id), type(until)} != {int}:
@@ -120,14 +120,14 @@ def _verified(token: str, key: str) -> tuple[UUID, int, int]:
 
 
 def _key_of(token: str) -> str:
-    """The key by which a token must be signed: the one that it names, of several."""
+    """The key that a token must be signed with: of several, the one that its `kid` names."""
     keys: dict[str, str] = current_app.config["JWT_KEYS"]
     first, *others = keys.values()
     return keys.get(get_unverified_header(token).get("kid", ""), first) if others else first
 
 
 def presented_refresh_token(given: str | None) -> str:
-    """The refresh token of the body, or else of the cookie, which pages of other sites cannot use."""
+    """The refresh token from the body, or else from the cookie, which pages of other sites cannot use."""
     if given is not None:
         return given
     cookie = _cookie(request, REFRESH_COOKIE)
@@ -138,10 +138,10 @@ def presented_refresh_token(given: str | None) -> str:
 
 
 def _cookie(request: Request, name: str) -> str:
-    """The value of a cookie; several of one name are as good as none.
+    """The value of a cookie; several cookies of one name count as none.
 
-    A neighbouring domain can set a cookie of ours beside the owner's, which browsers may send first: its
-    visitor would act in the account of whoever set it.
+    A sibling domain can plant a second cookie of that name, which the browser may send first: the visitor
+    would then act in the account of whoever planted it.
     """
     values = request.cookies.getlist(name) if "HTTP_COOKIE" in request.environ else []
     return values[0] if len(values) == 1 else ""

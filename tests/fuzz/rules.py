@@ -6,7 +6,7 @@ from zoneinfo import available_timezones
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES
 
-from nexus.api.keys import NAME, SHORTEST_OF_NOBODY
+from nexus.api.keys import ANONYMOUS_SHORTEST, NAME
 
 Values = dict[str, Any]
 
@@ -31,7 +31,7 @@ RULES: dict[str, Callable[[Any, Values], bool]] = {
     # It is one that a page gave.
     "not_a_cursor": lambda *_: True,
     # A key that belongs to no account must be long.
-    "too_short": lambda value, sent: sent.get(NAME) == value and len(value) < SHORTEST_OF_NOBODY,
+    "too_short": lambda value, sent: sent.get(NAME) == value and len(value) < ANONYMOUS_SHORTEST,
     # Which there are is said by this system's own list.
     "not_a_time_zone": lambda value, _: value not in available_timezones() - {"localtime", "Factory"},
     "after_to": lambda value, sent: "to" not in sent or value > sent["to"],

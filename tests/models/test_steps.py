@@ -30,7 +30,7 @@ def placed(settings: Settings, status: str = "created") -> str:
 @pytest.mark.parametrize(
     ("steps", "said"),
     [
-        ({"created": ("gone",), "paid": ()}, "no status"),
+        ({"created": ("gone",), "paid": ()}, "not a status"),
         ({"created": (), "paid": (), "lost": ()}, "no order can become lost"),
         ({"created": ("paid",), "paid": ("created",)}, "to an end"),
     ],

@@ -1,4 +1,4 @@
-"""The API described in OpenAPI 3.1, made from the routes and from what their endpoints declare."""
+"""The OpenAPI 3.1 description, generated from the routes and from what their endpoints declare."""
 
 from nexus.api.openapi.document import text
 

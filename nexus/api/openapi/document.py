@@ -1,4 +1,4 @@
-"""The whole document: every route that declares something, and what its operations refer to."""
+"""The whole document: every route with a declaration, and the components that its operations refer to."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,13 @@ from nexus.api.openapi.operations import operation, path
 from nexus.schemas.ops import Description
 from nexus.security.tokens import COOKIE
 
-#: Of the API, whatever the version of the code.
+#: The version of the API, not of the code.
 VERSION = "1.0.0"
 
 ABOUT = (
     "Sellers offer digital products, buyers order them. Money is a whole number of the currency's smallest "
-    "unit. A whole number may also be sent as a text of digits, and a field that is null counts as left out. "
-    "A query parameter that stands twice is refused. Where GET is taken, HEAD is too."
+    "unit. A whole number may also be sent as a string of digits, and a null field counts as left out. "
+    "A repeated query parameter is refused. HEAD works wherever GET does."
 )
 
 SECURITY = {
@@ -27,14 +27,14 @@ SECURITY = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "The `token` that signing in answers.",
+        "description": "The `token` that signing in returns.",
     },
     "cookie": {
         "type": "apiKey",
         "in": "cookie",
         "name": COOKIE,
-        "description": "The same token, as browsers get it. What changes something must come from a page of "
-        "this service, or of a site that it allows.",
+        "description": "The same token, as browsers get it. A request that changes something must come from "
+        "a page of this service, or of a site that it allows.",
     },
     "receipt": {
         "type": "apiKey",
@@ -46,32 +46,32 @@ SECURITY = {
         "type": "apiKey",
         "in": "query",
         "name": "receipt",
-        "description": "The `receiptToken` of the order, where it must be a link.",
+        "description": "The `receiptToken` of the order, for use in a link.",
     },
     "metricsKey": {"type": "http", "scheme": "bearer", "description": "`METRICS_KEY`."},
 }
 
 
 def text(app: Flask) -> bytes:
-    """The document as JSON; it is built once in a process."""
+    """The document as JSON, built once per process."""
     if "openapi" not in app.extensions:
         app.extensions["openapi"] = orjson.dumps(document(app))
     built: bytes = app.extensions["openapi"]
     return built
 
 
-#: The parts of the API, in the order in which somebody needs them.
+#: The parts of the API, in the order in which a reader needs them.
 TAGS = {
     "auth": "Accounts and sessions.",
-    "products": "What is on offer.",
-    "orders": "What is ordered.",
-    "stats": "What was sold.",
+    "products": "Products on offer.",
+    "orders": "Orders and their status.",
+    "stats": "Sales statistics.",
     "service": "The service itself.",
 }
 
 
 def document(app: Flask) -> Description:
-    """The description; a route whose view declares nothing is left out."""
+    """The document; a route whose view has no declaration is left out."""
     routes = list(_routes(app))
     models = Models([declared for _, _, declared in routes])
     paths: dict[str, dict[str, object]] = {}

@@ -1,4 +1,4 @@
-"""What bodies and answers look like: a shop as it is after the seed, and one order in it."""
+"""Examples of bodies and responses: a shop as the seed leaves it, and one order in it."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ SESSION = {
 SOLD = [{"status": "paid", "currency": "USD", "orders": 2, "amount": 9998}]
 EVENT = {"at": LATER, "from": None, "to": "created", "actor": "buyer", "requestId": "checkout-7f3a"}
 
-#: By body and answer; one without an example cannot be described.
+#: By model; every body and response needs one.
 EXAMPLES: dict[Any, dict[str, Any]] = {
     Registration: {"email": EMAIL, "password": PASSWORD},
     SignIn: {"email": EMAIL, "password": PASSWORD},
@@ -116,7 +116,7 @@ EXAMPLES: dict[Any, dict[str, Any]] = {
         "openapi": "3.1.0",
         "info": {"title": "Nexus", "version": "1.0.0"},
         "servers": [{"url": "/"}],
-        "tags": [{"name": "orders", "description": "What is ordered."}],
+        "tags": [{"name": "orders", "description": "Orders and their status."}],
         "paths": {},
         "components": {},
     },

@@ -1,4 +1,4 @@
-"""Which errors an operation can answer, and what their bodies are."""
+"""The errors that an operation can return, and their bodies."""
 
 from collections.abc import Iterable
 from inspect import getdoc
@@ -32,12 +32,12 @@ from nexus.errors import (
 from nexus.schemas.fields import Failure, Problem
 from nexus.security.origins import CHANGING
 
-#: What reading a request can end with, and what asking the database can.
+#: The errors of reading the input, and those of using the database.
 OF_INPUT = (BadRequest, BrokenJSON, ValidationFailed, BodyTooLarge, UnsupportedMediaType)
 OF_DATABASE = (PoolExhausted, DatabaseUnavailable, DatabaseBusy, CommitUnconfirmed)
 
 TEXTS = {"type": "array", "items": {"type": "string"}}
-#: The members that go beside the standard ones.
+#: The members that an error has beside the standard ones.
 MEMBERS: dict[type[NexusError], dict[str, Any]] = {
     ValidationFailed: {"errors": {"type": "array", "items": reference(Problem)}},
     InvalidTransition: {"allowed": TEXTS},
@@ -48,7 +48,7 @@ MEMBERS: dict[type[NexusError], dict[str, Any]] = {
 
 
 def errors_of(rule: Rule, method: str, declared: Endpoint) -> list[type[NexusError]]:
-    """Every error that an operation can answer: those it declares and those that its input implies."""
+    """Every error that an operation can return: those it declares and those that its input implies."""
     found = [*declared.errors, InternalError]
     if declared.reads:
         found += [*OF_INPUT, *OF_DATABASE]
@@ -62,7 +62,7 @@ def errors_of(rule: Rule, method: str, declared: Endpoint) -> list[type[NexusErr
 
 
 def failures(rule: Rule, method: str, declared: Endpoint) -> dict[str, Any]:
-    """The answers of an operation that are errors, by status."""
+    """The error responses of an operation, by status."""
     by_status: dict[int, list[type[NexusError]]] = {}
     for error in errors_of(rule, method, declared):
         by_status.setdefault(error.status.value, []).append(error)
@@ -71,7 +71,7 @@ def failures(rule: Rule, method: str, declared: Endpoint) -> dict[str, Any]:
 
 
 def _failure(errors: Iterable[type[NexusError]], members: dict[str, Any]) -> dict[str, Any]:
-    """One status; of several errors it says which code means what."""
+    """The response for one status, which lists the codes that it can have."""
     lines = [f"`{error.code}`: {(getdoc(error) or '').partition(chr(10))[0]}" for error in errors]
     properties: dict[str, Any] = {
         "code": {"type": "string", "enum": sorted(error.code for error in errors)},

@@ -1,4 +1,4 @@
-"""The schemas of bodies, queries and answers, as pydantic makes them."""
+"""The schemas of bodies, queries and responses, as pydantic generates them."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,18 +16,18 @@ NULL = {"type": "null"}
 
 
 class Untitled(GenerateJsonSchema):
-    """Schemas without titles of fields, which would be their names in other letters."""
+    """Schemas without field titles, which would only repeat the fields' names."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic calls it so.
-        """Whether a field gets one."""
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature.
+        """Whether a field gets a title."""
         return False
 
 
 class Models:
-    """The schemas of everything that some endpoints declare; `components` are those to refer to by name."""
+    """The schemas of all that the endpoints declare; `components` holds those referred to by name."""
 
     def __init__(self, declared: Iterable[Endpoint]) -> None:
-        """Make the schemas."""
+        """Generate the schemas."""
         declared = list(declared)
         used = {one for each in declared for one in (each.body, each.query, each.answer) if one}
         types = sorted({*used, Failure, Problem}, key=lambda one: str(one.__name__))
@@ -58,15 +58,15 @@ class Models:
 
 
 def reference(model: Any) -> Schema:
-    """Refer to the schema of a body or an answer."""
+    """Refer to the schema of a body or a response."""
     return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
 def _allow_null(schema: Schema) -> None:
-    """Let null stand for every field that may be left out, since it means the same."""
+    """Allow null for every optional field, since null means the same as leaving it out."""
     for name, field in schema["properties"].items():
         if field.get("default", ...) is None:
-            # To generated types, what has a default is always there.
+            # Type generators take a field with a default for one that is always present.
             del field["default"]
         if name not in schema.get("required", ()) and "anyOf" not in field:
             default = {"default": field.pop("default")} if "default" in field else {}

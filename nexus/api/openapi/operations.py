@@ -1,4 +1,4 @@
-"""One operation: a method of a path, from what its endpoint declares."""
+"""One operation (a method of a path), from what its endpoint declares."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from nexus.api.openapi.models import Models, reference
 from nexus.schemas.fields import MAX_ID
 
 CONVERTED = re.compile(r"<(?P<converter>[a-z]+):(?P<name>[a-z_]+)>")
-#: What stands in a path, by its converter.
+#: The schema of a path parameter, by its converter.
 IN_PATH: dict[str, dict[str, Any]] = {
     "id": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
     "reference": {"type": "string", "minLength": 1, "maxLength": LONGEST_REFERENCE},
@@ -35,7 +35,7 @@ def path(rule: Rule) -> str:
 def operation(
     rule: Rule, method: str, declared: Endpoint, *, view: Callable[..., Any], models: Models
 ) -> dict[str, Any]:
-    """Describe what one method of a route takes and answers."""
+    """Describe the input and the responses of one method of a route."""
     described: dict[str, Any] = {
         "operationId": to_camel(rule.endpoint.rpartition(".")[2]),
         "tags": [_tag(rule)],
@@ -57,7 +57,7 @@ def operation(
 
 
 def _tag(rule: Rule) -> str:
-    """The part of the API that a route belongs to: of `/api/orders.csv`, orders."""
+    """The part of the API that a route belongs to: `orders` for `/api/orders.csv`."""
     found = re.match(r"/api/([a-z]+)", rule.rule)
     return found[1] if found and found[1] != "openapi" else "service"
 
@@ -90,5 +90,5 @@ def _responses(declared: Endpoint) -> dict[str, Any]:
         answered["content"] = {declared.media: {"schema": {"type": "string"}}}
     responses = {str(declared.status): answered}
     if "If-None-Match" in declared.takes:
-        responses["304"] = {"description": "You have it already.", "headers": headers}
+        responses["304"] = {"description": "You already have this version.", "headers": headers}
     return responses
