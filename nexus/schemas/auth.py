@@ -1,4 +1,4 @@
-"""Accounts on the wire."""
+"""Accounts and sessions: input and output of the API."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
@@ -11,7 +11,7 @@ from nexus.schemas.fields import Email, Input, Moment, Text, after, rfc3339
 from nexus.security.passwords import normalised
 
 if TYPE_CHECKING:
-    # Representations are for the client too, which has no database.
+    # nexus.client uses these schemas too, and has no database.
     from nexus.models.sessions import Session
     from nexus.models.users import User
 
@@ -25,13 +25,13 @@ def _short(value: str) -> str:
 
 
 def _normalised(value: object) -> object:
-    # As it is typed it must be short enough to sign in by.
+    # As typed, it must be short enough for signing in.
     return normalised(_short(value)) if isinstance(value, str) else value
 
 
-#: Whatever an old account may have; only what could hurt us is refused.
+#: Anything that an imported account may have; only what could do harm is refused.
 Credential = Annotated[Text, after(_short)]
-#: Its characters are counted as they are hashed, so that it is as long on every system.
+#: Characters are counted in the normalised form that is hashed, which is the same on every system.
 NewPassword = Annotated[Text, Field(min_length=8, max_length=128), BeforeValidator(_normalised)]
 
 
@@ -43,14 +43,14 @@ class Registration(Input):
 
 
 class SignIn(Input):
-    """What proves who someone is."""
+    """An account's credentials."""
 
     email: Credential
     password: Credential
 
 
 class Refresh(Input):
-    """A refresh token; browsers have it as a cookie."""
+    """A refresh token; browsers send it as a cookie instead."""
 
     refresh_token: Credential | None = None
 
@@ -62,32 +62,32 @@ class PasswordChoice(Input):
 
 
 class PasswordChange(PasswordChoice):
-    """A new password, and the present one as proof."""
+    """A new password, and the current one as proof."""
 
     current_password: Credential
 
 
 class PasswordReset(PasswordChoice):
-    """A new password, and the operator's token as proof."""
+    """A new password, and a reset token from the operator as proof."""
 
     token: Credential
 
 
 class EmailChange(Input):
-    """A new address, and the password as proof."""
+    """A new e-mail address, and the current password as proof."""
 
     email: Email
     current_password: Credential
 
 
 class Farewell(Input):
-    """The password, as proof that the account shall go."""
+    """The password, as proof that the owner wants the account deleted."""
 
     password: Credential
 
 
 class UserOut(TypedDict):
-    """An account, as its owner sees it."""
+    """An account as its owner sees it."""
 
     id: int
     email: str
@@ -102,7 +102,7 @@ class UserAnswer(TypedDict):
 
 
 class SessionAnswer(TypedDict):
-    """A sign-in, fresh or refreshed; `expiresIn` is the access token's life in seconds."""
+    """A new or refreshed session; `expiresIn` is the access token's lifetime in seconds."""
 
     success: Literal[True]
     token: str
@@ -112,7 +112,7 @@ class SessionAnswer(TypedDict):
 
 
 class SessionOut(TypedDict):
-    """One sign-in, as its owner sees it; `current` is the one that asks."""
+    """A session as its owner sees it; `current` marks the one that makes this request."""
 
     id: str
     userAgent: str
@@ -123,7 +123,7 @@ class SessionOut(TypedDict):
 
 
 class SessionList(TypedDict):
-    """The sign-ins of an account that are alive."""
+    """The live sessions of an account."""
 
     sessions: list[SessionOut]
 
@@ -135,7 +135,7 @@ def user_out(user: "User") -> UserOut:
 
 
 def session_out(session: "Session", *, current: UUID) -> SessionOut:
-    """Represent a session, to a caller whose own is `current`."""
+    """Represent a session to a caller whose own session is `current`."""
     return {
         "id": str(session.id),
         "userAgent": session.user_agent,

@@ -1,4 +1,4 @@
-"""Products on the wire."""
+"""Products: input and output of the API."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from nexus.schemas.fields import CURSOR, AnyMoney, Id, Input, Limit, Moment, Money, Text, rfc3339
 
 if TYPE_CHECKING:
-    # Representations are for the client too, which has no database.
+    # nexus.client uses these schemas too, and has no database.
     from nexus.models.catalog import Product
 
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
@@ -18,7 +18,7 @@ ProductSort = Literal["-createdAt", "createdAt", "price", "-price", "name", "-na
 
 
 class NewProduct(Input):
-    """A product to offer; `userId`, which old clients send, must be the caller's own."""
+    """A new product; `userId`, which old clients send, must be the caller's own."""
 
     name: Name
     price: Money
@@ -28,7 +28,7 @@ class NewProduct(Input):
 
 
 class ProductChange(Input):
-    """What to change of a product; what is left out stays."""
+    """Changes to a product; fields that are left out stay as they are."""
 
     name: Name | None = None
     price: Money | None = None
@@ -37,22 +37,22 @@ class ProductChange(Input):
 
 
 class ProductQuery(Input):
-    """Which page of whose products, or of those that a search finds."""
+    """Which products to list, one seller's or a search's matches, and which page of them."""
 
-    user_id: Id | None = Field(description="Whose; needed, but not by a search.")
-    q: Text | None = Field(None, description="Words that its name or description has.")
-    min_price: AnyMoney | None = Field(None, description="The lowest price, included.")
-    max_price: AnyMoney | None = Field(None, description="The highest price, included.")
+    user_id: Id | None = Field(description="The seller; required unless `q` is given.")
+    q: Text | None = Field(None, description="Words to search for in names and descriptions.")
+    min_price: AnyMoney | None = Field(None, description="The lowest price, inclusive.")
+    max_price: AnyMoney | None = Field(None, description="The highest price, inclusive.")
     sort: ProductSort | None = Field(
-        None, description="A minus is descending; newest first where it is absent, or a search's own order."
+        None, description="Descending with a minus; by default newest first, or by relevance for a search."
     )
-    limit: Limit = Field(200, description="How many at most; of a search 50 where it is absent.")
+    limit: Limit = Field(200, description="How many at most; the default is 50 for a search.")
     cursor: Text | None = Field(None, description=CURSOR)
 
     @model_validator(mode="before")
     @classmethod
     def _search(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """A search needs no seller and has smaller pages, and one for nothing is none."""
+        """A search needs no seller and has smaller pages; a blank `q` is ignored."""
         if given.get("q", "").strip():
             return {"userId": None, "limit": 50, **given}
         return {name: value for name, value in given.items() if name != "q"}
@@ -88,7 +88,7 @@ class ProductPage(TypedDict):
 def product_out(product: "Product") -> ProductOut:
     """Represent a product."""
     created = rfc3339(product.created_at)
-    # Most were never changed, and a page has two hundred.
+    # Most products were never changed, and formatting a time twice for each of 200 takes a while.
     unchanged = product.updated_at == product.created_at
     return {
         "id": product.id,

@@ -1,4 +1,4 @@
-"""The kinds of value on the wire: how each is read, how each is written, and what can be wrong with it."""
+"""The types of the API's fields: how each is parsed, how it is written, and what can be wrong with it."""
 
 import re
 from collections.abc import Callable
@@ -15,15 +15,15 @@ from typing_extensions import TypedDict
 DIGITS = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII)
 MAX_ID = 2**63 - 1
-#: What RFC 5321 lets an address have.
+#: The longest address that RFC 5321 allows.
 EMAIL_LENGTH = 254
-#: Short addresses in small letters, which the library would look at for long and then leave as they are.
+#: Short lower-case addresses, which the library would leave unchanged, but only after a slow check.
 USUAL_EMAIL = re.compile(
     r"(?=.{1,64}$)[a-z0-9]+(?:[._+-][a-z0-9]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,}", re.ASCII
 )
 NO_DOMAINS = tuple(f".{name}" for name in SPECIAL_USE_DOMAIN_NAMES)
 
-#: Pydantic's words for a problem, and ours. What is not here has a code of ours already.
+#: Pydantic's error types, and our codes for them. Errors of our own validators have our codes already.
 CODES = {
     "missing": "required",
     "extra_forbidden": "unknown",
@@ -34,13 +34,13 @@ CODES = {
     "less_than_equal": "too_large",
     "literal_error": "not_a_choice",
 }
-#: What a list's parameter of that name is.
+#: The description of every `cursor` parameter.
 CURSOR = "The `nextCursor` of the page before, with the same query."
 LIMITS = ("min_length", "max_length", "ge", "le", "limit")
 
 
 class Input(BaseModel):
-    """What a client sends; unknown fields are refused, and null is the same as leaving a field out."""
+    """What a client sends; unknown fields are refused, and null counts as leaving a field out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
@@ -67,7 +67,7 @@ def _email(value: str) -> str:
 
 
 def _stored(email: str) -> str | None:
-    """An address in the one form in which we store it, or None for what is none."""
+    """An address in the canonical form that we store, or None if it is not valid."""
     if USUAL_EMAIL.fullmatch(email) and not email.endswith(NO_DOMAINS):
         return email
     try:
@@ -77,9 +77,9 @@ def _stored(email: str) -> str | None:
 
 
 def spellings(email: str) -> tuple[str, ...]:
-    """An address as it was typed, and as we would have stored it where that is another text.
+    """An address as it was typed, and in the canonical form that we store, if that differs.
 
-    Rows of the old data stand as they were typed, ours in one form of the many that mean the same.
+    Imported rows have addresses as they were typed; new ones have them in canonical form.
     """
     stored = _stored(email)
     return (email,) if stored in (None, email) else (email, stored)
@@ -95,15 +95,15 @@ def _time(value: object) -> datetime:
 
 
 def after(check: Callable[[str], str]) -> WrapValidator:
-    """A check that sees a text only when the rules before it hold, so that it names one problem at most."""
+    """A check that runs only after the other rules passed, so that a field has one problem at most."""
     return WrapValidator(lambda value, handler: check(handler(value)))
 
 
-#: Last, so that the rules before it are known as those of a number.
+#: Last in an Annotated, so that the JSON schema shows the limits before it as those of an integer.
 WHOLE = BeforeValidator(_integer)
 Text = Annotated[str, BeforeValidator(_without_nul)]
 Id = Annotated[int, Field(ge=1, le=MAX_ID), WHOLE]
-#: Cents, or whatever the currency's smallest unit is: of a new product, and of any that the old data has.
+#: An amount in the currency's smallest unit: the price of a new product, and any that imported data may have.
 Money = Annotated[int, Field(ge=0, le=99_999_999), WHOLE]
 AnyMoney = Annotated[int, Field(ge=0, le=MAX_ID), WHOLE]
 Email = Annotated[
@@ -111,12 +111,12 @@ Email = Annotated[
 ]
 Time = Annotated[datetime, BeforeValidator(_time)]
 Limit = Annotated[int, Field(ge=1, le=200), WHOLE]
-#: In answers, as `rfc3339` writes it.
+#: A time in a response, as `rfc3339` writes it.
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class Problem(TypedDict):
-    """One thing that is wrong with the input."""
+    """One problem with the input."""
 
     field: str
     code: str
@@ -124,7 +124,7 @@ class Problem(TypedDict):
 
 
 class Failure(TypedDict):
-    """Every error's body (RFC 9457); some codes add members of their own."""
+    """The body of every error (RFC 9457); some codes add members of their own."""
 
     type: str
     title: str
@@ -138,13 +138,13 @@ class Failure(TypedDict):
 def rfc3339(moment: datetime) -> str:
     """Write a time in UTC with milliseconds: 2026-01-31T09:12:33.123Z."""
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    # A page has forty of them, and Python's own isoformat takes three times as long.
+    # By orjson, since a page has many times and Python's isoformat takes three times as long.
     text = orjson.dumps(utc).decode()
     return f"{text[1:24]}Z" if utc.microsecond else f"{text[1:20]}.000Z"
 
 
 def problems(error: ValidationError) -> list[dict[str, Any]]:
-    """Every problem of an input: `field`, `code`, and what the code's message names."""
+    """Every problem with the input: `field`, `code`, and the parameters of the code's message."""
     return [_problem(found) for found in error.errors(include_url=False, include_input=False)]
 
 

@@ -1,4 +1,4 @@
-"""What the service says about itself on the wire."""
+"""Health and the API description: output of the API."""
 
 from typing import Any, Literal
 
@@ -6,7 +6,7 @@ from typing_extensions import TypedDict
 
 
 class Health(TypedDict):
-    """How the process is: it serves, or it can be sent requests."""
+    """The state of the process: it serves requests (`ok`), or it may be sent requests (`ready`)."""
 
     status: Literal["ok", "ready"]
 

@@ -1,4 +1,4 @@
-"""Orders on the wire."""
+"""Orders: input and output of the API."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,7 +22,7 @@ from nexus.schemas.fields import (
 )
 
 if TYPE_CHECKING:
-    # Representations are for the client too, which has no database.
+    # nexus.client uses these schemas too, and has no database.
     from nexus.models.events import OrderEvent
     from nexus.models.orders import Order
 
@@ -31,7 +31,7 @@ BuyerName = Annotated[Text, Field(max_length=255)]
 
 
 class NewOrder(Input):
-    """An order of one product; `amount`, where sent, must be the price."""
+    """An order of one product; `amount`, if sent, must equal the price."""
 
     product_id: Id
     email: Email
@@ -40,30 +40,30 @@ class NewOrder(Input):
 
 
 class OrderStep(Input):
-    """Where an order shall go."""
+    """The status to which an order is moved."""
 
     status: Status
 
 
 class OrderFilter(Input):
-    """Which of one's orders; the times are exclusive."""
+    """Which of the seller's orders; the times are exclusive."""
 
     email: Annotated[Text, Field(max_length=EMAIL_LENGTH)] | None = Field(
-        None, description="The buyer's address, in any spelling of it."
+        None, description="The buyer's e-mail address, in any equivalent spelling."
     )
-    status: Status | None = Field(None, description="Where they are.")
-    product_id: Id | None = Field(None, description="Of which product.")
-    created_after: Time | None = Field(None, description="Made after this time.")
-    created_before: Time | None = Field(None, description="Made before this time.")
+    status: Status | None = Field(None, description="The status of the orders.")
+    product_id: Id | None = Field(None, description="The product that was ordered.")
+    created_after: Time | None = Field(None, description="Created after this time.")
+    created_before: Time | None = Field(None, description="Created before this time.")
 
     def conditions(self) -> dict[str, Any]:
-        """What was asked for, as `Order.of_seller` takes it."""
+        """The filters as keyword arguments of `Order.of_seller`."""
         asked = self.model_dump(include=OrderFilter.model_fields.keys() - {"email"})
         return asked | {"emails": spellings(self.email) if self.email is not None else ()}
 
 
 class OrderQuery(OrderFilter):
-    """Which page of them."""
+    """Which orders, and which page of them."""
 
     limit: Limit = Field(50, description="How many at most.")
     cursor: Text | None = Field(None, description=CURSOR)
@@ -85,7 +85,7 @@ class OrderOut(TypedDict):
 
 
 class ListedOrder(OrderOut):
-    """An order together with its product, which is null where it was deleted."""
+    """An order with its product, which is null if it was deleted."""
 
     product: ProductOut | None
 
@@ -97,25 +97,25 @@ class OrderAnswer(TypedDict):
 
 
 class PlacedOrder(OrderAnswer):
-    """A new order, and what its buyer shows to see it."""
+    """A new order, and the receipt with which its buyer can see it."""
 
     receiptToken: str
 
 
 class ReceiptAnswer(TypedDict):
-    """What the buyer of an order shows to see it."""
+    """The receipt with which the buyer of an order can see it."""
 
     receiptToken: str
 
 
 class OrderWithProduct(TypedDict):
-    """One order, and its product as it is now."""
+    """One order, with its product as it is now."""
 
     order: OrderOut
     product: ProductOut | None
 
 
-#: `from` is a word of Python.
+#: In functional syntax, since `from` is a keyword.
 EventOut = TypedDict(
     "EventOut",
     {"at": Moment, "from": Status | None, "to": Status, "actor": str, "requestId": str | None},
@@ -123,7 +123,7 @@ EventOut = TypedDict(
 
 
 class OrderEvents(TypedDict):
-    """What happened to an order, its creation first."""
+    """The events of an order, its creation first."""
 
     events: list[EventOut]
 

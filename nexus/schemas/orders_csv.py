@@ -1,4 +1,4 @@
-"""Orders as a file for spreadsheets: its columns, and what keeps a text from being run as a formula."""
+"""Orders as a CSV file for spreadsheets: its columns, and the protection against formula injection."""
 
 import csv
 import io
@@ -11,23 +11,23 @@ from nexus.currencies import minor_digits
 from nexus.models.orders import Order
 from nexus.schemas.fields import rfc3339
 
-#: `date` and `total` are what a spreadsheet reads as such; the others say the same as everywhere in the API.
+#: `date` and `total` are in a form that spreadsheets understand; the others are as everywhere in the API.
 COLUMNS = (
     *("id", "date", "status", "productId", "productName", "email", "name"),
     *("total", "currency", "amount", "createdAt", "updatedAt"),
 )
-#: By it Excel knows UTF-8, which it takes for the machine's own encoding otherwise.
+#: The byte order mark, without which Excel would take UTF-8 for the system's own encoding.
 MARK = "\ufeff"
 
-#: How a cell begins that could be a formula. The wide signs are what Excel in East Asia takes for the others.
+#: The beginning of a cell that could be a formula. Excel in East Asia accepts the full-width signs too.
 FORMULA = re.compile(r"[\t\r\n]|\s*+[-=+@＝＋－＠]")
-#: Where another cell could begin within ours, and the sign of a formula in it: Excel in half of Europe
-#: separates cells by semicolons, and so sees no quotes around ours, but those within as the beginning of one.
+#: Where another cell could begin within ours, and a formula's first sign in it. In much of Europe, Excel
+#: separates cells by semicolons: it ignores the quotes around ours, and takes those within for a new cell.
 INNER = re.compile(r'([;\t\r\n][;\s"]*+)([-=+@＝＋－＠]?)')
 
 
 def written(batches: Iterable[Iterable[Order]]) -> Iterator[str]:
-    """The file (RFC 4180) in pieces, one for each batch, the first with the names of the columns."""
+    """The CSV (RFC 4180) in pieces, one for each batch; the first begins with the column names."""
     head: list[tuple[object, ...]] = [COLUMNS]
     mark = MARK
     for batch in batches:
@@ -56,11 +56,11 @@ def cells(order: Order) -> tuple[object, ...]:
 
 
 def guarded(text: str) -> str:
-    """A text with an apostrophe wherever a spreadsheet could begin to read a formula in it."""
+    """A text with an apostrophe wherever a spreadsheet could see the beginning of a formula."""
     text = INNER.sub(lambda found: f"{found[1]}'{found[2]}" if found[2] else found[1], text)
     return f"'{text}" if FORMULA.match(text) else text
 
 
 def total(amount: int, currency: str) -> str:
-    """An amount in the currency's own unit, with a decimal point: 4999 of USD are 49.99."""
+    """An amount in the currency's main unit, with a decimal point: 49.99 for 4999 in USD."""
     return f"{Decimal(amount).scaleb(-minor_digits(currency)):f}"

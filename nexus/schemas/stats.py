@@ -1,4 +1,4 @@
-"""What was sold, on the wire."""
+"""Sales statistics: input and output of the API."""
 
 import re
 from collections import Counter
@@ -19,13 +19,13 @@ from nexus.schemas.orders import Status
 
 Interval = Literal["day", "week", "month"]
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-#: An answer has no more products by name; the rest stands in one sum.
+#: How many products are listed by name; the rest is summed up.
 NAMED = 100
 
 
 def _day(value: object) -> date:
     try:
-        # A period ends with the beginning of the day after its last, which must exist.
+        # A period ends at the midnight after its last day, so there must be a next day.
         if isinstance(value, str) and DAY.fullmatch(value) and value < "9999":
             return date.fromisoformat(value)
     except ValueError:
@@ -41,7 +41,7 @@ def _zone(value: object) -> ZoneInfo:
 
 @cache
 def _zones() -> set[str]:
-    # Whichever is this machine's, and the one of a machine that was told none.
+    # Without those that only mean this machine's zone, or none.
     return available_timezones() - {"localtime", "Factory"}
 
 
@@ -50,25 +50,25 @@ Zone = Annotated[ZoneInfo, BeforeValidator(_zone), WithJsonSchema({"type": "stri
 
 
 class StatsQuery(Input):
-    """Which days, both included, and how they are put together."""
+    """From which day to which, both inclusive, and in which intervals."""
 
-    since: Day | None = Field(None, alias="from", description="The first day; 29 before the last if absent.")
-    to: Day | None = Field(None, description="The last day; today where it is absent.")
-    interval: Interval = Field("day", description="What each part of the answer sums up.")
+    since: Day | None = Field(None, alias="from", description="The first day; by default 29 before the last.")
+    to: Day | None = Field(None, description="The last day; by default today.")
+    interval: Interval = Field("day", description="The length of the intervals.")
     time_zone: Zone = Field(
-        ZoneInfo("UTC"), alias="tz", description="In which days begin, such as `Europe/Moscow`."
+        ZoneInfo("UTC"), alias="tz", description="The time zone of the days, such as `Europe/Moscow`."
     )
 
     def period(self) -> Period:
-        """What was asked for."""
+        """The period that was asked for."""
         last = self.to or datetime.now(self.time_zone).date()
-        # There is no day before the first of all.
+        # Python has no day before 0001-01-01.
         month = date.fromordinal(max(1, last.toordinal() - 29))
         return Period(self.since or month, last, self.interval, self.time_zone)
 
 
 class SaleOut(TypedDict):
-    """So many orders with this status, and the sum of their amounts in the currency's smallest unit."""
+    """The number of orders with this status, and their total in the currency's smallest unit."""
 
     status: Status
     currency: str
@@ -76,12 +76,12 @@ class SaleOut(TypedDict):
     amount: int
 
 
-#: `from` is a word of Python.
+#: In functional syntax, since `from` is a keyword.
 IntervalOut = TypedDict("IntervalOut", {"from": str, "to": str, "sales": list[SaleOut]})
 
 
 class SoldProductOut(TypedDict):
-    """A product and its sales; one that is gone has no id, and the name that its orders have."""
+    """A product and its sales; a deleted one has no id, and its name is from its orders."""
 
     productId: int | None
     name: str
@@ -101,7 +101,7 @@ Stats = TypedDict(
         "otherProducts": list[SaleOut],
     },
 )
-Stats.__doc__ = "What was sold in a period: in all, in each interval, and of each of the best products."
+Stats.__doc__ = "What was sold in a period: in total, by interval, and by product for the best-selling ones."
 
 
 def stats_out(period: Period, sold: Sales) -> Stats:
@@ -142,6 +142,6 @@ def _sale(sale: Sale) -> SaleOut:
         "status": sale.status,  # type: ignore[typeddict-item]  # A CHECK holds it to these.
         "currency": sale.currency,
         "orders": sale.orders,
-        # Many amounts of 64 bits have a sum that needs more, which orjson would not write.
+        # A sum of 64-bit amounts may need more bits, which orjson would refuse to write.
         "amount": orjson.Fragment(str(sale.amount)),  # type: ignore[typeddict-item]
     }
