@@ -1,4 +1,4 @@
-"""The pages of the shop's own people, in production: some of the tables, and what may be done about them."""
+"""The pages for the shop's staff, in production: some of the tables, and the actions allowed on them."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -16,7 +16,7 @@ from nexus.pages.failing import failed
 from nexus.pages.rows import serve_rows
 from nexus.pages.window import Window
 
-#: Every table that is seen here; of each, the columns that the studio shows.
+#: The tables that are shown here, with the same columns as in the studio.
 TABLES = ("orders", "products", "users", "sessions", "order_events", "audit")
 
 admin = Blueprint("admin", __name__, url_prefix="/admin")
@@ -29,29 +29,29 @@ admin.add_url_rule("/sign-out", view_func=door.sign_out, methods=["POST"])
 
 @admin.get("/")
 def show_home() -> Redirect:
-    """Lead to the first page, whose address ends without a stroke."""
+    """Redirect to the first page, whose address has no trailing slash."""
     return redirect(url_for("admin.home"), 308)
 
 
 @admin.route("/<path:unknown>", methods=["GET", "POST"])
 def no_such_page(**_address: str) -> Response:
-    """Tell staff so on a page, instead of in JSON as the rest of the application would."""
+    """Answer 404 with a page, instead of with JSON like the rest of the application."""
     return failed(NotFound())
 
 
-#: Blueprints that answer nobody but staff.
+#: The blueprints that only staff may use.
 GUARDED = (admin.name, changes.name)
 
 
 @cache
 def tables() -> Mapping[str, Table]:
-    """What the database had of TABLES at the first look; a release that changes them starts anew."""
+    """The TABLES as the database had them when they were first read; a deployment restarts the process."""
     found = read_tables()
     return {name: found[name] for name in TABLES}
 
 
 def init_app(app: Application, settings: Settings) -> None:
-    """Serve the pages to admins."""
+    """Register the pages, for admins only."""
     door.init_app(app, settings)
     Window(
         name=admin.name,

@@ -1,4 +1,4 @@
-"""Who gets in: whoever is signed in as an admin, by the session of the API; and that forms are our own."""
+"""Access control: admins get in with their API session, and forms must come from our own pages."""
 
 import hmac
 import io
@@ -21,18 +21,18 @@ from nexus.security.origins import CHANGING, refuse_cross_origin
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Have keys of their own for the tokens of forms."""
+    """Derive the keys for form tokens."""
     app.config["FORM_KEYS"] = [
         hmac.digest(key.encode(), b"tokens of forms", "sha256") for key in settings.jwt_keys
     ]
 
 
 def admit() -> Redirect | None:
-    """Let staff in, and lead everybody else to where one signs in; a form must be from a page of ours."""
+    """Let staff in, and redirect everyone else to the sign-in page; a form must come from our own pages."""
     if request.method in CHANGING:
-        # A page that may call the API may not send forms here.
+        # Pages of CORS_ORIGINS may call the API, but not send forms here.
         refuse_cross_origin(allowed=())
-        # All of it before a form is read from it, where half of one would pass for all.
+        # The whole body is read first, since Werkzeug's form parser would accept a truncated one.
         request.environ["wsgi.input"] = io.BytesIO(read_body(request))
     g.session = tokens.current_session(request)
     if g.session:
@@ -50,14 +50,14 @@ def admit() -> Redirect | None:
 
 
 def show_sign_in() -> Response | Redirect:
-    """Where one signs in; who is signed in and no admin is told so."""
+    """Show the sign-in page, which tells signed-in users that they are not admins."""
     if _is_staff():
         return redirect(url_for("admin.home"), 303)
     return _sign_in_page(None)
 
 
 def sign_in() -> Response | Redirect:
-    """Begin a session as `POST /api/auth/login` does, in cookies alone."""
+    """Begin a session as `POST /api/auth/login` does, but with cookies only."""
     try:
         given = SignIn.model_validate(request.form.to_dict())
         session, refresh_token = signing_in.sign_in(email=given.email, password=given.password)
@@ -80,17 +80,17 @@ def sign_out() -> Redirect:
 
 
 def form_token() -> str:
-    """What a form of this session brings along; no other site's page can read it."""
+    """The CSRF token of this session's forms; pages of other sites cannot read it."""
     return _form_token(current_app.config["FORM_KEYS"][0])
 
 
 def actor() -> str:
-    """Who is signed in, as events and the audit name them: an id, since addresses change."""
+    """The admin who is signed in, as events and the audit log name them: by id, since addresses change."""
     return f"staff:{g.session.user_id}"
 
 
 def person() -> str | None:
-    """The address of the admin who is signed in."""
+    """The e-mail address of the admin who is signed in."""
     return str(g.session.user.email) if _is_staff() else None
 
 

@@ -1,4 +1,4 @@
-"""Read access for the pages: visible columns, and lists that an index answers.
+"""Read access for the pages: visible columns, and lists that an index supports.
 
-Who may ask is decided elsewhere.
+Who may read is decided elsewhere.
 """

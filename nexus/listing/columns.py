@@ -1,4 +1,4 @@
-"""Which columns people may see, decided one by one: what is not listed is hidden."""
+"""Which columns people may see, decided one by one: a column that is not listed is hidden."""
 
 from nexus.models.catalog import DRAFT, LIVE
 from nexus.models.steps import STEPS
@@ -24,7 +24,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "migratehistory": ("id", "name", "digest", "migrated_at"),
 }
 
-#: What nobody may see: passwords, tokens and keys as hashes, and what says nothing to a person.
+#: The columns that nobody may see: hashes of passwords, tokens and keys, and what means nothing to a person.
 HIDDEN: dict[str, tuple[str, ...]] = {
     "users": ("password",),
     "products": ("search",),
@@ -41,5 +41,5 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("orders", "status"): tuple(STEPS),
 }
 
-#: Conditions of indexes that hold for every row of a table, as PostgreSQL writes them.
+#: Index predicates that are true of every row of a table, as PostgreSQL writes them.
 ALWAYS = {"products": "(search IS NOT NULL)"}

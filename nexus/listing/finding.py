@@ -1,4 +1,4 @@
-"""The rows that a person means by an id, an address or some words."""
+"""Search across tables: by id, by e-mail address, or by words of a product."""
 
 import re
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from nexus.models.orders import CANONICAL
 from nexus.models.search import Asked, Search
 from nexus.schemas.fields import spellings
 
-#: How many rows of one table are shown.
+#: How many rows of a table are shown at most.
 FEW = 20
 
-#: What finds a row, by what the text looks like: a table, and its column.
+#: The tables and columns to search, by what the text looks like.
 BY_ID = (("orders", "id"),)
 BY_NUMBER = (("users", "id"), ("products", "id"), ("orders", "old_id"))
 BY_ADDRESS = (("users", "email"), ("orders", "email"))
@@ -22,7 +22,7 @@ BY_OLD_ID = (("orders", "old_id"),)
 
 
 def find(tables: Mapping[str, Table], text: str) -> dict[str, list[dict[str, Any]]]:
-    """The rows by table, FEW of each at most, in four statements at most."""
+    """The matching rows by table, at most FEW of each, in at most four statements."""
     if not text or "\0" in text:
         return {}
     texts = dict.fromkeys(one.lower() for one in spellings(text)) if "@" in text else (text,)
@@ -54,7 +54,7 @@ def _by(table: Table, column: str, text: str) -> list[dict[str, Any]]:
 
 
 def _by_words(table: Table, text: str) -> list[dict[str, Any]]:
-    """Products by their words, the best of the newest first."""
+    """Products that have these words: of the newest ones, the best matches first."""
     matches = Search(Asked.by(text), user_id=None, seen=None).best_first(None, FEW)
     return [
         {column.name: getattr(match.product, column.name) for column in table.columns} for match in matches

@@ -1,4 +1,4 @@
-"""Rows of a table, found, sorted and paged as far as its indexes carry; every statement is bounded."""
+"""Rows of a table, filtered, sorted and paged as far as its indexes allow; every statement is bounded."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from nexus.errors import NotFound
 from nexus.listing.tables import Column, Table
 from nexus.paging import Page, Part, pages
 
-#: Rows of a page; of a table whose key is hidden, since it cannot be paged.
+#: How many rows a page has, and how many are shown of a table that cannot be paged, since its key is hidden.
 ROWS, ROWS_WITHOUT_KEY = 50, 200
-#: Rows of a file that are in memory at a time.
+#: How many rows of a file are in memory at a time.
 BATCH = 1000
 #: Rows are counted up to this number.
 COUNTED = 100
-#: The largest number that a type holds, where it is not one of 64 bits.
+#: The largest number of a type, if that is smaller than 64 bits.
 LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1}
 MAX_ID = 2**63 - 1
 
-#: What the planner knows of how many rows there are; it is not counted.
+#: The planner's estimates of how many rows there are, without counting.
 ESTIMATES = """
 SELECT relname, greatest(reltuples, 0)::bigint FROM pg_class
 WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
@@ -36,7 +36,7 @@ KINDS: dict[str, type[Part]] = {
 
 
 class Row(NamedTuple):
-    """One row: what is shown of it by column, and where it stands in its list."""
+    """One row: its visible values by column, and its place in the list."""
 
     values: dict[str, Any]
     place: tuple[Any, ...]
@@ -44,16 +44,16 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """A list of a table's rows: which, and in what order; NotFound for one that no index carries."""
+    """A list of a table's rows, filtered and sorted; NotFound if no index supports it."""
 
     table: Table
-    #: What each column equals, as a text that `value_of` could read.
+    #: The value that each column must equal, as `value_of` parsed it.
     filters: Mapping[str, Any]
     sort: str
     descending: bool
 
     def page(self, cursor: str | None, *, limit: int = ROWS) -> Page[Row]:
-        """One page, equally fast at any depth, in one statement."""
+        """Read one page, equally fast at any depth, in one statement."""
         if not self.table.pageable:
             return Page(self.rows(None, ROWS_WITHOUT_KEY), None)
         terms = self.table.sorts(frozenset(self.filters))[self.sort].terms
@@ -67,7 +67,7 @@ class Listing:
         )
 
     def batches(self) -> Iterator[list[Row]]:
-        """All rows, one batch after another; who reads slowly keeps no connection meanwhile."""
+        """All rows, batch by batch; a slow reader holds no database connection in between."""
         cursor = None
         while True:
             with database.connection_context():
@@ -78,7 +78,7 @@ class Listing:
                 return
 
     def rows(self, place: Sequence[Any] | None, count: int) -> list[Row]:
-        """The first rows after a place (None: of all), at most so many."""
+        """The first `count` rows after a place (None: from the beginning)."""
         table, names = self.table, frozenset(self.filters)
         terms, condition = table.sorts(names)[self.sort]
         conditions, values = [condition] if condition else [], []
@@ -86,9 +86,9 @@ class Listing:
             conditions.append(f"{term.sql} = {term.of(f'%s::{term.column.type}')}")
             values.append(self.filters[term.column.name])
         if place is not None:
-            # A row comparison, from which a scan of an index with the same order can start. The expressions
-            # change nothing in values that they made before, but for times without a zone, which have got
-            # one meanwhile: compared as they are, those would depend on the session's time zone.
+            # A row comparison, from which a scan of an index in the same order can start. The place's values
+            # come from the index expressions, which are applied to them once more: that changes nothing, but
+            # turns times back into times without a zone, whatever the session's time zone.
             after = ", ".join(term.of(f"%s::{term.column.type}") for term in terms)
             sign = "<" if self.descending else ">"
             conditions.append(f"({', '.join(term.sql for term in terms)}) {sign} ({after})")
@@ -105,7 +105,7 @@ class Listing:
 
 
 def listing(table: Table, filters: Mapping[str, str], *, sort: str | None, descending: bool) -> Listing:
-    """The list that somebody asks for by texts; NotFound where no index carries it."""
+    """The list for filters given as texts; NotFound if no index supports it."""
     read = {name: value_of(table.column(name), text) for name, text in filters.items()}
     sorts = table.sorts(frozenset(read))
     if read:
@@ -116,7 +116,7 @@ def listing(table: Table, filters: Mapping[str, str], *, sort: str | None, desce
 
 
 def row(table: Table, key: str) -> dict[str, Any]:
-    """What is shown of the row with a key; NotFound where there is none, or the key is hidden."""
+    """The visible values of the row with a key; NotFound if there is none, or if the key is hidden."""
     value = value_of(table.column(table.key.name), key)
     shown = ", ".join(column.quoted for column in table.columns)
     statement = f"SELECT {shown} FROM {table.quoted} WHERE {table.key.quoted} = %s::{table.key.type}"
@@ -127,9 +127,9 @@ def row(table: Table, key: str) -> dict[str, Any]:
 
 
 def referring(tables: Mapping[str, Table], table: Table, key: Any) -> dict[tuple[str, str], int]:
-    """How many rows refer to a row, by table and column, in one statement that counts COUNTED + 1 at most.
+    """How many rows refer to a row, by table and column, if an index finds them.
 
-    Only where an index finds them.
+    One statement, which counts up to COUNTED + 1 for each.
     """
     found = [
         (other, column)
@@ -148,12 +148,12 @@ def referring(tables: Mapping[str, Table], table: Table, key: Any) -> dict[tuple
 
 
 def estimates() -> dict[str, int]:
-    """About how many rows each table has."""
+    """Estimates of how many rows each table has."""
     return dict(database.execute_sql(ESTIMATES, ()).fetchall())
 
 
 def few(tables: Iterable[Table]) -> dict[str, int]:
-    """How many rows small tables have, in one statement that counts COUNTED + 1 of each at most."""
+    """How many rows small tables have, in one statement that counts up to COUNTED + 1 of each."""
     names = [(table.name, table.quoted) for table in tables]
     if not names:
         return {}
@@ -163,7 +163,7 @@ def few(tables: Iterable[Table]) -> dict[str, int]:
 
 
 def value_of(column: Column, text: str) -> Any:
-    """A text as a column can hold it; NotFound where it cannot."""
+    """Parse a text as a value of a column; NotFound if it is not one."""
     try:
         if "\0" in text:
             raise ValueError
@@ -182,16 +182,16 @@ def value_of(column: Column, text: str) -> Any:
 
 
 def instant(text: str) -> datetime:
-    """A time as ISO 8601 writes it, in UTC where it names no zone; ValueError or OverflowError for none."""
+    """Parse a time in ISO 8601, in UTC if it names no zone; ValueError or OverflowError if it is invalid."""
     at = datetime.fromisoformat(text)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _named(table: Table, found: tuple[Any, ...]) -> dict[str, Any]:
-    """A row by the names of the columns that are shown."""
+    """A row's values by the names of the visible columns."""
     return dict(zip((column.name for column in table.columns), map(_aware, found), strict=False))
 
 
 def _aware(value: Any) -> Any:
-    """A value, with its zone where it is a time without one: those are in UTC."""
+    """The value, with the zone UTC added if it is a time without a zone."""
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value

@@ -1,4 +1,4 @@
-"""The tables as the catalogue describes them, and which lists of their rows an index carries."""
+"""The tables as PostgreSQL's catalogue describes them, and which lists of their rows an index supports."""
 
 import re
 from collections.abc import Iterator
@@ -48,13 +48,13 @@ ORDER BY c.relname, a.attname
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column; `type` is PostgreSQL's name for what it holds."""
+    """One column; `type` is PostgreSQL's name of its type."""
 
     name: str
     type: str
     nullable: bool
     choices: tuple[str, ...] = ()
-    #: The table whose key it holds.
+    #: The table that it is a foreign key to.
     refers_to: str | None = None
 
     @property
@@ -69,54 +69,54 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether it is read from the right."""
+        """Whether it holds numbers, which are aligned to the right."""
         return self.type in ("bigint", "integer", "smallint", "numeric")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """One thing that an index is sorted by: a column, or an expression of one."""
+    """One key of an index: a column, or an expression on one."""
 
     column: Column
     sql: str
     descending: bool
 
     def of(self, value: str) -> str:
-        """The same of a value, given as SQL."""
+        """The same expression of a value, which is given as SQL."""
         return re.sub(_mention(self.column), lambda _: value, self.sql)
 
 
 class Index(NamedTuple):
-    """What rows are sorted by in an index."""
+    """A B-tree index."""
 
     terms: tuple[Term, ...]
     unique: bool
-    #: Predicate of a partial index that is true of every row; queries must repeat it. None: not partial.
+    #: The predicate of a partial index that is true of every row; queries must repeat it. None: not partial.
     condition: str | None
 
 
 class Sort(NamedTuple):
-    """An order of rows that an index carries: by what, ending with the table's key, all one way."""
+    """A sort order that an index supports: its terms, the table's key last, all in the same direction."""
 
     terms: tuple[Term, ...]
-    #: The index's.
+    #: The condition of the index.
     condition: str | None = None
 
     @property
     def name(self) -> str:
-        """What people know it by: the column that comes first."""
+        """Its name for people: that of its first column."""
         return self.terms[0].column.name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """One table, with nothing of what is hidden but the key, by which PostgreSQL tells rows apart."""
+    """One table, without its hidden columns, except for the key, which may be hidden."""
 
     name: str
-    #: Those that are shown.
+    #: The visible ones.
     columns: tuple[Column, ...]
     key: Column
-    #: Indexes over all rows and visible columns only.
+    #: The indexes that cover all rows and have only visible columns.
     indexes: tuple[Index, ...]
     #: The tables and columns that refer to this one's key.
     referring: tuple[tuple[str, str], ...]
@@ -128,11 +128,11 @@ class Table:
 
     @property
     def pageable(self) -> bool:
-        """Whether a row can be named, and a page begun after it, by nothing that is hidden."""
+        """Whether the key is visible, so that links can name a row, and pages begin after one."""
         return self.key in self.columns
 
     def column(self, name: str) -> Column:
-        """A column that is shown; NotFound for any other."""
+        """The visible column with this name; NotFound for any other."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -140,7 +140,7 @@ class Table:
 
     @cached_property
     def filters(self) -> list[frozenset[str]]:
-        """The sets of columns by whose values an index finds rows; fewest columns first."""
+        """The sets of columns by which an index can filter rows, the smallest first."""
         found = {
             frozenset(term.column.name for term in index.terms[:count])
             for index in self.indexes
@@ -151,32 +151,32 @@ class Table:
 
     @cached_property
     def filterable(self) -> list[Column]:
-        """The columns that occur in `filters`."""
+        """The columns that occur in any of the `filters`."""
         return [column for column in self.columns if any(column.name in names for names in self.filters)]
 
     def compared(self, names: frozenset[str]) -> tuple[Term, ...]:
-        """What an index compares to find rows by these columns; NotFound where none does."""
+        """The terms by which an index filters on these columns; NotFound if no index does."""
         for index in self._beginning_with(names):
             return index.terms[: len(names)]
         raise NotFound
 
     def sorts(self, names: frozenset[str]) -> dict[str, Sort]:
-        """The orders of the rows that are found by these columns, by name; the best to begin with is first.
+        """The sort orders for rows filtered by these columns, by name; the default is first.
 
-        Each ends with the key, and so is one of all rows. Where an index does not, rows that are equal by it
-        must be few, since they are sorted at every look: those of one time are, those of one status not.
+        Each ends with the key, and so is a total order. If the index does not end with it, rows with equal
+        index keys must be few, since they are sorted each time: few have the same time, many the same status.
         """
         key = Term(column=self.key, sql=self.key.quoted, descending=False)
         found: dict[str, Sort] = {}
         for index in self._beginning_with(names):
             rest = index.terms[len(names) :]
             one_way = len({term.descending for term in rest}) < 2
-            told_apart = (
+            nearly_unique = (
                 not rest
                 or index.unique
                 or any(term.column == self.key or term.column.is_time for term in rest)
             )
-            if one_way and told_apart and not any(term.column.nullable for term in rest):
+            if one_way and nearly_unique and not any(term.column.nullable for term in rest):
                 terms = (*takewhile(lambda term: term.column != self.key, rest), key)
                 found.setdefault(terms[0].column.name, Sort(terms, index.condition))
         first = ("created_at", "at", key.column.name)
@@ -190,7 +190,7 @@ class Table:
 
 
 def read_tables() -> dict[str, Table]:
-    """Every table of the schema of which something is shown, by name, in the order of the decisions."""
+    """Every table of the schema with a visible column, by name, in the order of SHOWN."""
     columns: dict[str, list[Column]] = {}
     refers_to = {(table, column): target for table, column, target in _rows(REFERENCES)}
     for table, name, kind, nullable in _rows(COLUMNS):
@@ -233,24 +233,24 @@ def read_tables() -> dict[str, Table]:
 
 
 def _term(columns: list[Column], sql: str, *, descending: bool) -> Term:
-    """What an index is sorted by; of an expression, the column is the one that occurs in it."""
+    """A key of an index; the column of an expression is the one that it mentions."""
     column = next(one for one in columns if re.search(_mention(one), sql))
     return Term(column=column, sql=sql.replace("%", "%%"), descending=descending)
 
 
 def _mention(column: Column) -> str:
-    """How an expression mentions a column, which is no function's name."""
+    """A pattern for the mention of a column in an expression, which must not be a function's name."""
     return rf'(?<![\w"]){re.escape(column.name)}(?![\w"(])|"{re.escape(column.name)}"(?!\()'
 
 
 def undecided() -> list[str]:
-    """The columns that are hidden since nobody has decided about them, as `table.column`."""
+    """The columns that are neither in SHOWN nor in HIDDEN, as `table.column`."""
     decided = {(table, name) for part in (SHOWN, HIDDEN) for table, names in part.items() for name in names}
     return [f"{table}.{name}" for table, name, *_ in _rows(COLUMNS) if (table, name) not in decided]
 
 
 def quoted(name: str) -> str:
-    """A name as SQL has it, which is also safe among the parameters of a statement."""
+    """A quoted identifier, with `%` doubled as statements with parameters require."""
     return '"' + name.replace('"', '""').replace("%", "%%") + '"'
 
 

@@ -1,4 +1,4 @@
-"""What people see in a browser: the layout of every page, and the pages that describe the API."""
+"""What people see in a browser: the layout of every page, and the documentation of the API."""
 
 from flask import Flask
 
@@ -7,6 +7,6 @@ from nexus.pages.docs import docs
 
 
 def init_app(app: Flask) -> None:
-    """Serve the pages and what they load."""
+    """Serve the pages and their assets."""
     assets.init_app(app)
     app.register_blueprint(docs)

@@ -217,7 +217,7 @@ ADVICE: dict[str, tuple[str, str]] = {
     ),
 }
 
-#: The same of the problems that one field can have.
+#: The same for the problems of a single field.
 FIELD_ADVICE: dict[str, tuple[str, str]] = {
     "required": ("it must be given", "его нужно указать"),
     "unknown": ("the call has no such field", "у вызова нет такого поля"),

@@ -1,4 +1,4 @@
-"""Scripts, styles and pictures of the pages, each under a name that changes with its content."""
+"""Scripts, styles and images of the pages, each under a name with a hash of its content."""
 
 import gzip
 import hashlib
@@ -29,43 +29,43 @@ assets = Blueprint("assets", __name__, url_prefix="/assets", template_folder="te
 
 @dataclass(frozen=True, kw_only=True)
 class Asset:
-    """A file as browsers get it."""
+    """A static file."""
 
     name: str
     content: bytes
 
     @cached_property
     def public_name(self) -> str:
-        """Its name with a hash of its content, so that a browser may keep it for good."""
+        """Its name with a hash of its content, so that browsers may cache it forever."""
         stem, _, ending = self.name.rpartition(".")
         return f"{stem}.{hashlib.sha256(self.content).hexdigest()[:12]}.{ending}"
 
     @cached_property
     def packed(self) -> bytes:
-        """The content as gzip has it."""
+        """The content, compressed with gzip."""
         return gzip.compress(self.content, mtime=0)
 
     @cached_property
     def content_type(self) -> str:
-        """What it is, in UTF-8 where it is text."""
+        """Its media type, with the charset UTF-8 if it is text."""
         kind = mimetypes.guess_type(self.name)[0] or "application/octet-stream"
         return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
 @cache
 def load(name: str) -> Asset:
-    """Read an asset once in a process; a KeyError for one that is not there is a mistake of ours."""
+    """Read an asset, once per process; a KeyError for an unknown one is a programming error."""
     return Asset(name=name, content=SOURCES[name].read_bytes())
 
 
 def asset_url(name: str) -> str:
-    """Where a page finds an asset."""
+    """The URL of an asset, for templates."""
     return url_for("assets.send", public_name=load(name).public_name)
 
 
 @assets.get("/<public_name>")
 def send(public_name: str) -> Response:
-    """Answer an asset, packed for who can unpack it."""
+    """Send an asset, compressed if the client accepts that."""
     stem, _, ending = public_name.rpartition(".")
     name = f"{stem.rpartition('.')[0]}.{ending}"
     if name not in SOURCES or load(name).public_name != public_name:
@@ -81,6 +81,6 @@ def send(public_name: str) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    """Serve the assets and the layout, and give `asset_url` to templates."""
+    """Serve the assets, and make the layout and `asset_url` available to templates."""
     app.register_blueprint(assets)
     app.jinja_env.globals["asset_url"] = asset_url

@@ -1,4 +1,4 @@
-"""What can be changed through a window: what the models have a verb for, by that verb, and audited."""
+"""The changes that the pages allow: only through methods of the models, and audited."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,13 +31,13 @@ changes.register_error_handler(Exception, failed)
 
 @changes.post("/orders/<uuid:key>")
 def move_order(key: object) -> Response | Redirect:
-    """Take a step with an order, as its events tell by the same actor."""
+    """Move an order to another status; its event names the same actor as the audit log."""
     status = request.form.get("status", "")
     if status not in STEPS:
         raise BadRequest
     try:
         with audited("move_order", "orders", key) as (by, details):
-            # Locked, so that of two who take the same step at once one is audited.
+            # Locked, so that of two concurrent requests for the same step only one is audited.
             before = Order.select().where(Order.id == key).for_update().first()
             Order.move(Order.id == key, to=status, by=by)
             if before.status != status:
@@ -49,9 +49,9 @@ def move_order(key: object) -> Response | Redirect:
 
 @changes.post("/products/<int(signed=True):key>")
 def change_product(key: int) -> Response | Redirect:
-    """Change the fields of a product that somebody wrote something else into, if nobody did so meanwhile.
+    """Change those fields of a product that were edited, unless the product was changed meanwhile.
 
-    The others may hold what no form would take, such as a long name that was imported.
+    The other fields may hold what the form would not accept, such as a long imported name.
     """
     present = row(window().tables()["products"], str(key))
     written = {
@@ -73,7 +73,7 @@ def change_product(key: int) -> Response | Redirect:
 
 @changes.post("/users/<int(signed=True):key>/sessions")
 def end_sessions(key: int) -> Response | Redirect:
-    """Sign an account out everywhere."""
+    """End all sessions of an account."""
     user = account(key)
     with audited("end_sessions", "users", key) as (by, details):
         details["sessions"] = Session.end_all(user.id)
@@ -83,14 +83,14 @@ def end_sessions(key: int) -> Response | Redirect:
 
 @contextmanager
 def audited(action: str, subject: str, key: object) -> Iterator[tuple[Actor, dict[str, Any]]]:
-    """Do something to a row in one transaction with what is audited of it: by whom, and its details."""
+    """Run the block in one transaction with its audit; it gets the actor, and details to fill in."""
     by = Actor(window().actor(), g.request_id)
     with Audit.of(action, subject, key, by=by) as details:
         yield by, details
 
 
 def account(key: int) -> User:
-    """The account with this id; NotFound for none."""
+    """The account with this id; NotFound if there is none."""
     user: User | None = User.by_id(key).first()
     if user is None:
         raise NotFound
@@ -98,7 +98,7 @@ def account(key: int) -> User:
 
 
 def done(table: str, key: str) -> Redirect:
-    """Show the row as it is now, and that this was done."""
+    """Redirect to the row as it is now, with a note that the change was saved."""
     return redirect(url_for(f"{window().name}.row", name=table, key=key, saved=""), 303)
 
 
@@ -110,12 +110,12 @@ def _version() -> datetime:
 
 
 def _plain(text: str) -> str:
-    """A text with the line breaks that browsers make their own when they send a form."""
+    """A text with plain line breaks, which browsers convert to CRLF when they send a form."""
     return text.replace("\r\n", "\n")
 
 
 def _refused(name: str, key: str, error: NexusError) -> Response:
-    """The row as it is, and why it was not changed; what can be mended stands in the form as it was typed."""
+    """The page of the row with the reason why it was not changed, and for invalid input what was typed."""
     table = window().tables()[name]
     if isinstance(error, ValidationFailed):
         says = [_of_field(found) for found in error.problems]

@@ -1,4 +1,4 @@
-"""A picture of what was sold, drawn by the server: four weeks, of which the later two are compared."""
+"""A sales chart, drawn by the server: four weeks, of which the last two are compared with the two before."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,29 +12,29 @@ from nexus.models.stats import Period, Sale
 from nexus.models.steps import STEPS
 from nexus.pages.numbers import day, money, short, short_money, whole
 
-#: Whole weeks, and half of them too: a day of rest is on both sides of the comparison. A page reads each
-#: order of these days, so there are no more of them.
+#: Both are whole weeks, so that both halves have the same days of the week. There are no more days, since a
+#: page reads every order of them.
 DAYS, HALF = 28, 14
-#: Of each of the two parts, the lines of the grid besides the base.
+#: The grid lines of each of the two parts, besides the base line.
 PAID_LINES, ORDERS_LINES = 3, 2
-#: In pixels, from the top: where each has its caption, its highest value and its base.
+#: In pixels from the top: each part's caption, highest value and base line.
 PAID_CAPTION, PAID_TOP, PAID_BASE = 12, 24, 144
 ORDERS_CAPTION, ORDERS_TOP, ORDERS_BASE = 174, 186, 258
 LABELS, HEIGHT = 276, 284
-#: Of a day's width, what its bar takes.
+#: The share of a day's width that its bar takes.
 BAR = 0.76
-#: Of the last days, each so many has its date below.
+#: Every so many days, counted from the last, a day is labelled with its date.
 LABELLED = 7
 
-#: Which statuses stand upon each other, from the base: what is done first.
+#: The statuses in the order in which they are stacked, from the base line up.
 STACKED = ("paid", "processing", "created", "refunded", "cancelled")
 if set(STACKED) != set(STEPS):
-    raise ValueError("a status has no place in the chart")
+    raise ValueError("STACKED does not have exactly the statuses of STEPS")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """A rectangle: from the left and wide in percent, from the top and high in pixels."""
+    """A rectangle: `x` and `width` in percent, `y` and `height` in pixels."""
 
     status: str
     x: float
@@ -45,7 +45,7 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A line of the grid and what it stands for."""
+    """A grid line and its label."""
 
     y: float
     says: str
@@ -53,34 +53,34 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class DayOfSales:
-    """One day: its bars, and what a table says of it."""
+    """One day: its bars, and its texts for the table."""
 
     name: str
-    #: Whether its name stands below its bars, whose middle is so many percent from the left.
+    #: Whether its name is shown below its bars, whose middle is at `middle` percent from the left.
     labelled: bool
     middle: float
     bars: list[Bar]
     paid: str
-    #: How many orders, by status.
+    #: The number of orders by status.
     orders: dict[str, str]
     total: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """What was sold in one currency; sums are texts in it."""
+    """The sales in one currency; amounts are formatted texts."""
 
     currency: str
     paid: str
     #: What was paid in the first half of the days.
     before: str
-    #: By how many percent more was paid in the second half; None: nothing was before.
+    #: The change from the first half to the second in percent; None: nothing was paid in the first.
     change: int | None
-    #: How many orders, by status, without those that none has.
+    #: The number of orders by status, without statuses that no order has.
     orders: dict[str, str]
     total: str
     days: list[DayOfSales]
-    #: The day with the most, where anything was paid.
+    #: The day on which the most was paid; None: nothing was paid.
     best: DayOfSales | None
     lines: list[Line]
     #: Whether there is anything to draw.
@@ -92,15 +92,15 @@ class Chart:
 
 
 def period() -> Period:
-    """The days that a chart needs: until today, by UTC."""
+    """The days of a chart: the last DAYS until today, in UTC."""
     today = datetime.now(UTC).date()
     return Period(today - timedelta(days=DAYS - 1), today, "day", ZoneInfo("UTC"))
 
 
 def charts(days: Period, sold: list[list[Sale]], *, currency: str, language: Locale) -> list[Chart]:
-    """One chart for each currency in which something was sold, that of the shop first; sums are not added.
+    """One chart for each currency in which something was sold, the shop's own currency first.
 
-    `sold` is what was sold on each of the days of `period`.
+    `sold` has the sales of each day of `days`.
     """
     found = {sale.currency for sales in sold for sale in sales} or {currency}
     in_order = sorted(found, key=lambda one: (one != currency, one))
@@ -151,15 +151,15 @@ def _day(
     currency: str,
     language: Locale,
 ) -> DayOfSales:
-    """One day's bars: what was paid, and below it the orders, one status upon the other."""
+    """One day's bars: what was paid, and below that the orders, stacked by status."""
     paid = sales["paid"].amount if "paid" in sales else 0
     wide = 100 / DAYS
     x, width = round(number * wide + wide * (1 - BAR) / 2, 3), round(wide * BAR, 3)
-    bars = [Bar(status="paid", x=x, width=width, **_upon(PAID_BASE, PAID_BASE - PAID_TOP, paid, highest[0]))]
+    bars = [Bar(status="paid", x=x, width=width, **_above(PAID_BASE, PAID_BASE - PAID_TOP, paid, highest[0]))]
     base: float = ORDERS_BASE
     for status in STACKED:
         if status in sales:
-            place = _upon(base, ORDERS_BASE - ORDERS_TOP, sales[status].orders, highest[1])
+            place = _above(base, ORDERS_BASE - ORDERS_TOP, sales[status].orders, highest[1])
             bars.append(Bar(status=status, x=x, width=width, **place))
             base = place["y"]
     return DayOfSales(
@@ -173,14 +173,14 @@ def _day(
     )
 
 
-def _upon(base: float, room: int, value: int, highest: int) -> dict[str, float]:
-    """Where a bar stands upon a base; one of little is seen nevertheless."""
+def _above(base: float, room: int, value: int, highest: int) -> dict[str, float]:
+    """The place of a bar above a base; a small value still gets a visible bar."""
     height = max(round(value * room / highest, 2), 1.0) if value else 0.0
     return {"y": round(base - height, 2), "height": height}
 
 
 def _grid(most: int, lines: int) -> list[int]:
-    """Round values from 0 up to one that nothing exceeds, so many above 0 or fewer."""
+    """Round values from 0 up to at least `most`: 0, and at most `lines` more."""
     steps = (digit * 10**zeros for zeros in count() for digit in (1, 2, 3, 4, 5))
     step = next(step for step in steps if step * lines >= most)
     return [step * number for number in range(max(-(-most // step), 1) + 1)]

@@ -1,4 +1,4 @@
-"""The words of the pages that show rows of the database."""
+"""The texts of the pages that show rows of the database."""
 
 DATA_TEXTS: dict[str, tuple[str, str]] = {
     "data.title": ("Data", "Данные"),

@@ -1,4 +1,4 @@
-"""The pages that describe the API: every call, to be tried out, and every error."""
+"""The documentation of the API: every call, to try out, and every error."""
 
 from flask import Blueprint, Response, redirect, url_for
 from werkzeug.wrappers import Response as Redirect
@@ -13,19 +13,19 @@ docs = Blueprint("docs", __name__)
 
 @docs.get("/")
 def lead_to_docs() -> Redirect:
-    """Lead whoever asks for the server alone to what it can do."""
+    """Redirect the bare address of the server to the documentation."""
     return redirect(url_for(".read_docs"))
 
 
 @docs.get("/docs")
 def read_docs() -> Response:
-    """The description of the API, to be tried out; the page asks no database."""
+    """Show the calls of the API, to try out; the page needs no database."""
     return show("docs.html")
 
 
 @docs.get("/docs/errors")
 def read_errors() -> Response:
-    """Every error, at the anchor that `type` of a problem names."""
+    """Show every error, at the anchor that the `type` of a problem names."""
     number = 1 if locale() == "ru" else 0
     errors = [
         {
@@ -42,7 +42,7 @@ def read_errors() -> Response:
 
 
 def _by_code() -> dict[str, type[NexusError]]:
-    """One error for each code; some have a special case of the same code."""
+    """One error class for each code, since a subclass may share its code."""
     found: dict[str, type[NexusError]] = {}
     for error in family():
         found.setdefault(error.code, error)

@@ -1,4 +1,4 @@
-"""How a failure looks to a person in a browser."""
+"""Failures as pages, for people in a browser."""
 
 import structlog
 from flask import Response, g
@@ -15,7 +15,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def failed(error: Exception) -> Response:
-    """Any failure as a page; what is none of ours is logged."""
+    """Show any failure as a page, and log it unless it is one of our own errors."""
     if isinstance(error, HTTPException):
         error = ours(error)
     if isinstance(error, UNAVAILABLE):

@@ -1,13 +1,13 @@
-"""Numbers, sums of money and days as people of a language write them."""
+"""Numbers, sums of money and days, formatted for a language."""
 
 from datetime import date
 
 from nexus.currencies import minor_digits
 from nexus.i18n import Locale
 
-#: Between groups of digits, and before the digits after the point; the space is one that does not break.
+#: The separator of groups of digits, here a no-break space in Russian, and the decimal separator.
 SIGNS: dict[Locale, tuple[str, str]] = {"en": (",", "."), "ru": ("\u00a0", ",")}
-#: For a thousand, and for each thousand times as much.
+#: The suffixes for powers of a thousand.
 SUFFIXES: dict[Locale, tuple[str, ...]] = {
     "en": ("", "k", "M", "B", "T"),
     "ru": ("", "\u00a0тыс.", "\u00a0млн", "\u00a0млрд", "\u00a0трлн"),
@@ -19,25 +19,25 @@ MONTHS: dict[Locale, tuple[str, ...]] = {
 
 
 def whole(number: int, language: Locale) -> str:
-    """A number in groups of three digits: 1,234,567."""
+    """A whole number in groups of three digits: 1,234,567."""
     return f"{number:,}".replace(",", SIGNS[language][0])
 
 
 def money(amount: int, currency: str, language: Locale) -> str:
-    """A sum in the smallest unit of a currency as one of the currency: 1,234.50."""
+    """An amount, given in the smallest unit of a currency, in its main unit: 1,234.50."""
     digits = minor_digits(currency)
     units, rest = divmod(amount, 10**digits)
     return whole(units, language) + (f"{SIGNS[language][1]}{rest:0{digits}d}" if digits else "")
 
 
 def short_money(amount: int, currency: str, language: Locale) -> str:
-    """The same, for little room: a round number as 1.5M."""
+    """The same in short form, for a round amount: 1.5M."""
     units = 10 ** minor_digits(currency)
     return short(amount, units, language) if amount >= 1000 * units else _plain(amount, units, language)
 
 
 def short(number: int, units: int, language: Locale) -> str:
-    """A round number of so many to a unit, with a suffix from a thousand on."""
+    """A round number, divided by `units`, with a suffix from a thousand on."""
     suffixes = SUFFIXES[language]
     step = 0
     while step < len(suffixes) - 1 and number >= 1000 * units:
@@ -51,7 +51,7 @@ def day(when: date, language: Locale) -> str:
 
 
 def _plain(number: int, units: int, language: Locale) -> str:
-    """A quotient with the digits after the point that it has, of a power of ten."""
+    """A number divided by `units`, a power of ten, with as many decimals as it needs."""
     ones, rest = divmod(number, units)
     digits = str(rest).zfill(len(str(units)) - 1).rstrip("0") if rest else ""
     return whole(ones, language) + (SIGNS[language][1] + digits if digits else "")

@@ -1,4 +1,4 @@
-"""A page: its language, and what it tells browsers it may load."""
+"""Rendering of pages: the language and the content security policy."""
 
 from functools import partial
 from typing import Any
@@ -8,7 +8,7 @@ from flask import Response, render_template, request
 from nexus.i18n import locale
 from nexus.pages.texts import text
 
-#: Everything comes from our own host, and nothing that a page contains is run; pictures may be in a style.
+#: Everything must come from our own host, no inline script or style is allowed, and images may be data URLs.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -16,7 +16,7 @@ POLICY = (
 
 
 def show(template: str, **values: Any) -> Response:
-    """Render a template in the language of the request; in it `t` finds a text of `texts.py`."""
+    """Render a template in the language of the request, with `t` for looking up a text of `texts.py`."""
     language = locale()
     page = render_template(template, language=language, t=partial(text, language=language), **values)
     response = Response(page, content_type="text/html; charset=utf-8")

@@ -1,4 +1,4 @@
-"""The pages of rows: all tables, a list, one row, what a text finds; of whoever serves them."""
+"""The pages of rows, for studio and admin: all tables, a list, one row, and search."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,12 +20,12 @@ from nexus.pages.page import show
 from nexus.pages.window import window
 from nexus.schemas.fields import rfc3339
 
-#: A cell of a list shows so many characters of a text.
+#: How many characters of a text a list shows.
 SHORT = 80
 
 
 def serve_rows(blueprint: Blueprint, *, home_at: str) -> None:
-    """Register the row pages on a blueprint; they read the application's Window."""
+    """Register the row pages on a blueprint; they are configured by the application's Window."""
     for rule, view in (
         (home_at, home),
         ("/find", search),
@@ -36,7 +36,7 @@ def serve_rows(blueprint: Blueprint, *, home_at: str) -> None:
 
 
 def home() -> Response:
-    """What was sold lately, and all tables, with about how many rows each has."""
+    """Show recent sales, and all tables with their approximate numbers of rows."""
     days, language = chart.period(), locale()
     charts = chart.charts(days, shop_sales(days), currency=current_app.config["CURRENCY"], language=language)
     tables = window().tables()
@@ -49,7 +49,7 @@ def home() -> Response:
 
 
 def search() -> Response:
-    """The rows that a text means: an id, an address, words of a product."""
+    """Show the rows that match a text: an id, an e-mail address, or words of a product."""
     text = request.args.get("q", "").strip()
     return show(
         "data_find.html", tables=window().tables(), q=text, found=find(window().tables(), text), cell=cell
@@ -57,7 +57,7 @@ def search() -> Response:
 
 
 def rows(name: str) -> Response:
-    """One page of a table's rows, or of those that filters find."""
+    """Show one page of a table's rows, all or filtered."""
     table = asked_table(name)
     filters = asked_filters()
     try:
@@ -90,7 +90,7 @@ def rows(name: str) -> Response:
 
 
 def row(name: str, key: str) -> Response:
-    """One row: all of it that may be seen, what it refers to, what refers to it, and an order's events."""
+    """Show one row: its visible columns, what it refers to, what refers to it, and an order's events."""
     return row_page(asked_table(name), key)
 
 
@@ -102,7 +102,7 @@ def row_page(
     typed: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
-    """The page of a row, with what is wrong about a change to it, and what was typed to be written there."""
+    """The page of a row, after a refused change with its problems and with what was typed."""
     tables = window().tables()
     values = read_row(table, key)
     events = _rows(tables["order_events"], {"order_id": key}) if table.name == "orders" else None
@@ -115,7 +115,7 @@ def row_page(
         referring=referring(tables, table, values[table.key.name]),
         counted=COUNTED,
         events=events,
-        # As the audit has it, whatever other form of it was asked for.
+        # The key as the audit log writes it, whatever form of it the address has.
         audit=_rows(tables["audit"], {"subject": table.name, "key": str(values[table.key.name])}),
         problems=problems,
         typed=typed or {},
@@ -127,7 +127,7 @@ def row_page(
 
 
 def cell(value: Any, *, short: bool = False) -> str:
-    """A value as people read it; times in UTC, and of a long text its beginning."""
+    """A value as text: a time in UTC, and if `short`, only the beginning of a long text."""
     if isinstance(value, datetime):
         return rfc3339(value)
     text = str(value)
@@ -140,7 +140,7 @@ def _rows(table: Table, filters: Mapping[str, str]) -> list[Row]:
 
 
 def asked_table(name: str) -> Table:
-    """A table of the window."""
+    """The table with this name, if the window has it; 404 otherwise."""
     table = window().tables().get(name)
     if table is None:
         abort(404)
@@ -148,7 +148,7 @@ def asked_table(name: str) -> Table:
 
 
 def asked_filters() -> dict[str, str]:
-    """What the query says of columns: `is.status=paid`; a field that was left empty says nothing."""
+    """The filters in the query string, such as `is.status=paid`; empty ones are ignored."""
     return {
         name.removeprefix("is."): value
         for name, value in request.args.items()
@@ -162,6 +162,6 @@ def _address(endpoint: str, name: str, filters: Mapping[str, str], **query: str)
 
 
 def asked_listing(table: Table, filters: Mapping[str, str]) -> Listing:
-    """The list of a table that the query asks for; NotFound where no index carries it."""
+    """The list that the query string asks for; NotFound if no index supports it."""
     descending = request.args.get("order", "down") != "up"
     return listing(table, filters, sort=request.args.get("sort") or None, descending=descending)

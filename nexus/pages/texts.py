@@ -1,4 +1,4 @@
-"""The words of the pages, in English and Russian."""
+"""The texts of the pages, in English and Russian."""
 
 from nexus.i18n import Locale
 from nexus.pages.data_texts import DATA_TEXTS
@@ -62,6 +62,6 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 
 def text(key: str, language: Locale) -> str:
-    """The words for a key; a KeyError for one that has none is a mistake of ours."""
+    """The text for a key; a KeyError for an unknown one is a programming error."""
     english, russian = TEXTS[key]
     return russian if language == "ru" else english

@@ -10,31 +10,31 @@ from nexus.listing.tables import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """The pages of rows of one application; what depends on a request is asked in it."""
+    """The configuration of one application's row pages; the callables are called during requests."""
 
-    #: The blueprint that serves them.
+    #: The name of the blueprint that serves the pages.
     name: str
     tables: Callable[[], Mapping[str, Table]]
-    #: Whether rows can be changed by the verbs of the models.
+    #: Whether rows can be changed.
     write: bool
     #: Whether roles can be changed.
     roles: bool
-    #: Whether a list can be had as a file.
+    #: Whether a list can be downloaded as CSV.
     downloads: bool
-    #: What a form must bring along to change something.
+    #: The CSRF token that a form must carry.
     form_token: Callable[[], str]
-    #: Who changes it, as events of orders and the audit say.
+    #: Who makes a change, as events of orders and the audit log name them.
     actor: Callable[[], str]
-    #: Who is signed in; None: nobody has to be.
+    #: The e-mail address of whoever is signed in; None: nobody needs to sign in.
     person: Callable[[], str | None] = lambda: None
 
     def init_app(self, app: Flask) -> None:
-        """Be what the application's pages and templates look through."""
+        """Make this the window of an application's pages and templates."""
         app.extensions["window"] = self
         app.jinja_env.globals["window"] = self
 
 
 def window() -> Window:
-    """That of the present application."""
+    """The window of the current application."""
     found: Window = current_app.extensions["window"]
     return found

@@ -1,4 +1,4 @@
-"""The studio: a window on the data in a browser, for whoever sits at this machine and runs `flask studio`."""
+"""The studio: the data in a browser, for whoever sits at this machine and runs `flask studio`."""
 
 from uuid import uuid4
 
@@ -22,9 +22,9 @@ studio.add_url_rule("/csv/<name>", "download", download)
 
 
 def create_studio(settings: Settings, door: Door, *, write: bool = False) -> Flask:
-    """The application behind a door, over the tables that the database has at this moment.
+    """Make the application behind a door, over the tables that the database has at this moment.
 
-    `write` lets rows be changed by the verbs of the models.
+    With `write`, rows can be changed through the methods of the models.
     """
     app = Flask("nexus.studio", static_folder=None)
     app.config.update(DEFAULT_LOCALE=settings.default_locale, CORS_ORIGINS=(), CURRENCY=settings.currency)

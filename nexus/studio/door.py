@@ -1,4 +1,4 @@
-"""The door of the studio: one host, a link that is good once, then a cookie, and a token in each form."""
+"""Access to the studio: one host name, a link that works once, then a cookie, and a token in each form."""
 
 import secrets
 from threading import Lock
@@ -15,13 +15,13 @@ HTTP = 80
 
 
 class Door:
-    """What opens one run of the studio; all of it is forgotten at its end."""
+    """The secrets of one run of the studio, which are forgotten when it ends."""
 
     def __init__(self, port: int) -> None:
         """Make the secrets of a run on a port of 127.0.0.1."""
-        # Browsers leave out the port that http has anyway.
+        # Browsers leave out the default port.
         self.host = "127.0.0.1" if port == HTTP else f"127.0.0.1:{port}"
-        #: Ports of one host share their cookies, so the name tells two runs apart.
+        #: All ports of a host share their cookies, so the name distinguishes concurrent runs.
         self.cookie = f"nexus_studio_{port}"
         self.form_token = secrets.token_urlsafe(32)
         self._session = secrets.token_urlsafe(32)
@@ -30,17 +30,17 @@ class Door:
 
     @property
     def link(self) -> str:
-        """The address that opens it, once."""
+        """The link that opens the studio, once."""
         return f"http://{self.host}/open?key={self._key}"
 
     def init_app(self, app: Flask) -> None:
-        """Stand before everything but the assets, which are no secret."""
+        """Guard everything but the assets, which are not secret."""
         app.extensions["door"] = self
         app.before_request(self._admit)
         app.register_blueprint(door)
 
     def enter(self, key: str) -> bool:
-        """Whether this is the key, which it is once."""
+        """Use the key up; whether it was the right one, and unused."""
         with self._lock:
             if self._key is None or not _same(key, self._key):
                 return False
@@ -48,11 +48,11 @@ class Door:
             return True
 
     def give_cookie(self, response: Response) -> None:
-        """Let whoever gets this answer in, for as long as their browser and this run last."""
+        """Let the browser that gets this response in, until it closes or this run ends."""
         response.set_cookie(self.cookie, self._session, httponly=True, samesite="Strict")
 
     def _admit(self) -> Response | None:
-        # A page of another site may give its own name our address, and be of the same origin then.
+        # Against DNS rebinding: another site may point its own name at our address to be of the same origin.
         if request.headers.get("Host") != self.host:
             return Response("This is not the studio's address.\n", 421, content_type="text/plain")
         if request.blueprint in ("assets", "door"):
@@ -68,9 +68,9 @@ class Door:
 
 @door.get("/open")
 def enter() -> Response:
-    """Take the key of the link for the cookie."""
+    """Exchange the link's key for the cookie."""
     ours: Door = current_app.extensions["door"]
-    # Whoever only looks where the link leads does not use it up.
+    # A HEAD request, as link previews send it, does not use the key up.
     if request.method == "HEAD" or not ours.enter(request.args.get("key", "")):
         return _closed()
     response = redirect(url_for("studio.home"), 303)

@@ -1,4 +1,4 @@
-"""Lists of rows as CSV files."""
+"""Lists of rows as CSV downloads."""
 
 import csv
 import io
@@ -15,10 +15,10 @@ from nexus.schemas.orders_csv import MARK, guarded
 
 
 def download(name: str) -> Response:
-    """All rows of a list as CSV."""
+    """Send all rows of a list as CSV."""
     table = asked_table(name)
     batches = asked_listing(table, asked_filters()).batches()
-    # Read before anything is sent, so that what fails until then is a page.
+    # The first batch is read before anything is sent, so that a failure in it is shown as a page.
     first = next(batches)
     response = Response(_written(table, chain([first], batches)), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
@@ -26,7 +26,7 @@ def download(name: str) -> Response:
 
 
 def _written(table: Table, batches: Iterable[Iterable[Row]]) -> Iterator[str]:
-    """The file (RFC 4180) in pieces; what a spreadsheet could take for a formula is guarded."""
+    """The CSV (RFC 4180) in pieces, protected against formula injection."""
     head: list[list[Any]] = [[column.name for column in table.columns]]
     mark = MARK
     for batch in batches:

@@ -1,4 +1,4 @@
-"""Roles of accounts, which only whoever sits at the machine gives."""
+"""Roles of accounts, which can only be changed by whoever sits at the machine."""
 
 from flask import Blueprint, request
 from werkzeug.wrappers import Response as Redirect
@@ -14,7 +14,7 @@ roles = Blueprint("roles", __name__, url_prefix="/change")
 
 @roles.post("/users/<int(signed=True):key>/role")
 def change_role(key: int) -> Redirect:
-    """Make an account a seller's or an admin's."""
+    """Change an account's role."""
     user, role = account(key), request.form.get("role")
     if role not in (SELLER, ADMIN):
         raise BadRequest
