@@ -4,7 +4,7 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
     "data.title": ("Data", "Данные"),
     "data.tables": ("Tables", "Таблицы"),
     "data.read_only": ("Read-only", "Только чтение"),
-    "data.writing": ("Changes are possible", "Можно менять"),
+    "data.writing": ("Changes allowed", "Можно менять"),
     "data.about": ("about", "примерно"),
     "data.rows": ("Rows", "Строк"),
     "data.table": ("Table", "Таблица"),
@@ -26,20 +26,20 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
     "data.none": ("There are no rows.", "Строк нет."),
     "data.end": ("These are the last rows.", "Это последние строки."),
     "data.few": (
-        "The first rows only: what tells the rows of this table apart is secret, so it has no pages.",
+        "Only the first rows are shown: the key of this table is secret, so it cannot be paged.",
         "Только первые строки: то, чем строки этой таблицы различаются, секретно, и страниц у неё нет.",
     ),
     "data.no_list": (
-        "No index finds rows by this, or there can be no such value. Rows of this table are found by:",
+        "No index supports this filter or order, or there can be no such value. This table is filtered by:",
         "По этому нет индекса, или такого значения быть не может. Строки этой таблицы находят по:",
     ),
-    "data.referring": ("What refers to it", "Что на неё ссылается"),
+    "data.referring": ("Referenced by", "Что на неё ссылается"),
     "data.events": ("What happened to it", "Что с ним происходило"),
-    "data.audit": ("What people of the shop did to it", "Что с ней делали сотрудники"),
+    "data.audit": ("What staff did to it", "Что с ней делали сотрудники"),
     "data.problem": ("That did not work", "Не получилось"),
-    "data.closed": ("The studio is closed to you", "Студия закрыта"),
+    "data.closed": ("The studio is closed", "Студия закрыта"),
     "data.closed.lead": (
-        "The link that `flask studio` prints opens it, once. Start the command again for another link.",
+        "The link that `flask studio` prints opens it, but only once. Start the command again for another.",
         (
             "Её открывает, и только раз, ссылка, которую печатает `flask studio`. За другой ссылкой "
             "запустите команду снова."
@@ -51,7 +51,7 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
     "data.change": ("Change", "Изменить"),
     "data.saved": ("Saved.", "Сохранено."),
     "data.final": (
-        "Yes: no step leads back from this one",
+        "Yes, this step cannot be undone",
         "Да: из этого состояния заказ уже не выйдет",
     ),
     "data.save": ("Save", "Сохранить"),
@@ -59,16 +59,16 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
         "Paid in the last 28 days, today included (UTC)",
         "Оплачено за 28 дней, включая сегодня (UTC)",
     ),
-    "chart.before": ("the last 14 days against the 14 before", "последние 14 дней к предыдущим 14"),
+    "chart.before": ("the last 14 days compared with the 14 before", "последние 14 дней к предыдущим 14"),
     "chart.nothing_before": (
-        "In the first 14 of them, nothing was paid.",
+        "Nothing was paid in the first 14 of these days.",
         "За первые 14 из них ничего не оплачено.",
     ),
-    "chart.empty": ("Nothing was ordered in these days.", "За эти дни ничего не заказали."),
+    "chart.empty": ("There were no orders in these days.", "За эти дни ничего не заказали."),
     "chart.paid": ("Paid", "Оплачено"),
     "chart.orders": ("Orders", "Заказы"),
-    "chart.best": ("The most in a day", "Больше всего за день"),
-    "chart.table": ("The same as a table", "То же таблицей"),
+    "chart.best": ("Best day", "Больше всего за день"),
+    "chart.table": ("Show as a table", "То же таблицей"),
     "chart.day": ("Day", "День"),
     "admin.sign_in": ("For the shop's staff", "Для сотрудников магазина"),
     "admin.sign_in.lead": (

@@ -21,7 +21,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Не удалось загрузить описание. Перезагрузите страницу.",
     ),
     "docs.no_script": (
-        "Trying calls out needs JavaScript. The description for programs:",
+        "Trying out calls needs JavaScript. The machine-readable description:",
         "Чтобы отправлять вызовы, нужен JavaScript. Описание для программ:",
     ),
     "sign_in": ("Sign in", "Войти"),
@@ -37,7 +37,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "errors.title": ("Errors", "Ошибки"),
     "errors.lead": (
         (
-            "Every error that the API answers, and what to do about it. Decide by `code`, which never "
+            "Every error that the API returns, and what to do about it. Decide by `code`, which never "
             "changes; show `error`, which is in the language of the request; quote `requestId` when you ask "
             "us about it."
         ),
@@ -48,10 +48,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "errors.codes": ("Codes", "Коды"),
     "errors.status": ("Status", "Статус"),
-    "errors.says": ("What people read", "Что читают люди"),
+    "errors.says": ("Shown to people", "Что читают люди"),
     "errors.fields": ("Problems of a field", "Ошибки в полях"),
     "errors.fields.lead": (
-        "In `errors` of a bad input, each entry has a `field`, a `message` and one of these as `code`.",
+        "For invalid input, each entry of `errors` has a `field`, a `message` and one of these as `code`.",
         "В `errors` ошибки ввода у каждой записи есть `field`, `message` и один из этих `code`.",
     ),
     "errors.code": ("Code", "Код"),
