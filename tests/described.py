@@ -7,10 +7,10 @@ from flask import Flask, Response, request
 from nexus.api.openapi.document import document
 from nexus.api.openapi.operations import path
 from nexus.schemas.fields import Failure
-from nexus.security.headers import USUAL
+from nexus.security.headers import DEFAULTS
 
 #: What HTTP itself needs, and what every answer says to browsers and caches alike.
-OF_HTTP = {"Allow", "Cache-Control", "Content-Length", "Content-Type", "Vary", *USUAL}
+OF_HTTP = {"Allow", "Cache-Control", "Content-Length", "Content-Type", "Vary", *DEFAULTS}
 #: What answers to pages of CORS_ORIGINS have besides.
 OF_CORS = {f"Access-Control-{name}" for name in ("Allow-Credentials", "Allow-Origin", "Expose-Headers")}
 #: Blueprints of what browsers show, which is no part of the API.

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app
 
 from nexus.api.endpoint import endpoint, reply
 from nexus.api.links import link_next
-from nexus.api.versions import versioned, versions_meant
+from nexus.api.versions import expected_versions, versioned
 from nexus.errors import (
     Forbidden,
     MissingFields,
@@ -19,7 +19,7 @@ from nexus.errors import (
     ValidationFailed,
 )
 from nexus.models.catalog import SORTS, Product
-from nexus.models.search import PLACE, Asked, Search
+from nexus.models.search import PLACE, Search, SearchText
 from nexus.models.users import User
 from nexus.paging import pages
 from nexus.schemas.catalog import (
@@ -34,14 +34,14 @@ from nexus.schemas.catalog import (
 catalog = Blueprint("catalog", __name__, url_prefix="/products")
 
 
-def _told_apart(error: type[ValidationFailed], *fields: str) -> Callable[[Any], ValidationFailed]:
+def _missing_as(error: type[ValidationFailed], *fields: str) -> Callable[[Any], ValidationFailed]:
     """Make a function that reports the input's problems: as `error` if one of these fields is missing."""
 
-    def told(found: list[dict[str, Any]]) -> ValidationFailed:
+    def report(found: list[dict[str, Any]]) -> ValidationFailed:
         missing = {problem["field"] for problem in found if problem["code"] == "required"}
         return error(found) if missing.intersection(fields) else ValidationFailed(found)
 
-    return told
+    return report
 
 
 @catalog.get("")
@@ -51,7 +51,7 @@ def _told_apart(error: type[ValidationFailed], *fields: str) -> Callable[[Any], 
     answer=ProductPage,
     errors=(UserIdRequired,),
     headers=("Link",),
-    invalid=_told_apart(UserIdRequired, "userId"),
+    invalid=_missing_as(UserIdRequired, "userId"),
 )
 def list_products(query: ProductQuery, user: User | None) -> Response:
     """List one seller's products, or the products that a search finds."""
@@ -61,7 +61,7 @@ def list_products(query: ProductQuery, user: User | None) -> Response:
     bound_to = ("products", query.user_id, query.q, query.sort, prices)
     paged = partial(pages, limit=query.limit, cursor=query.cursor, bound_to=bound_to)
     if query.q:
-        search = Search(Asked.by(query.q), query.user_id, seen)
+        search = Search(SearchText.parse(query.q), query.user_id, seen)
         if query.sort is None:
             best = paged(search.best_first, place=attrgetter("place"), kinds=PLACE)
             return _list([match.product for match in best.rows], best.next_cursor)
@@ -103,7 +103,7 @@ def get_product(product_id: int, user: User | None) -> Response:
     status=201,
     errors=(MissingFields, Forbidden),
     headers=("Location", "ETag"),
-    invalid=_told_apart(MissingFields, "name", "price"),
+    invalid=_missing_as(MissingFields, "name", "price"),
 )
 def create_product(body: NewProduct, user: User) -> Response:
     """Create a product."""
@@ -129,7 +129,7 @@ def create_product(body: NewProduct, user: User) -> Response:
 def change_product(product_id: int, body: ProductChange, user: User) -> Response:
     """Change a product of the signed-in seller."""
     fields = body.model_dump(exclude_unset=True)
-    product = Product.change(product_id, owner=user, versions=versions_meant(product_id), **fields)
+    product = Product.change(product_id, owner=user, versions=expected_versions(product_id), **fields)
     answer: ProductAnswer = {"product": product_out(product)}
     return versioned(reply(answer), product)
 
@@ -143,4 +143,4 @@ def change_product(product_id: int, body: ProductChange, user: User) -> Response
 )
 def delete_product(product_id: int, user: User) -> None:
     """Delete a product of the signed-in seller; its orders stay."""
-    Product.withdraw(product_id, owner=user, versions=versions_meant(product_id))
+    Product.withdraw(product_id, owner=user, versions=expected_versions(product_id))

@@ -35,7 +35,7 @@ def readyz() -> Response:
 @described(media="text/plain", scheme="metricsKey", errors=(NotFound, Unauthenticated))
 def read_metrics() -> Response:
     """Return the metrics for Prometheus, to callers that present METRICS_KEY."""
-    _refuse_strangers()
+    _require_key()
     missing = _readiness().missing()
     at_head = None if missing == ["database"] else not missing
     response = Response(metrics.page(at_head=at_head), content_type=metrics.CONTENT_TYPE)
@@ -43,7 +43,7 @@ def read_metrics() -> Response:
     return response
 
 
-def _refuse_strangers() -> None:
+def _require_key() -> None:
     settings = current_app.config["SETTINGS"]
     if settings.metrics_key:
         given = request.headers.get("Authorization", "")

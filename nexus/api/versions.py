@@ -28,7 +28,7 @@ def tagged(response: Response, tag: str) -> Response:
     return response
 
 
-def versions_meant(product_id: int) -> list[datetime] | None:
+def expected_versions(product_id: int) -> list[datetime] | None:
     """The versions of a product that `If-Match` names, or None if any version will do.
 
     A tag of anything but this product matches nothing, and neither does a weak tag.

@@ -13,7 +13,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from nexus.application import Application
 from nexus.config import Settings
 from nexus.db.circuit import Unreachable
-from nexus.db.outages import OUTAGES, cause, meaning, reason, sqlstate
+from nexus.db.outages import OUTAGES, cause, client_error, reason, sqlstate
 from nexus.db.pool import Pool
 from nexus.db.statement import Statement
 from nexus.errors import DatabaseUnavailable, NexusError, PoolExhausted
@@ -47,7 +47,7 @@ def statement(*, prepared: bool) -> Callable[[Callable[..., Any]], Statement]:
     return partial(Statement, database, prepared=prepared)
 
 
-def give_back(_: BaseException | None = None) -> None:
+def release_connection(_: BaseException | None = None) -> None:
     """Return the request's connection to the pool, if it took one."""
     if not database.is_closed():
         database.close()
@@ -63,7 +63,7 @@ def init_app(app: Application, settings: Settings) -> None:
     """Point the pool at the configured database without connecting, and answer its failures with 503."""
     database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
     database.direct = settings.direct
-    app.ending.append(give_back)
+    app.ending.append(release_connection)
 
     for outage in UNAVAILABLE:
         app.register_error_handler(outage, lambda error: problem(unavailable(error)))
@@ -74,7 +74,7 @@ def unavailable(error: Exception) -> NexusError:
     if isinstance(error, MaxConnectionsExceeded):
         log.error("no database connection became free", request=g.request_id)
         return PoolExhausted()
-    told = meaning(error)
+    told = client_error(error)
     # The circuit logs once that the database is unreachable, so that not every request does.
     if not isinstance(cause(error), Unreachable):
         log.error(told.title.lower(), request=g.request_id, sqlstate=sqlstate(error), reason=reason(error))

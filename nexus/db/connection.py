@@ -97,7 +97,7 @@ class Served(psycopg2.extensions.connection):
 
 
 #: Bound to a name, since looking it up at every statement would cost time.
-plainly = psycopg2.extensions.cursor.execute
+execute_plain = psycopg2.extensions.cursor.execute
 
 
 class Cursor(psycopg2.extensions.cursor):
@@ -113,7 +113,7 @@ class Cursor(psycopg2.extensions.cursor):
             if type(query) is Text and query.prepared and connection.prepared is not None:
                 self._prepared(query, vars, connection.prepared)
             else:
-                plainly(self, query, vars)
+                execute_plain(self, query, vars)
         except psycopg2.Error as error:
             explained = connection.explained(error)
             if explained is error:
@@ -129,17 +129,17 @@ class Cursor(psycopg2.extensions.cursor):
         try:
             if text.name not in prepared:
                 if len(prepared) == PREPARED:
-                    return plainly(self, text, values)
-                plainly(self, text.prepare)
+                    return execute_plain(self, text, values)
+                execute_plain(self, text.prepare)
                 prepared.add(text.name)
-            plainly(self, text.execute, values)
+            execute_plain(self, text.execute, values)
         except psycopg2.Error as error:
             if error.pgcode in GONE:
                 self.connection.prepared = None
             is_idle = self.connection.info.transaction_status == TRANSACTION_STATUS_IDLE
             if not is_idle or error.pgcode not in (*GONE, TOO_LARGE):
                 raise
-            plainly(self, text, values)
+            execute_plain(self, text, values)
 
 
 def connect(url: DatabaseURL | None, *, wait: float, **how: Any) -> Any:
@@ -175,7 +175,7 @@ def connect_to_serve(url: DatabaseURL | None, *, wait: float, watch: Callable[[S
     return connection
 
 
-def hung_up(connection: Any) -> bool:
+def closed_by_server(connection: Any) -> bool:
     """Whether the server closed an idle connection, which the socket shows without a round trip.
 
     Between two queries an open connection has nothing to read; it is readable when the server has closed it.

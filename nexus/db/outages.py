@@ -45,7 +45,7 @@ def reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def meaning(error: Exception) -> NexusError:
+def client_error(error: Exception) -> NexusError:
     """The error that a client gets for an outage: nothing was done, or it is unknown whether it was."""
     if sqlstate(error) in (*GIVEN_UP, *TOO_SLOW):
         return DatabaseBusy()

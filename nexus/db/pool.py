@@ -11,9 +11,9 @@ from playhouse.pool import MaxConnectionsExceeded, PoolConnection, PooledPostgre
 from nexus import metrics
 from nexus.database_url import DatabaseURL
 from nexus.db.circuit import Circuit
-from nexus.db.connection import LostServer, WrongServer, connect, connect_to_serve, hung_up
+from nexus.db.connection import LostServer, WrongServer, closed_by_server, connect, connect_to_serve
 from nexus.db.outages import OUTAGES, cause
-from nexus.db.retrying import only_reads, until_through
+from nexus.db.retrying import only_reads, with_retries
 from nexus.db.watchdog import Watchdog
 
 #: Time limits are for the web process; a command may take as long as it needs. Behind a pooler, which a
@@ -68,7 +68,7 @@ class Pool(PooledPostgresqlDatabase):
             while True:
                 while self._connections:
                     since, _, connection = self._connections.pop()
-                    if not hung_up(connection):
+                    if not closed_by_server(connection):
                         self._in_use[id(connection)] = PoolConnection(since, connection, time.time())
                         return connection
                     self._close_raw(connection)
@@ -130,7 +130,7 @@ class Pool(PooledPostgresqlDatabase):
         """
         run: Any = super().execute_sql
         try:
-            return run(sql, params) if self.in_transaction() else until_through(lambda: run(sql, params))
+            return run(sql, params) if self.in_transaction() else with_retries(lambda: run(sql, params))
         except OUTAGES as error:
             if isinstance(cause(error), WrongServer):
                 self.renew()
@@ -141,7 +141,7 @@ class Pool(PooledPostgresqlDatabase):
         return run(sql, params)
 
     def rerun(self, verb: Callable[Given, Result]) -> Callable[Given, Result]:
-        """Decorate a function that is one transaction: it is rerun as a whole, as `until_through` says.
+        """Decorate a function that is one transaction: it is rerun as a whole, as `with_retries` says.
 
         Called inside another transaction it is not rerun, since only the outer one can be, as a whole.
         """
@@ -150,7 +150,7 @@ class Pool(PooledPostgresqlDatabase):
         def run(*args: Given.args, **kwargs: Given.kwargs) -> Result:
             if self.in_transaction():
                 return verb(*args, **kwargs)
-            return until_through(lambda: verb(*args, **kwargs))
+            return with_retries(lambda: verb(*args, **kwargs))
 
         return run
 

@@ -28,7 +28,7 @@ WRITING = re.compile(
 Result = TypeVar("Result")
 
 
-def until_through(run: Callable[[], Result]) -> Result:
+def with_retries(run: Callable[[], Result]) -> Result:
     """Run something up to TRIES times, as long as PostgreSQL rolls it back for another transaction's sake.
 
     It must have no effect outside the database, since that would not be rolled back. The random pause lets

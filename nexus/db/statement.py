@@ -10,7 +10,7 @@ import peewee
 from psycopg2.extensions import adapt
 
 
-class Later(NamedTuple):
+class Placeholder(NamedTuple):
     """The placeholder for a value, by its name, that is given when the statement runs."""
 
     name: str
@@ -31,11 +31,11 @@ class Text(str):
     def of(cls, query: Any, database: peewee.Database, *, prepared: bool) -> "Text":
         """Render a query; its constants are written out, since PostgreSQL plans by them."""
         sql, values = database.get_sql_context().sql(query).query()
-        shown = (f"%({one.name})s" if isinstance(one, Later) else _literal(one) for one in values)
+        shown = (f"%({one.name})s" if isinstance(one, Placeholder) else _literal(one) for one in values)
         text = cls(sql.replace("%%", "%%%%") % tuple(shown))
         text.prepared = prepared
         text.name = f"nexus_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        names = list(dict.fromkeys(one.name for one in values if isinstance(one, Later)))
+        names = list(dict.fromkeys(one.name for one in values if isinstance(one, Placeholder)))
         numbers = {name: f"${number}" for number, name in enumerate(names, start=1)}
         text.prepare = f"PREPARE {text.name} AS {text % numbers}"
         given = ", ".join(f"%({name})s" for name in names)
@@ -64,11 +64,11 @@ class Statement:
         shape = (parts, *[name for name, value in values.items() if value is not None])
         text = self._texts.get(shape)
         if text is None:
-            stand_ins = {
-                name: None if value is None else peewee.SQL("%s", (Later(name),))
+            placeholders = {
+                name: None if value is None else peewee.SQL("%s", (Placeholder(name),))
                 for name, value in values.items()
             }
-            query = self._build(*parts, **stand_ins)
+            query = self._build(*parts, **placeholders)
             text = self._texts[shape] = Text.of(query, self._database, prepared=self._prepared)
         cursor = self._database.execute_sql(text, values)
         if text.row is None:

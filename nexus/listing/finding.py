@@ -8,7 +8,7 @@ from nexus.errors import NotFound
 from nexus.listing.rows import listing, row
 from nexus.listing.tables import Table
 from nexus.models.orders import CANONICAL
-from nexus.models.search import Asked, Search
+from nexus.models.search import Search, SearchText
 from nexus.schemas.fields import spellings
 
 #: How many rows of a table are shown at most.
@@ -55,7 +55,7 @@ def _by(table: Table, column: str, text: str) -> list[dict[str, Any]]:
 
 def _by_words(table: Table, text: str) -> list[dict[str, Any]]:
     """Products that have these words: of the newest ones, the best matches first."""
-    matches = Search(Asked.by(text), user_id=None, seen=None).best_first(None, FEW)
+    matches = Search(SearchText.parse(text), user_id=None, seen=None).best_first(None, FEW)
     return [
         {column.name: getattr(match.product, column.name) for column in table.columns} for match in matches
     ]

@@ -137,14 +137,14 @@ class Product(Model):
         mine = cls._mine(product_id, owner, versions)
         rows = cls.written(cls.update(**fields).where(mine)) if fields else list(cls.select().where(mine))
         if not rows:
-            raise cls._why_not(product_id, owner)
+            raise cls._refusal(product_id, owner)
         return rows[0]
 
     @classmethod
     def withdraw(cls, product_id: int, *, owner: User, versions: Sequence[datetime] | None) -> None:
         """Delete the owner's product and keep its orders; raises what `change` raises."""
         if not cls.delete().where(cls._mine(product_id, owner, versions)).execute():
-            raise cls._why_not(product_id, owner)
+            raise cls._refusal(product_id, owner)
 
     @classmethod
     def _mine(cls, product_id: int, owner: User, versions: Sequence[datetime] | None) -> Any:
@@ -152,7 +152,7 @@ class Product(Model):
         return mine if versions is None else mine & cls.updated_at.in_(versions)
 
     @classmethod
-    def _why_not(cls, product_id: int, owner: User) -> Forbidden | NotFound | PreconditionFailed:
+    def _refusal(cls, product_id: int, owner: User) -> Forbidden | NotFound | PreconditionFailed:
         product = cls.shown(product_id, viewer=owner)
         if product is None:
             return NotFound()

@@ -129,7 +129,7 @@ def _placed(*, hash: Any, body: Any, actor: Any, request_id: Any, **wanted: Any)
     order = Select((offered,), [offered.c[name] for name in names])
     order = order.join(claimed, on=claimed.c.order_id == offered.c.id)
     place = Order.insert_from(order, columns).with_cte(offered, claimed)
-    return place.returning(Order, *Actor(actor, request_id).told())
+    return place.returning(Order, *Actor(actor, request_id).context())
 
 
 @contextmanager

@@ -191,7 +191,7 @@ class Order(Model):
         """
         sources = [status for status, targets in by.steps.items() if to in targets]
         while True:
-            moved = cls.written(cls.update(status=to).where(which & cls.status.in_(sources)), *by.told())
+            moved = cls.written(cls.update(status=to).where(which & cls.status.in_(sources)), *by.context())
             if moved:
                 metrics.counted().order_steps.labels(status=to).inc()
                 return moved[0]
@@ -218,7 +218,7 @@ class Order(Model):
 @statement(prepared=True)
 def _placed(*, actor: Any, request_id: Any, **wanted: Any) -> Any:
     place = Order.insert_from(*Order.offer(**wanted))
-    return place.returning(Order, *Actor(actor, request_id).told())
+    return place.returning(Order, *Actor(actor, request_id).context())
 
 
 NEWEST = (Order.created_at.desc(), Order.id.desc())

@@ -66,10 +66,10 @@ class Bounds(NamedTuple):
     far: int = 20_000
 
 
-USUAL = Bounds()
+DEFAULT_BOUNDS = Bounds()
 
 
-class Asked(NamedTuple):
+class SearchText(NamedTuple):
     """What a text asks for: words match by their stems, and the last one also as a prefix.
 
     Stop words are ignored, except for the last word.
@@ -80,7 +80,7 @@ class Asked(NamedTuple):
     beginning: Any
 
     @classmethod
-    def by(cls, text: str) -> "Asked":
+    def parse(cls, text: str) -> "SearchText":
         """Parse a text; one without any word matches no product."""
         *others, final = SIGNS.sub(" ", text.strip()[:LETTERS]).split() or ["-"]
         return cls(" ".join(others), final, f"'{final}':*")
@@ -96,11 +96,11 @@ class Asked(NamedTuple):
 class Search:
     """The products that have every word of a text and meet `Product.seen(**seen)`; None: all of them."""
 
-    asked: Asked
+    text: SearchText
     #: The seller; None: all sellers.
     user_id: Any
     seen: Mapping[str, Any] | None
-    bounds: Bounds = USUAL
+    bounds: Bounds = DEFAULT_BOUNDS
 
     def best_first(self, place: Sequence[Any] | None, limit: int) -> list[Match]:
         """The matches after a place (None: the first): the window's, best first, and then older ones by time.
@@ -133,7 +133,7 @@ class Search:
 
     @property
     def _values(self) -> dict[str, Any]:
-        return {**self.asked._asdict(), "user_id": self.user_id, **(self.seen or {})}
+        return {**self.text._asdict(), "user_id": self.user_id, **(self.seen or {})}
 
     @property
     def products(self) -> "peewee.ModelSelect[Product]":
@@ -174,7 +174,7 @@ class Search:
         rows: Any = products.select(Product.id, sort.value.alias("value"), WORDS)
         ordered = rows.order_by(*sort.terms)
         # The match is a column and not in WHERE, so that LIMIT bounds the rows read, not the rows found.
-        asked, bounds = self.asked.in_sql(), self.bounds
+        asked, bounds = self.text.in_sql(), self.bounds
         condition = HAS_WORDS if self.seen is None else Product.seen(**self.seen)
         walk = ordered.select_extend((condition & _has(asked)).alias("found"))
         sample, near = walk.limit(bounds.sample), walk.limit(bounds.far)
@@ -198,27 +198,27 @@ class Search:
 
     def _rank(self, words: Any) -> Any:
         """How well words match, in millionths (an integer, so that cursors compare exactly)."""
-        return (fn.TS_RANK(words, self.asked.in_sql()) * 1_000_000).cast("bigint")
+        return (fn.TS_RANK(words, self.text.in_sql()) * 1_000_000).cast("bigint")
 
 
 # Neither is prepared, since the best plan depends on the words.
 @statement(prepared=False)
 def _best(shape: tuple[Bounds, bool], *, limit: Any, **values: Any) -> Any:
     place = {name: values.pop(name) for name in Place._fields if name in values}
-    return _stood_in(shape, values).best(Place(**place) if place else None, limit)
+    return _search_from(shape, values).best(Place(**place) if place else None, limit)
 
 
 @statement(prepared=False)
 def _in_order(
     shape: tuple[Bounds, bool], sort: str, *, value: Any, last: Any, limit: Any, **values: Any
 ) -> Any:
-    search, by = _stood_in(shape, values), SORTS[sort]
+    search, by = _search_from(shape, values), SORTS[sort]
     products = search.products if value is None else search.products.where(by.after(value, last))
     return search.first(by, products, limit)
 
 
-def _stood_in(shape: tuple[Bounds, bool], values: dict[str, Any]) -> Search:
-    (bounds, is_conditional), asked = shape, Asked(*(values.pop(name) for name in Asked._fields))
+def _search_from(shape: tuple[Bounds, bool], values: dict[str, Any]) -> Search:
+    (bounds, is_conditional), asked = shape, SearchText(*(values.pop(name) for name in SearchText._fields))
     return Search(asked, values.pop("user_id"), values if is_conditional else None, bounds)
 
 

@@ -66,7 +66,7 @@ class Session(Model):
     @classmethod
     def alive(cls) -> Any:
         """The condition for sessions that were neither ended nor idle for too long."""
-        return cls.ended_at.is_null() & (cls.refreshed_at > _days_ago())
+        return cls.ended_at.is_null() & (cls.refreshed_at > _idle_since())
 
     @classmethod
     def of_caller(cls, session_id: UUID, *, user_id: int) -> "Caller | None":
@@ -116,18 +116,18 @@ class Session(Model):
                 .for_update(of=cls)
                 .first()
             )
-            token = RefreshToken.as_it_is(presented)
+            token = RefreshToken.current_row(presented)
             # A token spent long ago may have been swept between the two statements.
             if session is None or token is None:
                 return None
             if token.spent_at is None:
-                successor = succeed(presented, keys[0])
+                successor = successor_of(presented, keys[0])
                 RefreshToken.update(spent_at=fn.now()).where(RefreshToken.hash == token.hash).execute()
                 RefreshToken.insert(hash=digest(successor), session=session.id).execute()
                 cls.update(refreshed_at=fn.now()).where(cls.id == session.id).execute()
                 return Renewal(session, successor)
             unspent = RefreshToken.unspent_of(session.id)
-            for successor in (succeed(presented, key) for key in keys if token.recent):
+            for successor in (successor_of(presented, key) for key in keys if token.recent):
                 if digest(successor) == unspent:
                     return Renewal(session, successor)
             cls._end(cls.id == session.id)
@@ -136,7 +136,7 @@ class Session(Model):
     @classmethod
     def sweep(cls, *, batch: int) -> int:
         """Delete up to `batch` ended or expired sessions, with their tokens; the number deleted."""
-        return cls.swept((cls.ended_at <= fn.now()) | (cls.refreshed_at <= _days_ago()), batch=batch)
+        return cls.swept((cls.ended_at <= fn.now()) | (cls.refreshed_at <= _idle_since()), batch=batch)
 
 
 class RefreshToken(Model):
@@ -146,7 +146,7 @@ class RefreshToken(Model):
     session = peewee.ForeignKeyField(Session, on_delete="CASCADE", index=False, lazy_load=False)
     session_id: UUID
     spent_at = TimeField(null=True)
-    #: Only set by `as_it_is`: spent within GRACE_SECONDS, so that its successor may be issued again.
+    #: Only set by `current_row`: spent within GRACE_SECONDS, so that its successor may be issued again.
     recent: bool
 
     class Meta:
@@ -155,7 +155,7 @@ class RefreshToken(Model):
         table_name = "refresh_tokens"
 
     @classmethod
-    def as_it_is(cls, token: str) -> "RefreshToken | None":
+    def current_row(cls, token: str) -> "RefreshToken | None":
         """The current row of a token."""
         lately = cls.spent_at > SQL("now() - make_interval(secs => %s)", (GRACE_SECONDS,))
         known = cls.select(cls, lately.alias("recent")).where(cls.hash == digest(token))
@@ -172,7 +172,7 @@ class RefreshToken(Model):
     @classmethod
     def sweep(cls, *, batch: int) -> int:
         """Delete up to `batch` tokens that were spent long ago; the number deleted."""
-        return cls.swept(cls.spent_at <= _days_ago(), batch=batch)
+        return cls.swept(cls.spent_at <= _idle_since(), batch=batch)
 
 
 class Caller(NamedTuple):
@@ -201,13 +201,13 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def succeed(token: str, key: bytes) -> str:
+def successor_of(token: str, key: bytes) -> str:
     """The successor of a refresh token."""
     code = hmac.digest(key, token.encode(), "sha256")
     return urlsafe_b64encode(code).rstrip(b"=").decode()
 
 
-def _days_ago() -> SQL:
+def _idle_since() -> SQL:
     return SQL("now() - make_interval(days => %s)", (IDLE_DAYS,))
 
 

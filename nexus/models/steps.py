@@ -22,17 +22,17 @@ STEPS: Steps = {
 #: The steps that its buyer may take.
 BUYER_STEPS: Steps = {"created": ("cancelled",), "processing": ("cancelled",)}
 #: The statuses that a new order can have.
-BIRTHS = ("created", "paid")
+INITIAL = ("created", "paid")
 
 
-def validate(steps: Steps, *, births: tuple[str, ...]) -> None:
+def validate(steps: Steps, *, initial: tuple[str, ...]) -> None:
     """Raise ValueError for an unknown target, an unreachable status, or one that cannot reach an end."""
     for status, targets in steps.items():
         if unknown := set(targets) - steps.keys():
             raise ValueError(
                 f"a step leads from {status} to {', '.join(sorted(unknown))}, which is not a status"
             )
-    reached, found = set(births), list(births)
+    reached, found = set(initial), list(initial)
     while found:
         new = set(steps[found.pop()]) - reached
         reached |= new
@@ -51,7 +51,7 @@ def within(part: Steps, whole: Steps) -> bool:
     return all(set(targets) <= set(whole.get(status, ())) for status, targets in part.items())
 
 
-validate(STEPS, births=BIRTHS)
+validate(STEPS, initial=INITIAL)
 if not within(BUYER_STEPS, STEPS):
     raise ValueError("BUYER_STEPS has a step that STEPS does not have")
 
@@ -65,7 +65,7 @@ class Actor:
     request_id: str | None = None
     steps: Steps = field(default_factory=lambda: STEPS)
 
-    def told(self) -> tuple[Any, ...]:
+    def context(self) -> tuple[Any, ...]:
         """RETURNING expressions that set nexus.actor and nexus.request_id for the statement's own triggers.
 
         The triggers run after the row is returned and in the same transaction, so this needs neither a

@@ -58,10 +58,10 @@ def search() -> Response:
 
 def rows(name: str) -> Response:
     """Show one page of a table's rows, all or filtered."""
-    table = asked_table(name)
-    filters = asked_filters()
+    table = requested_table(name)
+    filters = requested_filters()
     try:
-        asked = asked_listing(table, filters)
+        asked = requested_listing(table, filters)
     except NotFound:
         response = show("data_no_list.html", tables=window().tables(), table=table, filters=filters)
         response.status_code = 404
@@ -91,7 +91,7 @@ def rows(name: str) -> Response:
 
 def row(name: str, key: str) -> Response:
     """Show one row: its visible columns, what it refers to, what refers to it, and an order's events."""
-    return row_page(asked_table(name), key)
+    return row_page(requested_table(name), key)
 
 
 def row_page(
@@ -139,7 +139,7 @@ def _rows(table: Table, filters: Mapping[str, str]) -> list[Row]:
     return listing(table, filters, sort="id", descending=True).page(None).rows[::-1]
 
 
-def asked_table(name: str) -> Table:
+def requested_table(name: str) -> Table:
     """The table with this name, if the window has it; 404 otherwise."""
     table = window().tables().get(name)
     if table is None:
@@ -147,7 +147,7 @@ def asked_table(name: str) -> Table:
     return table
 
 
-def asked_filters() -> dict[str, str]:
+def requested_filters() -> dict[str, str]:
     """The filters in the query string, such as `is.status=paid`; empty ones are ignored."""
     return {
         name.removeprefix("is."): value
@@ -161,7 +161,7 @@ def _address(endpoint: str, name: str, filters: Mapping[str, str], **query: str)
     return url_for(endpoint, name=name, **asked)
 
 
-def asked_listing(table: Table, filters: Mapping[str, str]) -> Listing:
+def requested_listing(table: Table, filters: Mapping[str, str]) -> Listing:
     """The list that the query string asks for; NotFound if no index supports it."""
     descending = request.args.get("order", "down") != "up"
     return listing(table, filters, sort=request.args.get("sort") or None, descending=descending)

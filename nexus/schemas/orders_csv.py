@@ -17,7 +17,7 @@ COLUMNS = (
     *("total", "currency", "amount", "createdAt", "updatedAt"),
 )
 #: The byte order mark, without which Excel would take UTF-8 for the system's own encoding.
-MARK = "\ufeff"
+BOM = "\ufeff"
 
 #: The beginning of a cell that could be a formula. Excel in East Asia accepts the full-width signs too.
 FORMULA = re.compile(r"[\t\r\n]|\s*+[-=+@＝＋－＠]")
@@ -29,7 +29,7 @@ INNER = re.compile(r'([;\t\r\n][;\s"]*+)([-=+@＝＋－＠]?)')
 def written(batches: Iterable[Iterable[Order]]) -> Iterator[str]:
     """The CSV (RFC 4180) in pieces, one for each batch; the first begins with the column names."""
     head: list[tuple[object, ...]] = [COLUMNS]
-    mark = MARK
+    mark = BOM
     for batch in batches:
         text = io.StringIO(newline="")
         csv.writer(text).writerows([*head, *map(cells, batch)])
@@ -44,9 +44,9 @@ def cells(order: Order) -> tuple[object, ...]:
         f"{order.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         order.status,
         order.product_id,
-        guarded(order.product_name),
-        guarded(order.email),
-        order.name and guarded(order.name),
+        escaped(order.product_name),
+        escaped(order.email),
+        order.name and escaped(order.name),
         total(order.amount, order.currency),
         order.currency,
         order.amount,
@@ -55,7 +55,7 @@ def cells(order: Order) -> tuple[object, ...]:
     )
 
 
-def guarded(text: str) -> str:
+def escaped(text: str) -> str:
     """A text with an apostrophe wherever a spreadsheet could see the beginning of a formula."""
     text = INNER.sub(lambda found: f"{found[1]}'{found[2]}" if found[2] else found[1], text)
     return f"'{text}" if FORMULA.match(text) else text

@@ -6,7 +6,7 @@ from nexus.application import Application
 from nexus.config import Settings
 
 #: The defaults, which a view may override; pages have a content security policy of their own.
-USUAL = {
+DEFAULTS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
@@ -23,7 +23,7 @@ def init_app(app: Application, settings: Settings) -> None:
         headers = response.headers
         said = {name for name, _ in headers}
         # A set of names, since each lookup in the headers would scan all of them.
-        for name, value in USUAL.items():
+        for name, value in DEFAULTS.items():
             if name not in said:
                 headers.add(name, value)
         environ, path = request.environ, request.path
@@ -32,7 +32,7 @@ def init_app(app: Application, settings: Settings) -> None:
         catalogue = path.startswith("/api/products")
         if "Cache-Control" not in said:
             kept = catalogue and response.status_code in (200, 304)
-            headers.add("Cache-Control", _keeping(request) if kept else "no-store")
+            headers.add("Cache-Control", _cache_control(request) if kept else "no-store")
         if catalogue:
             if "Vary" in said:
                 response.vary.update(("Authorization", "Cookie"))
@@ -42,7 +42,7 @@ def init_app(app: Application, settings: Settings) -> None:
     app.finishing.append(tell)
 
 
-def _keeping(request: Request) -> str:
+def _cache_control(request: Request) -> str:
     """Cache-Control of the catalogue: private for a caller with credentials, else public."""
     # With `no-cache`, so that it is revalidated each time: a product may be withdrawn at any moment.
     environ = request.environ

@@ -11,7 +11,7 @@ CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
 #: Paths that pages of other origins can never read; CORS_ORIGINS is for the API only.
-OURS_ALONE = "/admin"
+SAME_ORIGIN_ONLY = "/admin"
 
 
 def refuse_cross_origin(*, allowed: Collection[str] | None = None) -> None:
@@ -30,11 +30,11 @@ def refuse_cross_origin(*, allowed: Collection[str] | None = None) -> None:
         return
     if allowed is None:
         allowed = current_app.config["CORS_ORIGINS"]
-    if origin is None or not (_own(origin) or origin.lower() in allowed):
+    if origin is None or not (_same_origin(origin) or origin.lower() in allowed):
         raise CrossOrigin
 
 
-def _own(origin: str) -> bool:
+def _same_origin(origin: str) -> bool:
     return origin.lower() == f"{request.scheme}://{request.host}".lower()
 
 
@@ -42,7 +42,7 @@ def init_app(app: Application) -> None:
     """Answer preflight requests of CORS_ORIGINS, and let their pages read responses, with credentials."""
 
     def allow(request: Request, response: Response) -> None:
-        if not app.config["CORS_ORIGINS"] or request.path.startswith(OURS_ALONE):
+        if not app.config["CORS_ORIGINS"] or request.path.startswith(SAME_ORIGIN_ONLY):
             return
         response.vary.add("Origin")
         origin = request.headers.get("Origin", "").lower()

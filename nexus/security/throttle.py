@@ -15,7 +15,7 @@ from nexus.security.address import client_address
 
 #: An account's rate is this many times the per-address rate, so an attacker needs that many addresses to lock
 #: its owner out.
-PLACES = 5
+ACCOUNT_FACTOR = 5
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -54,7 +54,7 @@ def _take(kind: str, *, own: str | None = None, emails: Sequence[str] = (), **fa
         return
     rate = current_app.config["RATES"][kind]
     place = neighbourhood(client_address())
-    account = Account(emails=emails, place=place or None, rate=rate.times(PLACES))
+    account = Account(emails=emails, place=place or None, rate=rate.times(ACCOUNT_FACTOR))
     wait = Bucket.take(place if own is None else own, rate, kind=kind, account=account)
     if wait is not None:
         journal.record("throttled", kind=kind, wait=wait, **facts)

@@ -10,14 +10,14 @@ from flask import Response
 
 from nexus.listing.rows import Row
 from nexus.listing.tables import Table
-from nexus.pages.rows import asked_filters, asked_listing, asked_table, cell
-from nexus.schemas.orders_csv import MARK, guarded
+from nexus.pages.rows import cell, requested_filters, requested_listing, requested_table
+from nexus.schemas.orders_csv import BOM, escaped
 
 
 def download(name: str) -> Response:
     """Send all rows of a list as CSV."""
-    table = asked_table(name)
-    batches = asked_listing(table, asked_filters()).batches()
+    table = requested_table(name)
+    batches = requested_listing(table, requested_filters()).batches()
     # The first batch is read before anything is sent, so that a failure in it is shown as a page.
     first = next(batches)
     response = Response(_written(table, chain([first], batches)), content_type="text/csv; charset=utf-8")
@@ -28,7 +28,7 @@ def download(name: str) -> Response:
 def _written(table: Table, batches: Iterable[Iterable[Row]]) -> Iterator[str]:
     """The CSV (RFC 4180) in pieces, protected against formula injection."""
     head: list[list[Any]] = [[column.name for column in table.columns]]
-    mark = MARK
+    mark = BOM
     for batch in batches:
         text = io.StringIO(newline="")
         csv.writer(text).writerows(
@@ -39,4 +39,4 @@ def _written(table: Table, batches: Iterable[Iterable[Row]]) -> Iterator[str]:
 
 
 def _field(value: Any) -> Any:
-    return guarded(value) if isinstance(value, str) else value if value is None else cell(value)
+    return escaped(value) if isinstance(value, str) else value if value is None else cell(value)

@@ -13,7 +13,7 @@ from playhouse.test_utils import assert_query_count
 
 from nexus.db import database
 from nexus.models.catalog import SORTS, Product
-from nexus.models.search import PLACE, Asked, Bounds, Search
+from nexus.models.search import PLACE, Bounds, Search, SearchText
 from nexus.paging import pages
 from tests.factories import Person, register
 
@@ -104,7 +104,7 @@ def test_a_common_word_is_walked_to_and_a_rare_one_asked_for(
     with database.connection_context():
         database.query_hooks.append(lambda event: statements.append((event.sql, event.params)))
         try:
-            found = Search(Asked.by("курс"), None, {}).best_first(None, 50)
+            found = Search(SearchText.parse("курс"), None, {}).best_first(None, 50)
         finally:
             database.query_hooks.pop()
         ((sql, values),) = statements
@@ -192,7 +192,7 @@ def test_pages_are_whole_whatever_comes_and_goes(
     leaving, coming = list(gone), list(came)
 
     whose = crowded.id if alone else None
-    search = Search(Asked.by("курс"), whose, {}, Bounds(**limits))
+    search = Search(SearchText.parse("курс"), whose, {}, Bounds(**limits))
     seen: list[int] = []
     cursor, read_one = None, False
     while cursor or not read_one:

@@ -20,7 +20,7 @@ from nexus.db import database
 from nexus.db.connection import connect
 from nexus.models.catalog import SORTS, Product
 from nexus.models.orders import Order
-from nexus.models.search import Asked, Search
+from nexus.models.search import Search, SearchText
 from nexus.models.users import User
 from nexus.paging import page
 
@@ -115,7 +115,7 @@ def searched(runs: int) -> bool:
     """Whether each search is fast enough, with what it took and its plan."""
     fast = True
     for kind, text in (("rare", "утконос"), ("common", "курсы"), ("absent", "жираф")):
-        statement = heard(partial(Search(Asked.by(text), None, {}).best_first, None, PAGE + 1))
+        statement = heard(partial(Search(SearchText.parse(text), None, {}).best_first, None, PAGE + 1))
         planning, execution, plan = explained(statement, runs)
         whole = median(around(statement) for _ in range(runs))
         fast = fast and planning + execution <= MOST_MS

@@ -44,13 +44,13 @@ def fresh(app: Flask, product: Any) -> Iterator[None]:
 def told(fresh: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What a connection was sent."""
     sent: list[str] = []
-    plainly = connection.plainly
+    execute_plain = connection.execute_plain
 
     def overheard(cursor: Any, text: Any, values: Any = None) -> None:
         sent.append(str(text))
-        plainly(cursor, text, values)
+        execute_plain(cursor, text, values)
 
-    monkeypatch.setattr(connection, "plainly", overheard)
+    monkeypatch.setattr(connection, "execute_plain", overheard)
     return sent
 
 

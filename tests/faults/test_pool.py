@@ -13,7 +13,7 @@ from flask import Flask
 from nexus.config import Settings
 from nexus.database_url import DatabaseURL
 from nexus.db import database
-from nexus.db.connection import hung_up
+from nexus.db.connection import closed_by_server
 from nexus.db.outages import OUTAGES
 from nexus.readiness import Readiness
 from tests.factories import Person
@@ -153,7 +153,7 @@ def kill(settings: Settings) -> None:
     """Let the server end the connection that this thread has taken from the pool."""
     query(settings, TERMINATE)
     # The signal is sent; the backend is given the time that it needs to obey.
-    while not hung_up(database.connection()):
+    while not closed_by_server(database.connection()):
         time.sleep(0.01)
 
 

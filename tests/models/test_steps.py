@@ -9,7 +9,7 @@ from psycopg2.errors import CheckViolation, IntegrityConstraintViolation
 
 from nexus.config import Settings
 from nexus.db import database
-from nexus.models.steps import BIRTHS, BUYER_STEPS, STEPS, Steps, validate, within
+from nexus.models.steps import BUYER_STEPS, INITIAL, STEPS, Steps, validate, within
 from tests.factories import Person
 from tests.sql import query
 
@@ -37,7 +37,7 @@ def placed(settings: Settings, status: str = "created") -> str:
 )
 def test_a_map_that_leads_nowhere_is_refused(steps: Steps, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        validate(steps, births=BIRTHS)
+        validate(steps, initial=INITIAL)
 
 
 def test_a_buyers_steps_are_steps() -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 from uuid import UUID
 
-from nexus.security.headers import USUAL
+from nexus.security.headers import DEFAULTS
 from tests.benchmarks.peers.contestants import KEYS
 from tests.benchmarks.peers.data import PASSWORD, PRODUCTS, SEARCHES, USERS
 from tests.benchmarks.peers.workload import access_token
@@ -85,7 +85,7 @@ def _plain(answer: Answer) -> dict[str, Any]:
 def _headers(answer: Answer) -> dict[str, Any]:
     """What every answer must have."""
     return {
-        **{name: answer.headers.get(name.lower()) for name in USUAL},
+        **{name: answer.headers.get(name.lower()) for name in DEFAULTS},
         "JSON": answer.headers.get("content-type", "").startswith("application/json"),
         "X-Request-Id": bool(answer.headers.get("x-request-id")),
     }
