@@ -68,7 +68,7 @@ class Served(psycopg2.extensions.connection):
     #: Names of the statements prepared here; None: a pooler could run them on a connection without them.
     prepared: set[str] | None = None
 
-    def late(self) -> bool:
+    def is_late(self) -> bool:
         """Whether the running statement has taken too long."""
         since = self.busy_since
         return since is not None and monotonic() - since > self.limit
@@ -80,7 +80,7 @@ class Served(psycopg2.extensions.connection):
         with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(self.fileno())) as copy:
             copy.shutdown(socket.SHUT_RDWR)
 
-    def explained(self, error: psycopg2.Error) -> psycopg2.Error:
+    def as_outage(self, error: psycopg2.Error) -> psycopg2.Error:
         """The error as an outage if it is one, which the driver may not know or take for our mistake."""
         if self.overdue:
             return LostServer(f"no answer within {self.limit:g} s")
@@ -88,7 +88,7 @@ class Served(psycopg2.extensions.connection):
             return WrongServer(str(error))
         return psycopg2.OperationalError(str(error)) if error.pgcode in ENDED else error
 
-    def confirm(self) -> None:
+    def check_notices(self) -> None:
         """Check the server's notices; CommitUnconfirmed where a commit did not wait for the standby."""
         remarks = "".join(self.notices)
         del self.notices[:]
@@ -115,14 +115,14 @@ class Cursor(psycopg2.extensions.cursor):
             else:
                 execute_plain(self, query, vars)
         except psycopg2.Error as error:
-            explained = connection.explained(error)
-            if explained is error:
+            outage = connection.as_outage(error)
+            if outage is error:
                 raise
-            raise explained from error
+            raise outage from error
         finally:
             connection.busy_since = None
         if connection.notices:
-            connection.confirm()
+            connection.check_notices()
 
     def _prepared(self, text: Text, values: Any, prepared: set[str]) -> None:
         """Run a statement prepared, so that PostgreSQL parses it once and can reuse its plan."""

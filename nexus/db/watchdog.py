@@ -39,7 +39,7 @@ class Watchdog:
             with self._lock:
                 watched = list(self._watched)
             for connection in watched:
-                if connection.late():
+                if connection.is_late():
                     connection.cut()
             # Last, so that a failure here does not keep them from being cut off.
             self._count()

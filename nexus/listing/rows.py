@@ -152,7 +152,7 @@ def estimates() -> dict[str, int]:
     return dict(database.execute_sql(ESTIMATES, ()).fetchall())
 
 
-def few(tables: Iterable[Table]) -> dict[str, int]:
+def count_small(tables: Iterable[Table]) -> dict[str, int]:
     """How many rows small tables have, in one statement that counts up to COUNTED + 1 of each."""
     names = [(table.name, table.quoted) for table in tables]
     if not names:

@@ -17,7 +17,7 @@ from nexus.models.users import User, unique_email
 from nexus.security import passwords
 
 #: How many of an account's open orders OpenOrders names when it cannot be erased.
-NAMED = 100
+MAX_NAMED = 100
 
 #: How long a password-reset token is valid.
 RESET_SECONDS = 3600
@@ -164,7 +164,7 @@ def erase(user_id: int) -> None:
     """
     with database.atomic():
         User.select(User.id).where(User.id == user_id).for_update().first()
-        waiting = Order.open_of(user_id).limit(NAMED)
+        waiting = Order.open_of(user_id).limit(MAX_NAMED)
         if orders := [str(order.id) for order in waiting]:
             raise OpenOrders(orders=orders)
         User.delete().where(User.id == user_id).execute()

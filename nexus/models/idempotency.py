@@ -20,7 +20,7 @@ from nexus.models.users import User
 #: How long a key is kept at least; the next sweep after that deletes it.
 KEPT_HOURS = 24
 #: How long a request waits for another one with the same key.
-PATIENCE = "2s"
+KEY_WAIT = "2s"
 
 
 class Key(NamedTuple):
@@ -66,10 +66,10 @@ class IdempotencyKey(Model):
 
         One statement writes both. Raises what `Order.place` raises, which leaves the key unused;
         IdempotencyMismatch for a key that came with another body; and IdempotencyInProgress if another
-        request holds the key for longer than PATIENCE.
+        request holds the key for longer than KEY_WAIT.
         """
         while True:
-            with patience():
+            with waiting_for_key():
                 placed = _placed(**key._asdict(), **wanted, actor=by.name, request_id=by.request_id)
             if placed:
                 metrics.counted().order_steps.labels(status=placed[0].status).inc()
@@ -85,7 +85,7 @@ class IdempotencyKey(Model):
     def claim(cls, key: Key, offered: Any) -> Any:
         """The INSERT of a key; it waits for a request in progress, and does nothing if the key is taken."""
         # The limit is set for this transaction only, and not before the offer's own locks have been taken.
-        limited = fn.set_config("lock_timeout", PATIENCE, SQL("true")).is_null(is_null=False)
+        limited = fn.set_config("lock_timeout", KEY_WAIT, SQL("true")).is_null(is_null=False)
         values = (Value(key.hash), Value(key.body), offered.c.id, offered.c.product_id, offered.c.status)
         columns = [cls.hash, cls.body, cls.order, cls.product_id, cls.status]
         return cls.insert_from(Select((offered,), values).where(limited), columns).on_conflict_ignore()
@@ -108,7 +108,7 @@ class IdempotencyKey(Model):
         """Whether a key is taken, after waiting for a request that is just taking it."""
         nothing = Select(columns=(fn.gen_random_uuid().alias("id"), Value(0), Value("")))
         offered = nothing.cte("offered", columns=["id", "product_id", "status"])
-        with patience(), database.atomic() as attempt:
+        with waiting_for_key(), database.atomic() as attempt:
             taken = not cls.written(cls.claim(key, offered).with_cte(offered))
             attempt.rollback()
         return taken
@@ -133,7 +133,7 @@ def _placed(*, hash: Any, body: Any, actor: Any, request_id: Any, **wanted: Any)
 
 
 @contextmanager
-def patience() -> Iterator[None]:
+def waiting_for_key() -> Iterator[None]:
     """Raise IdempotencyInProgress when the wait for a key times out."""
     try:
         yield

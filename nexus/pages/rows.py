@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, current_app, request, url_for
 from nexus.errors import NotFound
 from nexus.i18n import locale
 from nexus.listing.finding import find
-from nexus.listing.rows import COUNTED, Listing, Row, estimates, few, listing, referring
+from nexus.listing.rows import COUNTED, Listing, Row, count_small, estimates, listing, referring
 from nexus.listing.rows import row as read_row
 from nexus.listing.tables import Table
 from nexus.models.stats import shop_sales
@@ -42,7 +42,7 @@ def home() -> Response:
     tables = window().tables()
     about = estimates()
     # A new shop has no estimates yet.
-    counts = few(table for name, table in tables.items() if not about.get(name))
+    counts = count_small(table for name, table in tables.items() if not about.get(name))
     return show(
         "data_home.html", tables=tables, estimates=about, counts=counts, counted=COUNTED, charts=charts
     )
@@ -66,7 +66,7 @@ def rows(name: str) -> Response:
         response = show("data_no_list.html", tables=window().tables(), table=table, filters=filters)
         response.status_code = 404
         return response
-    list_url = partial(_address, ".rows", name, filters)
+    list_url = partial(_url, ".rows", name, filters)
 
     def sort_url(column: str) -> str:
         up = column == asked.sort and asked.descending
@@ -84,7 +84,7 @@ def rows(name: str) -> Response:
         page=asked.page(request.args.get("cursor")),
         list_url=partial(list_url, **order),
         sort_url=sort_url,
-        csv_url=_address(".download", name, filters, **order) if window().downloads else None,
+        csv_url=_url(".download", name, filters, **order) if window().downloads else None,
         cell=cell,
     )
 
@@ -156,7 +156,7 @@ def requested_filters() -> dict[str, str]:
     }
 
 
-def _address(endpoint: str, name: str, filters: Mapping[str, str], **query: str) -> str:
+def _url(endpoint: str, name: str, filters: Mapping[str, str], **query: str) -> str:
     asked: dict[str, Any] = {f"is.{column}": value for column, value in filters.items()} | query
     return url_for(endpoint, name=name, **asked)
 

@@ -20,7 +20,7 @@ from nexus.schemas.orders import Status
 Interval = Literal["day", "week", "month"]
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 #: How many products are listed by name; the rest is summed up.
-NAMED = 100
+MAX_NAMED = 100
 
 
 def _day(value: object) -> date:
@@ -108,7 +108,7 @@ def stats_out(period: Period, sold: Sales) -> Stats:
     """Represent what was sold."""
     starts = list(period.starts())
     ends = [*(day - timedelta(days=1) for day in starts[1:]), period.last]
-    named, others = sold.products[:NAMED], sold.products[NAMED:]
+    named, others = sold.products[:MAX_NAMED], sold.products[MAX_NAMED:]
     return {
         "from": period.first.isoformat(),
         "to": period.last.isoformat(),

@@ -229,7 +229,7 @@ def succeed(caller: Caller, operation: str) -> None:
     if operation == "GET /api/stats":
         # Products past the first hundred are summed up.
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("nexus.schemas.stats.NAMED", 0)
+            patch.setattr("nexus.schemas.stats.MAX_NAMED", 0)
             caller.call(operation)
 
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from nexus.config import Settings
 from nexus.db import database
 from nexus.db.connection import connect
-from nexus.models.idempotency import PATIENCE
+from nexus.models.idempotency import KEY_WAIT
 from tests.environment import flask
 from tests.factories import PASSWORD, Person
 from tests.locks import until_someone_waits
@@ -229,7 +229,7 @@ def test_who_waits_too_long_is_told_so_and_leaves_nothing_behind(
     assert answer.headers["Retry-After"] == "1"
     # The connection is as it was, and the order is there to be repeated.
     with database.connection_context():
-        assert database.execute_sql("SHOW lock_timeout").fetchone() != (PATIENCE,)
+        assert database.execute_sql("SHOW lock_timeout").fetchone() != (KEY_WAIT,)
     idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE %s"
     assert query(settings, idle, "idle in transaction%") == [(0,)]
     assert place(stranger, wanted).data == first.data

@@ -1,4 +1,4 @@
-// The calls of the API, to be tried out, and the sign-in that they are tried with.
+// The calls of the API, to try out, and the sign-in for that.
 "use strict";
 
 const calls = document.querySelector("#calls");
@@ -18,14 +18,14 @@ async function describe() {
   const { parameters, securitySchemes } = description.components;
   // Swagger UI sends examples unless they are removed, and two orders under one key would be one.
   for (const parameter of Object.values(parameters)) delete parameter.example;
-  // There is this server only, no page can write its cookie, metrics are for no person, and what comes last
+  // There is only this server, scripts cannot set its cookie, metrics are not for people, and what comes last
   // gets the focus.
   const { bearer, cookie, metricsKey, ...others } = securitySchemes;
   description.components.securitySchemes = { ...others, bearer };
   delete description.servers;
   // Swagger UI is a large script, which the rest of the page does not wait for.
   await loaded;
-  // Its own words and the description's are English, whatever the page's are.
+  // Its own texts and those of the description are in English, whatever the language of the page.
   calls.lang = "en";
   ui = SwaggerUIBundle({
     spec: description,
@@ -68,7 +68,7 @@ function greet(user) {
   show(signOut);
 }
 
-// The cookie is out of reach of scripts, so whether to ask who is signed in is noted beside it.
+// Scripts cannot read the cookie, so a note beside it says whether to ask who is signed in.
 async function recognise() {
   if (!localStorage.getItem("signed-in")) return;
   const answer = await fetch("/api/auth/me");
@@ -83,7 +83,7 @@ onSubmit(signIn, async () => {
     failure.textContent = body.error;
     return;
   }
-  // Before Swagger UI is there, calls are tried with the cookie alone.
+  // Until Swagger UI is loaded, calls are sent with the cookie alone.
   ui?.preauthorizeApiKey("bearer", body.token);
   signIn.reset();
   localStorage.setItem("signed-in", "yes");
@@ -93,7 +93,7 @@ onSubmit(signIn, async () => {
 
 onSubmit(signOut, async () => {
   await post("/api/auth/logout", {});
-  // Whoever came back has the cookie alone.
+  // Someone who returns to the page only has the cookie.
   if (ui?.authSelectors.authorized()?.get("bearer")) ui.authActions.logout(["bearer"]);
   localStorage.removeItem("signed-in");
   show(signIn);
