@@ -54,7 +54,7 @@ orders = Blueprint("orders", __name__, url_prefix="/orders")
     headers=("Location",),
 )
 def place_order(body: NewOrder, user: User | None, key: Key | None) -> Response:
-    """Order a product, signed in or not; with an `Idempotency-Key`, exactly once."""
+    """Order a product, signed in or not; with an `Idempotency-Key`, only once."""
     throttle.from_address("order")
     wanted: dict[str, Any] = {**vars(body), "buyer": user, "by": Actor("buyer", g.request_id)}
     order, replayed = IdempotencyKey.place(key, **wanted) if key else (Order.place(**wanted), False)
@@ -125,7 +125,7 @@ def move_order(order_id: str, body: OrderStep, user: User | None, receipt: str |
 @endpoint(sign_in="required", answer=ReceiptAnswer, errors=(NotFound,))
 def issue_receipt(order_id: str, user: User) -> Response:
     """Return the receipt of one of the seller's orders, for a buyer who lost it or never had one."""
-    order = Order.select(Order.id).where(Order.open_to(user, order_id)).first()
+    order = Order.select(Order.id).where(Order.visible_to(user, order_id)).first()
     if order is None:
         raise NotFound
     answer: ReceiptAnswer = {"receiptToken": receipts.issue(order.id)}
@@ -142,4 +142,4 @@ def _asked_for(reference: str, *, user: User | None, receipt: str | None) -> tup
     if receipt is not None:
         buyer = Actor("buyer", g.request_id, BUYER_STEPS)
         return Order.id == receipts.order_of(receipt, reference), buyer
-    return Order.open_to(user, reference), Actor("seller", g.request_id)
+    return Order.visible_to(user, reference), Actor("seller", g.request_id)

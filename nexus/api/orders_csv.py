@@ -13,7 +13,7 @@ from nexus.models.orders import Order
 from nexus.models.users import User
 from nexus.paging import page
 from nexus.schemas.orders import OrderFilter
-from nexus.schemas.orders_csv import written
+from nexus.schemas.orders_csv import csv_pieces
 
 orders_csv = Blueprint("orders_csv", __name__)
 
@@ -29,7 +29,7 @@ def download_orders(query: OrderFilter, user: User) -> Response:
     # The first batch is read before anything is sent, so that a failure in it is an error response as usual.
     first = next(batches)
     response = Response(
-        written(chain([first], batches)), content_type="text/csv; charset=utf-8; header=present"
+        csv_pieces(chain([first], batches)), content_type="text/csv; charset=utf-8; header=present"
     )
     response.headers["Content-Disposition"] = 'attachment; filename="orders.csv"'
     return response

@@ -136,7 +136,7 @@ def belongings(user_id: int) -> dict[str, int]:
     return {
         "products": Product.select().where(Product.user == user_id).count(),
         "orders": Order.select().where(Order.seller == user_id).count(),
-        "openOrders": Order.open_of(user_id).count(),
+        "openOrders": Order.still_open(user_id).count(),
     }
 
 
@@ -164,7 +164,7 @@ def erase(user_id: int) -> None:
     """
     with database.atomic():
         User.select(User.id).where(User.id == user_id).for_update().first()
-        waiting = Order.open_of(user_id).limit(MAX_NAMED)
+        waiting = Order.still_open(user_id).limit(MAX_NAMED)
         if orders := [str(order.id) for order in waiting]:
             raise OpenOrders(orders=orders)
         User.delete().where(User.id == user_id).execute()

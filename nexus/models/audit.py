@@ -1,4 +1,4 @@
-"""The audit log of what staff do through the pages, each entry written in the action's own transaction."""
+"""The audit log of what people change through the pages, written in the transaction of the change."""
 
 import json
 from collections.abc import Iterator

@@ -112,7 +112,7 @@ class Order(Model):
         return cls.select(cls, Product).join(Product, peewee.JOIN.LEFT_OUTER)
 
     @classmethod
-    def open_of(cls, seller_id: int) -> "peewee.ModelSelect[Order]":
+    def still_open(cls, seller_id: int) -> "peewee.ModelSelect[Order]":
         """A seller's orders that are still `created` or `processing`, oldest first."""
         still = (cls.seller == seller_id) & cls.status.in_(("created", "processing"))
         return cls.select().where(still).order_by(cls.created_at, cls.id)
@@ -146,7 +146,7 @@ class Order(Model):
         return order.id if order else None
 
     @classmethod
-    def open_to(cls, seller: User | None, reference: str) -> peewee.Expression:
+    def visible_to(cls, seller: User | None, reference: str) -> peewee.Expression:
         """The condition for an order, if this is its seller; NotFound for someone who is not signed in."""
         if seller is None:
             raise NotFound

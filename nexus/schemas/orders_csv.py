@@ -26,7 +26,7 @@ FORMULA = re.compile(r"[\t\r\n]|\s*+[-=+@＝＋－＠]")
 INNER = re.compile(r'([;\t\r\n][;\s"]*+)([-=+@＝＋－＠]?)')
 
 
-def written(batches: Iterable[Iterable[Order]]) -> Iterator[str]:
+def csv_pieces(batches: Iterable[Iterable[Order]]) -> Iterator[str]:
     """The CSV (RFC 4180) in pieces, one for each batch; the first begins with the column names."""
     head: list[tuple[object, ...]] = [COLUMNS]
     mark = BOM

@@ -20,12 +20,12 @@ def download(name: str) -> Response:
     batches = requested_listing(table, requested_filters()).batches()
     # The first batch is read before anything is sent, so that a failure in it is shown as a page.
     first = next(batches)
-    response = Response(_written(table, chain([first], batches)), content_type="text/csv; charset=utf-8")
+    response = Response(_csv_pieces(table, chain([first], batches)), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 
 
-def _written(table: Table, batches: Iterable[Iterable[Row]]) -> Iterator[str]:
+def _csv_pieces(table: Table, batches: Iterable[Iterable[Row]]) -> Iterator[str]:
     """The CSV (RFC 4180) in pieces, protected against formula injection."""
     head: list[list[Any]] = [[column.name for column in table.columns]]
     mark = BOM

@@ -83,7 +83,7 @@ def test_one_order_is_found_by_an_index_however_it_is_named(seller: Person, crow
     with database.connection_context():
         user = User.by_id(seller.id).first()
         for reference, index in (("old-1", "orders_old_id"), (str(Order.select().first().id), "orders_pkey")):
-            found = plan(Order.with_product().where(Order.open_to(user, reference)))
+            found = plan(Order.with_product().where(Order.visible_to(user, reference)))
             assert f"Index Scan using {index} on orders" in found
             assert "Seq Scan on orders" not in found
 
