@@ -74,8 +74,8 @@ def unavailable(error: Exception) -> NexusError:
     if isinstance(error, MaxConnectionsExceeded):
         log.error("no database connection became free", request=g.request_id)
         return PoolExhausted()
-    told = client_error(error)
+    shown = client_error(error)
     # The circuit logs once that the database is unreachable, so that not every request does.
     if not isinstance(cause(error), Unreachable):
-        log.error(told.title.lower(), request=g.request_id, sqlstate=sqlstate(error), reason=reason(error))
-    return told
+        log.error(shown.title.lower(), request=g.request_id, sqlstate=sqlstate(error), reason=reason(error))
+    return shown

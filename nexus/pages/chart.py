@@ -23,7 +23,7 @@ ORDERS_CAPTION, ORDERS_TOP, ORDERS_BASE = 174, 186, 258
 LABELS, HEIGHT = 276, 284
 #: The share of a day's width that its bar takes.
 BAR = 0.76
-#: Every so many days, counted from the last, a day is labelled with its date.
+#: The number of days from one date label to the next, counted back from the last day.
 LABELLED = 7
 
 #: The statuses in the order in which they are stacked, from the base line up.

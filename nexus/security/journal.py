@@ -15,5 +15,5 @@ def record(event: str, **facts: object) -> None:
     """
     if has_request_context():
         facts |= {"request": g.request_id, "address": client_address()}
-    told = {name: value if isinstance(value, int) else str(value) for name, value in facts.items()}
-    log.info(event, **told)
+    shown = {name: value if isinstance(value, int) else str(value) for name, value in facts.items()}
+    log.info(event, **shown)
