@@ -1,10 +1,13 @@
 """The database of a test run, the application over it, and the people who use it."""
 
+import gc
 import os
 import secrets
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from nexus.migrate import History
 from nexus.schemas.fields import Failure
 from tests.described import Described
 from tests.factories import Person, register
+from tests.sql import query
 
 TABLES = ("buckets", "orders", "products", "users")
 
@@ -51,6 +55,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_collection_finish() -> None:
+    """Keep what is loaded by now, which stays until the end, out of the garbage collector's rounds."""
+    gc.freeze()
+
+
 def pytest_configure_node(node: Any) -> None:
     """Tell a process of the run which server it was given, since the environment no longer does."""
     node.workerinput["database_url"] = GIVEN_URL
@@ -65,17 +74,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def database_url(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database_url(pytestconfig: pytest.Config) -> Iterator[str]:
     """A database of this process's own, on the server of DATABASE_URL or on an embedded one."""
     given_url = getattr(pytestconfig, "workerinput", {}).get("database_url", GIVEN_URL)
     if given_url is None:
-        cluster = Cluster(tmp_path_factory.mktemp("run") / "postgres", durable=False)
-        cluster.start()
-        try:
-            yield cluster.url("nexus_test")
-        finally:
-            database.close_idle()
-            cluster.remove()
+        with tempfile.TemporaryDirectory(dir=swiftest()) as folder:
+            # The embedded server may be another user's.
+            Path(folder).chmod(0o711)
+            cluster = Cluster(Path(folder, "postgres"), durable=False)
+            cluster.start()
+            try:
+                yield cluster.url("nexus_test")
+            finally:
+                database.close_idle()
+                cluster.remove()
         return
     name = f"nexus_test_{secrets.token_hex(6)}"
     server = DatabaseURL.parse(given_url).parameters
@@ -91,25 +103,51 @@ def database_url(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathF
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def swiftest() -> Path | None:
+    """Memory, where there is room in it: hundreds of databases are made and dropped, file by file."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30 else None
+
+
 def renamed(url: str, name: str) -> str:
     """The same URL with another database in it."""
-    address, _, query = url.partition("?")
+    address, _, options = url.partition("?")
     scheme, _, rest = address.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}/{name}" + (f"?{query}" if query else "")
+    return f"{scheme}://{rest.partition('/')[0]}/{name}" + (f"?{options}" if options else "")
+
+
+@contextmanager
+def copy_of(template: str, settings: Settings) -> Iterator[Settings]:
+    """Settings for a new database that is made from this one, and goes afterwards."""
+    name = f"nexus_scratch_{secrets.token_hex(6)}"
+    query(settings, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield settings.model_copy(update={"database_url": renamed(str(settings.database_url), name)})
+    finally:
+        query(settings, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def scratch(settings: Settings) -> Iterator[Settings]:
     """Settings for an empty database, which goes with the test."""
-    name = f"nexus_scratch_{secrets.token_hex(6)}"
-    with closing(psycopg2.connect(**settings.direct.parameters)) as connection:  # type: ignore
-        connection.autocommit = True
-        cursor = connection.cursor()
-        cursor.execute(f"CREATE DATABASE {name}")
-        try:
-            yield settings.model_copy(update={"database_url": renamed(str(settings.database_url), name)})
-        finally:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with copy_of("template1", settings) as scratch:
+        yield scratch
+
+
+@pytest.fixture(scope="session")
+def migrated(settings: Settings) -> Iterator[str]:
+    """The name of a database that the migrations built and nobody uses."""
+    with copy_of("template1", settings) as scratch:
+        History.of(scratch).migrate()
+        assert scratch.direct
+        yield scratch.direct.parameters["dbname"]
+
+
+@pytest.fixture
+def shop(settings: Settings, migrated: str) -> Iterator[Settings]:
+    """Settings for an empty shop, which goes with the test."""
+    with copy_of(migrated, settings) as shop:
+        yield shop
 
 
 @pytest.fixture(scope="session")

@@ -158,6 +158,7 @@ def test_the_readme_shows_the_tree_as_it_is() -> None:
     assert all((ROOT / name).exists() for name in shown)
     assert {path.name for path in ROOT.iterdir() if not path.name.startswith(".")} - {
         "README.md",
+        "__pycache__",
         "build",
     } - {path.name for path in ROOT.glob("*.egg-info")} <= shown
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from nexus.bench import BUYER, CREATE_AND_DELETE, LAST_PAGE, PERCENTILES, percentile
 from nexus.config import Settings
-from nexus.migrate import History
 from tests.environment import environment, flask
 from tests.locks import held, until_someone_waits
 from tests.sql import TERMINATE, query
@@ -47,18 +46,17 @@ CLOSED = "SELECT pg_advisory_xact_lock(7)"
 
 
 @pytest.fixture
-def shop(root: Path, scratch: Settings) -> Settings:
+def stocked(root: Path, shop: Settings) -> Settings:
     """A database with a seller of a hundred products."""
-    History.of(scratch).migrate()
-    flask(root, scratch, "seed", "--scale", "1")
-    return scratch
+    flask(root, shop, "seed", "--scale", "1")
+    return shop
 
 
-def test_it_measures_everything_and_leaves_every_row_as_it_was(root: Path, shop: Settings) -> None:
-    query(shop, WITNESS)
-    before = query(shop, CONTENT)
+def test_it_measures_everything_and_leaves_every_row_as_it_was(root: Path, stocked: Settings) -> None:
+    query(stocked, WITNESS)
+    before = query(stocked, CONTENT)
 
-    run = flask(root, shop, "db", "bench", "--runs", "5", "--json")
+    run = flask(root, stocked, "db", "bench", "--runs", "5", "--json")
 
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
@@ -71,12 +69,12 @@ def test_it_measures_everything_and_leaves_every_row_as_it_was(root: Path, shop:
         assert found["ratio"] > 0
         assert found["fast_enough"] is (found["models_ms"]["p95"] < report["limit_ms"])
     assert (report["runs"], report["limit_ms"], report["left_out"]) == (5, 50, [])
-    assert query(shop, CONTENT) == before
-    assert {email for (email,) in query(shop, "SELECT email FROM seen")} == {BUYER}
+    assert query(stocked, CONTENT) == before
+    assert {email for (email,) in query(stocked, "SELECT email FROM seen")} == {BUYER}
 
 
-def test_a_person_reads_a_table(root: Path, shop: Settings) -> None:
-    run = flask(root, shop, "db", "bench", "--runs", "1")
+def test_a_person_reads_a_table(root: Path, stocked: Settings) -> None:
+    run = flask(root, stocked, "db", "bench", "--runs", "1")
 
     lines = run.stdout.splitlines()
     assert (run.returncode, run.stderr) == (0, "")
@@ -87,13 +85,13 @@ def test_a_person_reads_a_table(root: Path, shop: Settings) -> None:
     assert {len(row) for row in rows} == {len(header)}
 
 
-def test_production_is_only_read_unless_forced(root: Path, shop: Settings) -> None:
-    query(shop, WITNESS)
+def test_production_is_only_read_unless_forced(root: Path, stocked: Settings) -> None:
+    query(stocked, WITNESS)
 
-    unasked = flask(root, shop, "db", "bench", "--runs", "1", "--json", APP_ENV="production")
-    written = query(shop, "SELECT count(*) FROM seen")
-    told = flask(root, shop, "db", "bench", "--runs", "1", APP_ENV="production")
-    forced = flask(root, shop, "db", "bench", "--runs", "1", "--json", "--force", APP_ENV="production")
+    unasked = flask(root, stocked, "db", "bench", "--runs", "1", "--json", APP_ENV="production")
+    written = query(stocked, "SELECT count(*) FROM seen")
+    told = flask(root, stocked, "db", "bench", "--runs", "1", APP_ENV="production")
+    forced = flask(root, stocked, "db", "bench", "--runs", "1", "--json", "--force", APP_ENV="production")
 
     assert [run.returncode for run in (unasked, told, forced)] == [0, 0, 0]
     report = json.loads(unasked.stdout)
@@ -102,14 +100,13 @@ def test_production_is_only_read_unless_forced(root: Path, shop: Settings) -> No
     assert written == [(0,)]
     assert told.stdout.splitlines()[-1].startswith(f"left out: {CREATE_AND_DELETE}; this is production")
     assert [found["name"] for found in json.loads(forced.stdout)["measurements"]] == NAMES
-    assert query(shop, "SELECT count(*) FROM orders") == [(10,)]
+    assert query(stocked, "SELECT count(*) FROM orders") == [(10,)]
 
 
-def test_a_small_shop_has_no_last_page_and_an_empty_one_nothing(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    empty = flask(root, scratch, "db", "bench")
-    flask(root, scratch, "seed")
-    small = flask(root, scratch, "db", "bench", "--runs", "1")
+def test_a_small_shop_has_no_last_page_and_an_empty_one_nothing(root: Path, shop: Settings) -> None:
+    empty = flask(root, shop, "db", "bench")
+    flask(root, shop, "seed")
+    small = flask(root, shop, "db", "bench", "--runs", "1")
 
     assert (empty.returncode, empty.stdout) == (1, "")
     assert empty.stderr == "Error: there is no product to measure with: run flask seed first\n"
@@ -117,49 +114,49 @@ def test_a_small_shop_has_no_last_page_and_an_empty_one_nothing(root: Path, scra
     assert small.stdout.splitlines()[-1].startswith(f"left out: {LAST_PAGE}; there are only 2 products")
 
 
-def test_ctrl_c_while_an_order_is_being_made_leaves_none(root: Path, shop: Settings) -> None:
-    query(shop, GATE.format("INSERT"))
-    with held(shop, CLOSED):
-        run = start(root, shop)
-        until_someone_waits(shop)
+def test_ctrl_c_while_an_order_is_being_made_leaves_none(root: Path, stocked: Settings) -> None:
+    query(stocked, GATE.format("INSERT"))
+    with held(stocked, CLOSED):
+        run = start(root, stocked)
+        until_someone_waits(stocked)
         run.send_signal(signal.SIGINT)
     _, complaint = run.communicate(timeout=60)
 
     assert (run.returncode, complaint.split()) == (1, ["Aborted!"])
-    assert orders(shop) == 0
+    assert orders(stocked) == 0
 
 
-def test_a_connection_lost_between_making_and_deleting_leaves_none(root: Path, shop: Settings) -> None:
-    query(shop, GATE.format("DELETE"))
-    with held(shop, CLOSED):
-        run = start(root, shop)
-        until_someone_waits(shop)
-        made = orders(shop)
-        query(shop, TERMINATE + " AND wait_event_type = 'Lock'")
+def test_a_connection_lost_between_making_and_deleting_leaves_none(root: Path, stocked: Settings) -> None:
+    query(stocked, GATE.format("DELETE"))
+    with held(stocked, CLOSED):
+        run = start(root, stocked)
+        until_someone_waits(stocked)
+        made = orders(stocked)
+        query(stocked, TERMINATE + " AND wait_event_type = 'Lock'")
         # The order is deleted on another connection, which comes to the same gate.
-        until_someone_waits(shop)
+        until_someone_waits(stocked)
     _, complaint = run.communicate(timeout=60)
 
     assert made == 1
     assert run.returncode == 1
     assert complaint.startswith("Error: the database cannot be reached: ")
     assert complaint.count("\n") == 1
-    assert orders(shop) == 0
+    assert orders(stocked) == 0
 
 
-def test_what_a_killed_run_left_goes_with_the_next(root: Path, shop: Settings) -> None:
-    query(shop, GATE.format("DELETE"))
-    with held(shop, CLOSED):
-        run = start(root, shop)
-        until_someone_waits(shop)
+def test_what_a_killed_run_left_goes_with_the_next(root: Path, stocked: Settings) -> None:
+    query(stocked, GATE.format("DELETE"))
+    with held(stocked, CLOSED):
+        run = start(root, stocked)
+        until_someone_waits(stocked)
         run.kill()
         run.communicate(timeout=60)
-        query(shop, TERMINATE + " AND wait_event_type = 'Lock'")
-    left = orders(shop)
+        query(stocked, TERMINATE + " AND wait_event_type = 'Lock'")
+    left = orders(stocked)
 
-    again = flask(root, shop, "db", "bench", "--runs", "1")
+    again = flask(root, stocked, "db", "bench", "--runs", "1")
 
-    assert (left, again.returncode, orders(shop)) == (1, 0, 0)
+    assert (left, again.returncode, orders(stocked)) == (1, 0, 0)
 
 
 def start(root: Path, settings: Settings) -> subprocess.Popen[str]:

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.config import Settings
-from nexus.migrate import History
 from nexus.models.steps import STEPS
 from nexus.sample import ORDERS, PRODUCTS, seller
 from nexus.schemas.catalog import NewProduct
@@ -31,12 +30,10 @@ CONTENT = (
 )
 
 
-def test_it_makes_what_is_missing_and_says_so(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
-
-    first = flask(root, scratch, "seed", "--scale", "3")
-    again = flask(root, scratch, "seed", "--scale", "3", "--json")
-    more = flask(root, scratch, "seed", "--scale", "5", "--json")
+def test_it_makes_what_is_missing_and_says_so(root: Path, shop: Settings) -> None:
+    first = flask(root, shop, "seed", "--scale", "3")
+    again = flask(root, shop, "seed", "--scale", "3", "--json")
+    more = flask(root, shop, "seed", "--scale", "5", "--json")
 
     assert [run.returncode for run in (first, again, more)] == [0, 0, 0]
     assert first.stdout.splitlines() == [
@@ -47,60 +44,56 @@ def test_it_makes_what_is_missing_and_says_so(root: Path, scratch: Settings) -> 
     nothing = {"users": 0, "products": 0, "orders": 0}
     assert json.loads(again.stdout) == {"created": nothing, "present": {"users": 3}}
     assert json.loads(more.stdout)["created"] == {"users": 2, "products": 200, "orders": 20}
-    assert query(scratch, COUNTS) == [(5, 500, 50)]
+    assert query(shop, COUNTS) == [(5, 500, 50)]
 
 
-def test_two_databases_get_the_same_rows_in_however_many_steps(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    flask(root, scratch, "seed", "--scale", "3")
-    at_once = query(scratch, CONTENT)
-    query(scratch, "TRUNCATE order_events, orders, products, users RESTART IDENTITY CASCADE")
+def test_two_databases_get_the_same_rows_in_however_many_steps(root: Path, shop: Settings) -> None:
+    flask(root, shop, "seed", "--scale", "3")
+    at_once = query(shop, CONTENT)
+    query(shop, "TRUNCATE order_events, orders, products, users RESTART IDENTITY CASCADE")
 
-    flask(root, scratch, "seed", "--scale", "1")
-    flask(root, scratch, "seed", "--scale", "3")
+    flask(root, shop, "seed", "--scale", "1")
+    flask(root, shop, "seed", "--scale", "3")
 
-    assert query(scratch, CONTENT) == at_once
+    assert query(shop, CONTENT) == at_once
 
 
-def test_a_removed_seller_comes_back_to_the_orders_that_outlived_it(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    flask(root, scratch, "seed", "--scale", "2")
-    query(scratch, "DELETE FROM users WHERE email = 'user000001@scale.example'")
+def test_a_removed_seller_comes_back_to_the_orders_that_outlived_it(root: Path, shop: Settings) -> None:
+    flask(root, shop, "seed", "--scale", "2")
+    query(shop, "DELETE FROM users WHERE email = 'user000001@scale.example'")
 
-    mended = flask(root, scratch, "seed", "--scale", "2", "--json")
+    mended = flask(root, shop, "seed", "--scale", "2", "--json")
 
     assert json.loads(mended.stdout)["created"] == {"users": 1, "products": 100, "orders": 0}
-    assert query(scratch, COUNTS) == [(2, 200, 20)]
+    assert query(shop, COUNTS) == [(2, 200, 20)]
 
 
-def test_an_end_in_the_middle_leaves_nothing(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
+def test_an_end_in_the_middle_leaves_nothing(root: Path, shop: Settings) -> None:
     words = [sys.executable, "-m", "flask", "seed", "--scale", "2"]
-    with held(scratch, "LOCK TABLE orders IN SHARE MODE"):
-        run = subprocess.Popen(words, cwd=root, env=environment(scratch), stderr=subprocess.PIPE, text=True)
-        until_someone_waits(scratch)
+    with held(shop, "LOCK TABLE orders IN SHARE MODE"):
+        run = subprocess.Popen(words, cwd=root, env=environment(shop), stderr=subprocess.PIPE, text=True)
+        until_someone_waits(shop)
         run.send_signal(signal.SIGINT)
     _, complaint = run.communicate(timeout=60)
 
     assert run.returncode == 1
     assert complaint.split() == ["Aborted!"]
-    assert query(scratch, COUNTS) == [(0, 0, 0)]
+    assert query(shop, COUNTS) == [(0, 0, 0)]
 
 
-def test_production_is_scaled_only_on_purpose_and_with_a_password(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
+def test_production_is_scaled_only_on_purpose_and_with_a_password(root: Path, shop: Settings) -> None:
     words = ["seed", "--scale", "1"]
     secret = {"APP_ENV": "production", "SEED_PASSWORD": "a password of our own"}
 
-    unasked = flask(root, scratch, *words, **secret)
-    without = flask(root, scratch, *words, "--force", APP_ENV="production")
-    before = query(scratch, COUNTS)
-    forced = flask(root, scratch, *words, "--force", **secret)
+    unasked = flask(root, shop, *words, **secret)
+    without = flask(root, shop, *words, "--force", APP_ENV="production")
+    before = query(shop, COUNTS)
+    forced = flask(root, shop, *words, "--force", **secret)
 
     assert (unasked.returncode, without.returncode, forced.returncode) == (1, 1, 0)
     assert unasked.stderr == "Error: this is production: add --force to plant the seed here\n"
     assert before == [(0, 0, 0)]
-    ((hashed,),) = query(scratch, "SELECT password FROM users")
+    ((hashed,),) = query(shop, "SELECT password FROM users")
     assert verify("a password of our own", hashed)
 
 

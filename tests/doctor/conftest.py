@@ -14,7 +14,6 @@ import pytest
 from nexus import create_app
 from nexus.config import Settings
 from nexus.db import database
-from nexus.migrate import History
 from tests.conftest import renamed
 
 # PgBouncers for those who need one, with TLS or without.
@@ -66,12 +65,11 @@ def doctor(settings: Settings) -> Iterator[Doctor]:
 
 
 @pytest.fixture
-def shop(scratch: Settings) -> Settings:
+def shop(shop: Settings) -> Settings:
     """Settings of an empty shop that is well: migrated, and with limits of time."""
-    History.of(scratch).migrate()
     for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-        query(scratch, f"ALTER DATABASE {name(scratch)} SET {limit} = '20s'")
-    return scratch
+        query(shop, f"ALTER DATABASE {name(shop)} SET {limit} = '20s'")
+    return shop
 
 
 def name(settings: Settings) -> str:

@@ -75,23 +75,21 @@ DRIFT: dict[str, list[str]] = {
 }
 
 
-def test_a_migrated_database_is_what_the_models_declare(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    query(scratch, "CREATE TABLE theirs (id int)")
+def test_a_migrated_database_is_what_the_models_declare(root: Path, shop: Settings) -> None:
+    query(shop, "CREATE TABLE theirs (id int)")
 
-    run = flask(root, scratch, "db", "check")
+    run = flask(root, shop, "db", "check")
 
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout == "the database is what the models and the migrations say\n"
-    assert flask(root, scratch, "db", "check", "--json").stdout == "[]\n"
+    assert flask(root, shop, "db", "check", "--json").stdout == "[]\n"
 
 
 @pytest.mark.parametrize("change", DRIFT)
-def test_each_change_by_hand_is_named(scratch: Settings, change: str) -> None:
-    History.of(scratch).migrate()
-    query(scratch, change)
+def test_each_change_by_hand_is_named(shop: Settings, change: str) -> None:
+    query(shop, change)
 
-    assert lines(differences(History.of(scratch))) == DRIFT[change]
+    assert lines(differences(History.of(shop))) == DRIFT[change]
 
 
 def test_a_schema_of_another_name_is_held_against_the_models(scratch: Settings) -> None:
@@ -104,13 +102,12 @@ def test_a_schema_of_another_name_is_held_against_the_models(scratch: Settings) 
     assert lines(differences(History.of(elsewhere))) == ["missing index orders_of_status"]
 
 
-def test_what_is_found_fails_the_command_and_leaves_nothing(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    query(scratch, "DROP INDEX orders_of_seller; ALTER TABLE products ALTER price TYPE int")
+def test_what_is_found_fails_the_command_and_leaves_nothing(root: Path, shop: Settings) -> None:
+    query(shop, "DROP INDEX orders_of_seller; ALTER TABLE products ALTER price TYPE int")
     schemas = "SELECT nspname FROM pg_namespace ORDER BY 1"
-    before = query(scratch, schemas)
+    before = query(shop, schemas)
 
-    plain, listed = flask(root, scratch, "db", "check"), flask(root, scratch, "db", "check", "--json")
+    plain, listed = flask(root, shop, "db", "check"), flask(root, shop, "db", "check", "--json")
 
     assert (plain.returncode, listed.returncode) == (1, 1)
     assert plain.stderr == ""
@@ -121,7 +118,7 @@ def test_what_is_found_fails_the_command_and_leaves_nothing(root: Path, scratch:
     missing, widened = json.loads(listed.stdout)
     assert (missing["kind"], missing["name"], missing["database"]) == ("index", "orders_of_seller", None)
     assert (widened["database"]["type"], widened["models"]["type"]) == ("integer", "bigint")
-    assert query(scratch, schemas) == before
+    assert query(shop, schemas) == before
 
 
 def test_an_edited_and_a_pending_migration_are_named(checkout: Checkout) -> None:
@@ -137,22 +134,20 @@ def test_an_edited_and_a_pending_migration_are_named(checkout: Checkout) -> None
     assert edited == (1, "001_initial was edited after it had been applied\n", "")
 
 
-def test_it_waits_for_nobody_who_uses_the_tables(scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    writer = psycopg2.connect(**scratch.direct.parameters)  # type: ignore
+def test_it_waits_for_nobody_who_uses_the_tables(shop: Settings) -> None:
+    writer = psycopg2.connect(**shop.direct.parameters)  # type: ignore
     try:
         writer.cursor().execute("LOCK TABLE users, products, orders IN EXCLUSIVE MODE")
-        assert differences(History.of(scratch)) == []
+        assert differences(History.of(shop)) == []
     finally:
         writer.close()
 
 
-def test_a_lock_that_is_not_to_be_had_is_not_told_as_an_outage(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    writer = psycopg2.connect(**scratch.direct.parameters)  # type: ignore
+def test_a_lock_that_is_not_to_be_had_is_not_told_as_an_outage(root: Path, shop: Settings) -> None:
+    writer = psycopg2.connect(**shop.direct.parameters)  # type: ignore
     try:
         writer.cursor().execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-        run = flask(root, scratch, "db", "check", MIGRATE_LOCK_TIMEOUT="1")
+        run = flask(root, shop, "db", "check", MIGRATE_LOCK_TIMEOUT="1")
     finally:
         writer.close()
 
@@ -161,12 +156,11 @@ def test_a_lock_that_is_not_to_be_had_is_not_told_as_an_outage(root: Path, scrat
     assert run.stderr.endswith("canceling statement due to lock timeout\n")
 
 
-def test_a_role_that_may_make_nothing_is_told_so_in_one_line(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    read_only = f"ALTER DATABASE {scratch.direct.parameters['dbname']} SET default_transaction_read_only = on"  # type: ignore
-    query(scratch, read_only)
+def test_a_role_that_may_make_nothing_is_told_so_in_one_line(root: Path, shop: Settings) -> None:
+    read_only = f"ALTER DATABASE {shop.direct.parameters['dbname']} SET default_transaction_read_only = on"  # type: ignore
+    query(shop, read_only)
 
-    run = flask(root, scratch, "db", "check")
+    run = flask(root, shop, "db", "check")
 
     assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
     assert "cannot execute CREATE SCHEMA in a read-only transaction" in run.stderr

@@ -25,23 +25,18 @@ def test_this_code_and_its_history_have_no_problems(scratch: Settings) -> None:
     assert History.of(scratch).problems() == []
 
 
-def test_each_name_is_there_once(scratch: Settings) -> None:
-    History.of(scratch).migrate()
-
+def test_each_name_is_there_once(shop: Settings) -> None:
     with pytest.raises(UniqueViolation):
-        query(scratch, "INSERT INTO migratehistory (name, migrated_at) VALUES (%s, now())", names()[0])
+        query(shop, "INSERT INTO migratehistory (name, migrated_at) VALUES (%s, now())", names()[0])
 
 
 @pytest.mark.parametrize("words", ["db status", "migrate", "migrate --plan", "db check", "db rehearse"])
-def test_a_role_that_may_not_read_it_is_told_so_in_one_line(
-    root: Path, scratch: Settings, words: str
-) -> None:
-    History.of(scratch).migrate()
-    url = str(scratch.database_url)
+def test_a_role_that_may_not_read_it_is_told_so_in_one_line(root: Path, shop: Settings, words: str) -> None:
+    url = str(shop.database_url)
     # Any role would do that owns nothing here; this one is everywhere.
     guest = f"{url}{'&' if '?' in url else '?'}options=-crole%3Dpg_monitor"
 
-    run = flask(root, scratch, *words.split(), DATABASE_URL=guest)
+    run = flask(root, shop, *words.split(), DATABASE_URL=guest)
 
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr == (

@@ -68,10 +68,8 @@ def locks(rehearsal: Rehearsal, direction: str) -> list[list[tuple[str, str, str
     return [[(lock.table, lock.mode, lock.blocks) for lock in each.locks] for each in act.statements]
 
 
-def test_with_nothing_pending_it_rehearses_nothing(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
-
-    run = flask(root, scratch, "db", "rehearse")
+def test_with_nothing_pending_it_rehearses_nothing(root: Path, shop: Settings) -> None:
+    run = flask(root, shop, "db", "rehearse")
 
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout == "nothing to rehearse: no migration is pending\n"

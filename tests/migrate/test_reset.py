@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 import psycopg2
+import pytest
 
 from nexus.config import Settings
 from nexus.migrate import History, names
@@ -14,68 +15,62 @@ from tests.sql import query
 COUNT = "SELECT count(*) FROM users"
 
 
-def stocked(scratch: Settings) -> None:
-    """Make tables with a row in them."""
-    History.of(scratch).migrate()
-    query(scratch, "INSERT INTO users (email, password) VALUES ('a', 'x')")
+@pytest.fixture
+def stocked(shop: Settings) -> Settings:
+    """A shop with a row in it."""
+    query(shop, "INSERT INTO users (email, password) VALUES ('a', 'x')")
+    return shop
 
 
-def test_it_leaves_an_empty_shop_whatever_state_that_was_in(root: Path, scratch: Settings) -> None:
-    stocked(scratch)
-    query(scratch, "CREATE TABLE theirs AS SELECT 1 AS id")
+def test_it_leaves_an_empty_shop_whatever_state_that_was_in(root: Path, stocked: Settings) -> None:
+    query(stocked, "CREATE TABLE theirs AS SELECT 1 AS id")
     query(
-        scratch, "DROP TABLE idempotency_keys, order_events, orders; ALTER TABLE products DROP COLUMN price"
+        stocked, "DROP TABLE idempotency_keys, order_events, orders; ALTER TABLE products DROP COLUMN price"
     )
 
-    run = flask(root, scratch, "db", "reset", "--yes")
+    run = flask(root, stocked, "db", "reset", "--yes")
 
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.splitlines() == [
         *(f"applied {name}" for name in names()),
         "the shop is empty: flask seed plants the first user and products",
     ]
-    assert query(scratch, COUNT) == [(0,)]
-    assert differences(History.of(scratch)) == []
-    assert query(scratch, "SELECT id FROM theirs") == [(1,)]
+    assert query(stocked, COUNT) == [(0,)]
+    assert differences(History.of(stocked)) == []
+    assert query(stocked, "SELECT id FROM theirs") == [(1,)]
 
 
-def test_production_is_never_reset(root: Path, scratch: Settings) -> None:
-    stocked(scratch)
-
-    run = flask(root, scratch, "db", "reset", "--yes", APP_ENV="production")
+def test_production_is_never_reset(root: Path, stocked: Settings) -> None:
+    run = flask(root, stocked, "db", "reset", "--yes", APP_ENV="production")
 
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr == "Error: this is production: its rows are not dropped by a command\n"
-    assert query(scratch, COUNT) == [(1,)]
+    assert query(stocked, COUNT) == [(1,)]
 
 
-def test_without_a_terminal_to_ask_on_it_wants_to_be_told(root: Path, scratch: Settings) -> None:
-    stocked(scratch)
-
-    run = flask(root, scratch, "db", "reset", typed="y\n")
+def test_without_a_terminal_to_ask_on_it_wants_to_be_told(root: Path, stocked: Settings) -> None:
+    run = flask(root, stocked, "db", "reset", typed="y\n")
 
     assert run.returncode == 1
     assert run.stderr == "Error: this drops every row of the shop: add --yes to do it\n"
-    assert query(scratch, COUNT) == [(1,)]
+    assert query(stocked, COUNT) == [(1,)]
 
 
-def test_what_others_built_on_our_tables_stops_it_whole(root: Path, scratch: Settings) -> None:
-    stocked(scratch)
-    query(scratch, "CREATE VIEW theirs AS SELECT email FROM users")
+def test_what_others_built_on_our_tables_stops_it_whole(root: Path, stocked: Settings) -> None:
+    query(stocked, "CREATE VIEW theirs AS SELECT email FROM users")
 
-    run = flask(root, scratch, "db", "reset", "--yes")
+    run = flask(root, stocked, "db", "reset", "--yes")
 
     assert (run.returncode, run.stderr.count("\n")) == (1, 1)
     assert "nothing was dropped" in run.stderr
     assert "view theirs depends on table users" in run.stderr
-    assert query(scratch, COUNT) == [(1,)]
+    assert query(stocked, COUNT) == [(1,)]
 
 
-def test_it_waits_no_longer_than_it_may_for_a_table_in_use(root: Path, scratch: Settings) -> None:
-    stocked(scratch)
-    with closing(psycopg2.connect(**scratch.direct.parameters)) as reader:  # type: ignore
+def test_it_waits_no_longer_than_it_may_for_a_table_in_use(root: Path, stocked: Settings) -> None:
+    with closing(psycopg2.connect(**stocked.direct.parameters)) as reader:  # type: ignore
         reader.cursor().execute("SELECT FROM users")
-        run = flask(root, scratch, "db", "reset", "--yes", MIGRATE_LOCK_TIMEOUT="1")
+        run = flask(root, stocked, "db", "reset", "--yes", MIGRATE_LOCK_TIMEOUT="1")
 
     assert (run.returncode, run.stderr.count("\n")) == (1, 1)
     assert "nothing was dropped: canceling statement due to lock timeout" in run.stderr

@@ -4,7 +4,6 @@ import pytest
 from psycopg2.errors import CheckViolation, UniqueViolation
 
 from nexus.config import Settings
-from nexus.migrate import History
 from tests.sql import query
 
 
@@ -18,31 +17,28 @@ from tests.sql import query
         "INSERT INTO orders (product_name, email, amount, currency, status) VALUES ('x', 'e', 1, 'USD', 'x')",
     ],
 )
-def test_the_database_refuses_what_no_row_may_be(scratch: Settings, sql: str) -> None:
-    History.of(scratch).migrate()
-    query(scratch, "INSERT INTO users (id, email, password) VALUES (1, 'a', 'x')")
+def test_the_database_refuses_what_no_row_may_be(shop: Settings, sql: str) -> None:
+    query(shop, "INSERT INTO users (id, email, password) VALUES (1, 'a', 'x')")
 
     with pytest.raises(CheckViolation):
-        query(scratch, sql)
+        query(shop, sql)
 
 
-def test_the_database_keeps_addresses_unique_and_updated_at_right(scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    query(scratch, "INSERT INTO users (email, password, updated_at) VALUES ('Иван@a.рф', 'x', '2020-01-01')")
+def test_the_database_keeps_addresses_unique_and_updated_at_right(shop: Settings) -> None:
+    query(shop, "INSERT INTO users (email, password, updated_at) VALUES ('Иван@a.рф', 'x', '2020-01-01')")
 
     with pytest.raises(UniqueViolation):
-        query(scratch, "INSERT INTO users (email, password) VALUES ('иВАН@A.рф', 'x')")
-    query(scratch, "UPDATE users SET password = 'x'")
-    assert query(scratch, "SELECT updated_at < now() - interval '1 year' FROM users") == [(True,)]
-    query(scratch, "UPDATE users SET password = 'y', updated_at = '2020-01-01'")
-    assert query(scratch, "SELECT updated_at > now() - interval '1 minute' FROM users") == [(True,)]
+        query(shop, "INSERT INTO users (email, password) VALUES ('иВАН@A.рф', 'x')")
+    query(shop, "UPDATE users SET password = 'x'")
+    assert query(shop, "SELECT updated_at < now() - interval '1 year' FROM users") == [(True,)]
+    query(shop, "UPDATE users SET password = 'y', updated_at = '2020-01-01'")
+    assert query(shop, "SELECT updated_at > now() - interval '1 minute' FROM users") == [(True,)]
 
 
-def test_money_and_ids_have_64_bits(scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    query(scratch, "INSERT INTO users (id, email, password) VALUES (9223372036854775807, 'a', 'x')")
+def test_money_and_ids_have_64_bits(shop: Settings) -> None:
+    query(shop, "INSERT INTO users (id, email, password) VALUES (9223372036854775807, 'a', 'x')")
     big = query(
-        scratch,
+        shop,
         "INSERT INTO orders (product_name, email, amount, currency)"
         " VALUES ('x', 'e', %s, 'USD') RETURNING amount",
         2**63 - 1,

@@ -35,12 +35,11 @@ def _as_before(settings: Settings) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("words", [["migrate"], ["seed"], ["db", "ping"], ["db", "status"]])
-def test_commands_leave_the_pooler_alone(root: Path, scratch: Settings, words: list[str]) -> None:
-    History.of(scratch).migrate()
+def test_commands_leave_the_pooler_alone(root: Path, shop: Settings, words: list[str]) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "flask", *words],
         cwd=root,
-        env=environment(scratch, DATABASE_POOL_URL=NOWHERE),
+        env=environment(shop, DATABASE_POOL_URL=NOWHERE),
         capture_output=True,
         text=True,
         timeout=60,
@@ -49,9 +48,8 @@ def test_commands_leave_the_pooler_alone(root: Path, scratch: Settings, words: l
     assert (run.returncode, run.stderr) == (0, "")
 
 
-def test_the_web_process_leaves_the_direct_url_alone(settings: Settings, scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    urls = {"database_url": NOWHERE, "database_pool_url": scratch.database_url}
+def test_the_web_process_leaves_the_direct_url_alone(settings: Settings, shop: Settings) -> None:
+    urls = {"database_url": NOWHERE, "database_pool_url": shop.database_url}
 
     assert Person(create_app(settings.model_copy(update=urls))).get("/readyz").status_code == 200
 

@@ -25,7 +25,7 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
     root = tmp_path / "it's a ёж"
     root.mkdir()
     for name in ("nexus", "migrations", "seed"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, root / name)
     for name in ("wsgi.py", "pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / name, root / name)
     yield root

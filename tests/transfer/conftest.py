@@ -11,7 +11,6 @@ from flask import Flask
 
 from nexus import cli
 from nexus.config import Settings
-from nexus.migrate import History
 from nexus.transfer.backup import Server
 from tests.sql import query
 from tests.transfer.shop import ROWS, put
@@ -21,13 +20,6 @@ Tables = dict[str, list[dict[str, Any]]]
 
 HASH = "$2b$10$UiPHPToszjERkZ3VcpYZoe1oDWveDBO0nZrzBooCfwPCznVxlEEz2"
 UUID = "6e2908b5-3065-436c-b153-f779a6d532f6"
-
-
-@pytest.fixture
-def shop(scratch: Settings) -> Settings:
-    """Settings for an empty shop."""
-    History.of(scratch).migrate()
-    return scratch
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 
 from nexus.config import Settings
 from nexus.db.connection import connect
-from nexus.migrate import History
 from tests.benchmarks.dump import COLUMNS
 from tests.sql import query
 
@@ -57,21 +56,20 @@ def test_the_rows_are_whole(rows: dict[str, Any]) -> None:
 
 
 def test_postgresql_reads_the_csv_files_as_the_same_rows(
-    root: Path, tmp_path: Path, scratch: Settings, rows: dict[str, Any]
+    root: Path, tmp_path: Path, shop: Settings, rows: dict[str, Any]
 ) -> None:
-    History.of(scratch).migrate()
     dump(root, tmp_path / "maps.json", "--csv", str(tmp_path / "csv"))
 
-    with closing(connect(scratch.direct, wait=5)) as connection:
+    with closing(connect(shop.direct, wait=5)) as connection:
         for table, columns in COLUMNS.items():
             with (tmp_path / "csv" / f"{table}.csv").open("rb") as file:
                 command = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv, HEADER, NULL '\\N')"
                 connection.cursor().copy_expert(command, file)
 
-    assert query(scratch, "SELECT id, name, description, price FROM products ORDER BY id") == [
+    assert query(shop, "SELECT id, name, description, price FROM products ORDER BY id") == [
         (row["id"], row["name"], row["description"], row["price"]) for row in rows["products"]
     ]
-    sold = query(scratch, "SELECT coalesce(old_id, id::text), email, name, amount FROM orders")
+    sold = query(shop, "SELECT coalesce(old_id, id::text), email, name, amount FROM orders")
     assert sorted(sold, key=str) == sorted(
         ((row["id"], row["email"], row["name"], row["amount"]) for row in rows["orders"]), key=str
     )

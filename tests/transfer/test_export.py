@@ -68,9 +68,8 @@ def test_both_formats_hold_a_row_on_each_line(root: Path, stocked: Settings, tmp
     assert json.loads((tmp_path / "shop.json").read_bytes())["orders"] == ROWS["orders"]
 
 
-def test_an_empty_shop_is_a_file_as_well(root: Path, scratch: Settings) -> None:
-    History.of(scratch).migrate()
-    empty = export(root, scratch, "-", "--format", "json")
+def test_an_empty_shop_is_a_file_as_well(root: Path, shop: Settings) -> None:
+    empty = export(root, shop, "-", "--format", "json")
 
     assert json.loads(empty.stdout) == {
         "format": "nexus",
