@@ -1,11 +1,11 @@
-"""Every way in which a request can fail: one family of errors, which `problems.py` renders."""
+"""Every error that a request can end in: one class hierarchy, which `problems.py` renders."""
 
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 
 class NexusError(Exception):
-    """A failure that a client is told about; `docs/errors.md` explains each code."""
+    """An error that clients see; `docs/errors.md` explains each code."""
 
     code: ClassVar[str]
     status: ClassVar[HTTPStatus]
@@ -14,20 +14,20 @@ class NexusError(Exception):
     headers: dict[str, str] = {}  # noqa: RUF012 - Nobody changes it.
 
     def __init__(self, **extra: Any) -> None:
-        """Take members of this one answer that go beside the standard ones, such as `allowed`."""
+        """Take members of this response besides the standard ones, such as `allowed`."""
         super().__init__(self.code)
         self.extra = extra
 
 
 class ValidationFailed(NexusError):
-    """The input has problems; `errors` lists every one of them, by field."""
+    """The input is invalid; `errors` lists every problem, by field."""
 
     code = "validation_failed"
     status = HTTPStatus.BAD_REQUEST
     title = "Validation failed"
 
     def __init__(self, problems: list[dict[str, Any]]) -> None:
-        """Take the problems: `field`, `code`, and what its message names, such as `limit`."""
+        """Take the problems: `field`, `code`, and parameters of the message, such as `limit`."""
         super().__init__()
         self.problems = problems
 
@@ -40,14 +40,14 @@ class MissingFields(ValidationFailed):
 
 
 class UserIdRequired(ValidationFailed):
-    """A list of products was asked for without saying whose."""
+    """A list of products was requested without a seller."""
 
     code = "user_id_required"
     title = "userId required"
 
 
 class BrokenJSON(NexusError):
-    """The body is not JSON, not an object, or ended before its announced length."""
+    """The body is not JSON, not an object, or shorter than its announced length."""
 
     code = "broken_json"
     status = HTTPStatus.BAD_REQUEST
@@ -55,7 +55,7 @@ class BrokenJSON(NexusError):
 
 
 class EmailTaken(NexusError):
-    """Another account has this e-mail address, whatever its letters' case."""
+    """Another account has this e-mail address, regardless of case."""
 
     code = "email_taken"
     status = HTTPStatus.BAD_REQUEST
@@ -63,7 +63,7 @@ class EmailTaken(NexusError):
 
 
 class InvalidCredentials(NexusError):
-    """The e-mail address is unknown or the password is wrong; which of them is not told."""
+    """The e-mail address is unknown or the password is wrong; the response does not say which."""
 
     code = "invalid_credentials"
     status = HTTPStatus.UNAUTHORIZED
@@ -72,7 +72,7 @@ class InvalidCredentials(NexusError):
 
 
 class InvalidResetToken(NexusError):
-    """The token to choose a new password is unknown, used or too old; which of them is not told."""
+    """The token for a new password is unknown, used or too old; the response does not say which."""
 
     code = "invalid_reset_token"
     status = HTTPStatus.BAD_REQUEST
@@ -80,7 +80,7 @@ class InvalidResetToken(NexusError):
 
 
 class Unauthenticated(NexusError):
-    """A valid access token is needed and none came, or the one that came is not valid."""
+    """The call needs a valid access token, and has none or an invalid one."""
 
     code = "unauthenticated"
     status = HTTPStatus.UNAUTHORIZED
@@ -89,7 +89,7 @@ class Unauthenticated(NexusError):
 
 
 class Forbidden(NexusError):
-    """The thing exists for everyone to see, but belongs to another account."""
+    """The resource is public, but belongs to another account."""
 
     code = "forbidden"
     status = HTTPStatus.FORBIDDEN
@@ -105,7 +105,7 @@ class CrossOrigin(NexusError):
 
 
 class NotFound(NexusError):
-    """Nothing is there, or nothing that the caller may know of."""
+    """There is nothing at this address, or nothing that the caller may see."""
 
     code = "not_found"
     status = HTTPStatus.NOT_FOUND
@@ -113,7 +113,7 @@ class NotFound(NexusError):
 
 
 class MethodNotAllowed(NexusError):
-    """The path exists but does not take this method; `Allow` lists those it takes."""
+    """The path does not support this method; `Allow` lists the supported ones."""
 
     code = "method_not_allowed"
     status = HTTPStatus.METHOD_NOT_ALLOWED
@@ -121,7 +121,7 @@ class MethodNotAllowed(NexusError):
 
 
 class InvalidTransition(NexusError):
-    """The order cannot move to that status from its own; `allowed` lists where it can go."""
+    """The order cannot move to this status; `allowed` lists the statuses that it can move to."""
 
     code = "invalid_transition"
     status = HTTPStatus.CONFLICT
@@ -129,7 +129,7 @@ class InvalidTransition(NexusError):
 
 
 class PriceChanged(NexusError):
-    """The amount that was sent is not the price any more; `price` and `currency` are today's."""
+    """The given amount is no longer the price; `price` and `currency` are the current ones."""
 
     code = "price_changed"
     status = HTTPStatus.CONFLICT
@@ -145,7 +145,7 @@ class IdempotencyMismatch(NexusError):
 
 
 class IdempotencyInProgress(NexusError):
-    """The first request with this `Idempotency-Key` is not through yet."""
+    """The first request with this `Idempotency-Key` is still in progress."""
 
     code = "idempotency_in_progress"
     status = HTTPStatus.CONFLICT
@@ -154,7 +154,7 @@ class IdempotencyInProgress(NexusError):
 
 
 class OpenOrders(NexusError):
-    """The account still has orders that are `created` or `processing`; `orders` names them."""
+    """The account still has orders that are `created` or `processing`; `orders` lists them."""
 
     code = "open_orders"
     status = HTTPStatus.CONFLICT
@@ -170,7 +170,7 @@ class NotForSale(NexusError):
 
 
 class PreconditionFailed(NexusError):
-    """The thing was changed since the caller read it: its `ETag` is none of those in `If-Match`."""
+    """The resource has changed since the caller read it: its `ETag` is none of those in `If-Match`."""
 
     code = "precondition_failed"
     status = HTTPStatus.PRECONDITION_FAILED
@@ -178,7 +178,7 @@ class PreconditionFailed(NexusError):
 
 
 class BodyTooLarge(NexusError):
-    """The body has more than 262,144 bytes."""
+    """The body is larger than 262,144 bytes."""
 
     code = "body_too_large"
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -186,7 +186,7 @@ class BodyTooLarge(NexusError):
 
 
 class UnsupportedMediaType(NexusError):
-    """The body is announced as something else than `application/json` in UTF-8, or as compressed."""
+    """The body is not declared as `application/json` in UTF-8, or is compressed."""
 
     code = "unsupported_media_type"
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
@@ -194,12 +194,12 @@ class UnsupportedMediaType(NexusError):
 
 
 class Throttled(NexusError):
-    """Somebody does this too often; `Retry-After` says when it may be tried again."""
+    """Too many attempts; `Retry-After` says when the next one is allowed."""
 
     code = "throttled"
     status = HTTPStatus.TOO_MANY_REQUESTS
     title = "Too many requests"
-    #: The least; every answer has its own.
+    #: The minimum; every response has its own.
     headers = {"Retry-After": "1"}  # noqa: RUF012
 
     def __init__(self, *, wait: int) -> None:
@@ -209,7 +209,7 @@ class Throttled(NexusError):
 
 
 class BadRequest(NexusError):
-    """The request is broken in a way that concerns no field."""
+    """The request is malformed in a way that concerns no field."""
 
     code = "bad_request"
     status = HTTPStatus.BAD_REQUEST
@@ -217,7 +217,7 @@ class BadRequest(NexusError):
 
 
 class InternalError(NexusError):
-    """Something broke on our side; the log has the reason under the request's id."""
+    """Something failed on our side; the log has the reason under the request id."""
 
     code = "internal_error"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -225,7 +225,7 @@ class InternalError(NexusError):
 
 
 class PoolExhausted(NexusError):
-    """Every database connection of this process stayed busy for as long as we wait."""
+    """All database connections of this process were busy for too long."""
 
     code = "pool_exhausted"
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -251,7 +251,7 @@ class DatabaseUnavailable(NexusError):
 
 
 class DatabaseBusy(NexusError):
-    """The database gave it up: it took too long, or others were in the way. Nothing was changed."""
+    """The database aborted the call: it took too long, or conflicted with others. Nothing was changed."""
 
     code = "database_busy"
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -260,7 +260,7 @@ class DatabaseBusy(NexusError):
 
 
 class CommitUnconfirmed(NexusError):
-    """It was done, but the standby did not confirm that it has it too, so it may yet be lost."""
+    """The change was made, but the standby did not confirm it, so a fail-over may lose it."""
 
     code = "commit_unconfirmed"
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -269,7 +269,7 @@ class CommitUnconfirmed(NexusError):
 
 
 class NotReady(NexusError):
-    """The process should get no requests yet; `missing` names what it waits for."""
+    """The process is not ready for requests; `missing` lists what it is waiting for."""
 
     code = "not_ready"
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -278,5 +278,5 @@ class NotReady(NexusError):
 
 
 def family(root: type[NexusError] = NexusError) -> list[type[NexusError]]:
-    """All errors that a client can meet, in the order in which they are defined."""
+    """All errors that a client can get, in the order of their definition."""
     return [found for child in root.__subclasses__() for found in (child, *family(child))]

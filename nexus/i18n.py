@@ -28,7 +28,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "user_id_required": ("userId required", "userId required"),
     # Sentences of ours.
     "broken_json": (
-        "The body must be one whole JSON object.",
+        "The request body must be a JSON object.",
         "Тело запроса должно быть одним целым объектом JSON.",
     ),
     "bad_request": ("The request could not be understood.", "Не удалось разобрать запрос."),
@@ -40,7 +40,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "not_found": ("There is nothing here.", "Здесь ничего нет."),
     "method_not_allowed": (
-        "This address does not take this method.",
+        "This address does not support this method.",
         "Этот адрес не принимает такой метод.",
     ),
     "invalid_reset_token": (
@@ -66,7 +66,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "not_for_sale": ("The product is not for sale yet.", "Товар ещё не продаётся."),
     "precondition_failed": (
-        "Somebody has changed this meanwhile. Please load it again.",
+        "This has been changed in the meantime. Please reload it.",
         "Это уже изменили. Загрузите заново.",
     ),
     "body_too_large": (
@@ -82,11 +82,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "URL не может быть длиннее примерно 8000 байт.",
     ),
     "head_too_large": (
-        "The headers of the request are too many or too long.",
+        "The request has too many headers, or they are too long.",
         "Заголовков запроса слишком много, или они слишком длинные.",
     ),
     "unknown_transfer_coding": (
-        "The body may come whole or in chunks, and in no other coding.",
+        "The body must have a Content-Length or be chunked; no other transfer coding is supported.",
         "Тело запроса можно прислать целиком или частями, но не в другой кодировке.",
     ),
     "unsupported_media_type": (
@@ -110,14 +110,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Магазин перегружен, и ничего не изменено. Попробуйте через мгновение.",
     ),
     "commit_unconfirmed": (
-        "It is not certain that this was kept. Please look before you repeat it.",
+        "It is not certain that this was saved. Please check before you repeat it.",
         "Не подтверждено, что это сохранено. Проверьте, прежде чем повторять.",
     ),
     "not_ready": ("The shop is not ready yet.", "Магазин ещё не готов."),
     # Problems of one field; the numbers come from the rule that was broken.
     "field.required": ("is required", "обязательное поле"),
     "field.unknown": ("is not known here", "здесь такого поля нет"),
-    "field.repeated": ("may be given once only", "можно указать только один раз"),
+    "field.repeated": ("may be given only once", "можно указать только один раз"),
     "field.not_a_string": ("must be a text", "должно быть текстом"),
     "field.not_an_integer": ("must be a whole number", "должно быть целым числом"),
     "field.too_short": ("needs {limit} or more characters", "не короче {limit} симв."),

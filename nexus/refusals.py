@@ -1,15 +1,15 @@
-"""What a server refuses before there is a whole request; the application answers it as an error."""
+"""Errors for requests that the server rejects before they are complete; the application renders them."""
 
 from http import HTTPStatus
 
 from nexus.errors import BadRequest, BodyTooLarge, NexusError
 
-#: Where the WSGI environment of a request that could not be read tells the status of its answer.
+#: The key of a WSGI environment that holds the response status of a rejected request.
 REFUSED = "nexus.refused"
 
 
 class RequestTimeout(NexusError):
-    """The request began to arrive and did not end in time."""
+    """The request did not arrive completely in time."""
 
     code = "request_timeout"
     status = HTTPStatus.REQUEST_TIMEOUT
@@ -17,7 +17,7 @@ class RequestTimeout(NexusError):
 
 
 class URITooLong(NexusError):
-    """The request line has more than 8,190 bytes."""
+    """The request line is longer than 8,190 bytes."""
 
     code = "uri_too_long"
     status = HTTPStatus.REQUEST_URI_TOO_LONG
@@ -25,7 +25,7 @@ class URITooLong(NexusError):
 
 
 class HeadTooLarge(NexusError):
-    """One header has more than 8,190 bytes, all of them more than 65,536, or there are more than 64."""
+    """A header is larger than 8,190 bytes, all together than 65,536, or there are more than 64."""
 
     code = "head_too_large"
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -33,7 +33,7 @@ class HeadTooLarge(NexusError):
 
 
 class UnknownTransferCoding(NexusError):
-    """The body is announced in a `Transfer-Encoding` other than `chunked`."""
+    """The body has a `Transfer-Encoding` other than `chunked`."""
 
     code = "unknown_transfer_coding"
     status = HTTPStatus.NOT_IMPLEMENTED

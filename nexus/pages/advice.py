@@ -17,8 +17,8 @@ ADVICE: dict[str, tuple[str, str]] = {
             "the program that sends it."
         ),
         (
-            "Запрос испорчен, и дело не в полях: например, тело прислано частями, которые частями не "
-            "являются. Исправьте программу, которая его шлёт."
+            "Запрос испорчен, и дело не в полях: например, тело прислано с неверным кодированием `chunked`. "
+            "Исправьте программу, которая его шлёт."
         ),
     ),
     "validation_failed": (
@@ -137,7 +137,7 @@ ADVICE: dict[str, tuple[str, str]] = {
         "Товар ещё черновик. Сначала опубликуйте его.",
     ),
     "body_too_large": (
-        "The body has more than 262,144 bytes.",
+        "The body is larger than 262,144 bytes.",
         "В теле запроса больше 262 144 байт.",
     ),
     "request_timeout": (
@@ -146,8 +146,8 @@ ADVICE: dict[str, tuple[str, str]] = {
             "Nothing was done; send it again."
         ),
         (
-            "Запрос начался и не пришёл целиком: на заголовок есть 10 секунд, на тело 30. Ничего не "
-            "сделано, пошлите его снова."
+            "Запрос начался и не пришёл целиком: на заголовок есть 10 секунд, на тело 30. Ничего не сделано, "
+            "пошлите его снова."
         ),
     ),
     "uri_too_long": (
@@ -162,7 +162,7 @@ ADVICE: dict[str, tuple[str, str]] = {
         "В одном заголовке больше 8190 байт, во всех больше 65 536, или их больше 64. Cookie тоже считаются.",
     ),
     "unknown_transfer_coding": (
-        "Send the body with a `Content-Length`, or in chunks.",
+        "Send the body with a `Content-Length`, or chunked.",
         "Шлите тело с `Content-Length` или частями (`chunked`).",
     ),
     "unsupported_media_type": (
@@ -174,7 +174,7 @@ ADVICE: dict[str, tuple[str, str]] = {
         "Что-то сломалось у нас. Причина в журнале под `requestId`.",
     ),
     "pool_exhausted": (
-        "All database connections stayed busy for too long. Try again after `Retry-After` seconds.",
+        "All database connections were busy for too long. Try again after `Retry-After` seconds.",
         "Все соединения с базой слишком долго заняты. Попробуйте снова через `Retry-After` секунд.",
     ),
     "database_busy": (
@@ -195,10 +195,10 @@ ADVICE: dict[str, tuple[str, str]] = {
             "before you repeat it."
         ),
         (
-            "Всё выполнено, но резервный сервер не подтвердил, что это есть и у него, и при переключении "
-            "оно может пропасть. Повторите заказ с тем же `Idempotency-Key` через `Retry-After` секунд: он "
-            "будет один, а ответ 2xx значит, что он сохранён надёжно. Прежде чем повторять другое, "
-            "проверьте, выполнено ли оно."
+            "Всё выполнено, но резервный сервер не подтвердил, что это есть и у него, и при переключении оно "
+            "может пропасть. Повторите заказ с тем же `Idempotency-Key` через `Retry-After` секунд: он будет "
+            "один, а ответ 2xx значит, что он сохранён надёжно. Прежде чем повторять другое, проверьте, "
+            "выполнено ли оно."
         ),
     ),
     "database_unavailable": (
@@ -228,7 +228,7 @@ FIELD_ADVICE: dict[str, tuple[str, str]] = {
         "it must be a whole number, or a string of digits",
         "это должно быть целое число или текст из цифр",
     ),
-    "too_short": ("the text needs more characters", "в тексте слишком мало символов"),
+    "too_short": ("the text has too few characters", "в тексте слишком мало символов"),
     "too_long": ("the text has too many characters", "в тексте слишком много символов"),
     "too_many_bytes": ("the text has too many bytes in UTF-8", "в тексте слишком много байт UTF-8"),
     "too_small": ("the number is below its limit", "число меньше допустимого"),
@@ -245,7 +245,7 @@ FIELD_ADVICE: dict[str, tuple[str, str]] = {
         "пароль частый, или это слово либо имя, в любой раскладке",
     ),
     "too_regular": (
-        "the password is a repetition, a sequence or a row of keys",
+        "the password is a repetition, a sequence or a keyboard pattern",
         "пароль состоит из повторов, ряда знаков или ряда клавиш",
     ),
     "too_dated": ("the password is a date or a year", "пароль это дата или год"),
@@ -268,7 +268,7 @@ FIELD_ADVICE: dict[str, tuple[str, str]] = {
         "промежутков больше, чем сказано в сообщении; запросите меньше дней, либо недели или месяцы",
     ),
     "not_a_choice": (
-        "it must be one of the values that the message lists",
+        "it must be one of the values listed in the message",
         "это должно быть одно из значений, которые перечислены в сообщении",
     ),
     "not_a_cursor": (
