@@ -1,6 +1,6 @@
-"""Nexus, the back end of NEXUS.SALES: `create_app()` puts it together."""
+"""Nexus, the back end of NEXUS.SALES: `create_app()` assembles it."""
 
-# No import at this level: `python3 -m nexus` begins here, on any Python and with nothing installed.
+# No imports at module level: `python3 -m nexus` starts here, on any Python and with nothing installed.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nexus.application import Application
@@ -8,9 +8,9 @@ if TYPE_CHECKING:
 
 
 def create_app(settings: "Settings | None" = None) -> "Application":
-    """The application; it opens no connection, so it works with the database down.
+    """Create the application; it opens no connection, so it works while the database is down.
 
-    Settings come from the environment and `.env` where none are given; SettingsError when they are unusable.
+    Without `settings`, they are read from the environment and `.env`. Raises SettingsError if invalid.
     """
     from nexus import admin, cli, db, observe, pages, problems, sentry
     from nexus.api import api, links, ops

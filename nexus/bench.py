@@ -1,4 +1,4 @@
-"""How fast the database answers: what the shop does most, through its models and beside them bare."""
+"""A benchmark of the database: the most common operations, through the models and as bare SQL."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ from nexus.models.steps import Actor
 from nexus.models.users import User
 from nexus.paging import page
 
-#: What the brief asks of a simple query.
+#: The limit that the brief sets for a simple query.
 LIMIT_MS = 50
 PERCENTILES = (50, 95, 99)
 WARM_UP = 20
 PAGE = 20
-#: As many products as a client gets that asks for no number.
+#: The number of products that a client gets by default.
 ALL = 200
-#: Who buys what is ordered here. Nobody can register at `.invalid`, so no order of a person has it.
+#: The buyer of the benchmark's orders. Nobody can register at `.invalid`, so no real order has it.
 BUYER = "flask-db-bench@nexus.invalid"
 BENCH = Actor("operator")
 
@@ -37,12 +37,12 @@ Work = Callable[[], object]
 
 
 class NothingToMeasure(Exception):
-    """The database has no live product; its text says what to do."""
+    """The database has no live product; the text says what to do."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to measure: through the models, and the same SQL through psycopg2 alone."""
+    """One operation to measure: through the models, and as the same SQL through psycopg2 alone."""
 
     name: str
     models: Work
@@ -51,7 +51,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Milliseconds by percentile on both ways, and how much longer the models took, pair by pair."""
+    """Milliseconds by percentile for both variants, and the median of the ratios of each pair."""
 
     name: str
     models_ms: dict[str, float]
@@ -60,13 +60,13 @@ class Measurement:
 
     @property
     def fast_enough(self) -> bool:
-        """Whether the brief's limit holds for 95 of 100."""
+        """Whether the 95th percentile is within the brief's limit."""
         return self.models_ms["p95"] < LIMIT_MS
 
 
 @dataclass
 class BenchReport:
-    """What was measured, over whose rows, and what was left out and why."""
+    """The measurements, whose rows they used, and what was left out and why."""
 
     runs: int
     user_id: int
@@ -78,11 +78,11 @@ class BenchReport:
 def bench(settings: Settings, *, runs: int, write: bool, tick: Callable[[int], None]) -> BenchReport:
     """Measure everything `runs` times after a warm-up, and leave no row behind.
 
-    Without `write` no order is made. `tick` is told of each round that is done. NothingToMeasure without a
-    live product; DatabaseUnavailable on an outage.
+    Without `write` no order is placed. `tick` is called after each round. Raises NothingToMeasure if there
+    is no live product, and DatabaseUnavailable on an outage.
     """
-    tidied = _orders_removed(settings) if write else nullcontext()
-    with session() as database, tidied, closing(_bare(settings)) as connection:
+    cleanup = _removing_orders(settings) if write else nullcontext()
+    with session() as database, cleanup, closing(_bare(settings)) as connection:
         seller, products = _busiest(database)
         report = BenchReport(runs, seller.id, products)
         cursor = connection.cursor()
@@ -94,10 +94,10 @@ def bench(settings: Settings, *, runs: int, write: bool, tick: Callable[[int], N
         else:
             report.left_out[CREATE_AND_DELETE] = "this is production: --force places and deletes real orders"
         for _ in range(WARM_UP):
-            _once(cases, swapped=False)
+            _round(cases, swapped=False)
         rounds = []
         for number in range(runs):
-            rounds.append(_once(cases, swapped=number % 2 == 1))
+            rounds.append(_round(cases, swapped=number % 2 == 1))
             tick(1)
     pairs_of_cases = zip(cases, zip(*rounds, strict=True), strict=True)
     report.measurements = [_measurement(case.name, pairs) for case, pairs in pairs_of_cases]
@@ -105,18 +105,18 @@ def bench(settings: Settings, *, runs: int, write: bool, tick: Callable[[int], N
 
 
 def percentile(sorted_values: list[float], percent: int) -> float:
-    """The smallest of the values that at least so many percent of them do not exceed."""
+    """The smallest value such that at least `percent` % of all values are no larger (nearest rank)."""
     return sorted_values[math.ceil(len(sorted_values) * percent / 100) - 1]
 
 
 @contextmanager
-def _orders_removed(settings: Settings) -> Iterator[None]:
-    """Delete what orders of this run are left, or of an earlier one that was killed."""
+def _removing_orders(settings: Settings) -> Iterator[None]:
+    """Finally delete all orders of the benchmark that are left, those of an earlier killed run included."""
     try:
         yield
     finally:
-        # On a connection of its own: the others may be what failed. By address: of an order that was
-        # being made when Ctrl-C came nobody knows the id.
+        # On a separate connection, since the others may have failed. By address, since the id of an order
+        # that Ctrl-C interrupted is unknown.
         with closing(_bare(settings)) as connection:
             connection.cursor().execute("DELETE FROM orders WHERE lower(email) = %s", (BUYER,))
 
@@ -126,7 +126,7 @@ def _bare(settings: Settings) -> Any:
 
 
 def _busiest(database: Pool) -> tuple[User, int]:
-    """The seller with the most live products, and how many those are."""
+    """The seller with the most live products, and their number."""
     sql = (
         "SELECT user_id, count(*) FROM products WHERE status = %s"
         " GROUP BY user_id ORDER BY count(*) DESC, user_id LIMIT 1"
@@ -164,12 +164,12 @@ def _reads(database: Pool, cursor: Any, seller: User, products: int) -> Iterator
         "products, the first page of 20": lambda: listed(PAGE),
     }
     if products > PAGE:
-        # Where the last page but one ends; what comes after it is as deep as one can get.
+        # Where the last page but one ends: the page after it is the deepest of all.
         deep = listed(PAGE, skip=max(0, products - 2 * PAGE)).next_cursor
         works[LAST_PAGE] = lambda: listed(PAGE, deep)
     works["orders of a seller, a page of 20"] = ordered
     for name, work in works.items():
-        yield Case(name, work, _replayed(_heard(database, work), cursor))
+        yield Case(name, work, _replayed(_recorded(database, work), cursor))
 
 
 def _order(database: Pool, cursor: Any, seller: User) -> Case:
@@ -179,7 +179,7 @@ def _order(database: Pool, cursor: Any, seller: User) -> Case:
         order = Order.place(product_id=product.id, email=BUYER, name=None, amount=None, buyer=None, by=BENCH)
         Order.delete().where(Order.id == order.id).execute()
 
-    (insert, values), (delete, _) = _heard(database, place_and_delete)
+    (insert, values), (delete, _) = _recorded(database, place_and_delete)
 
     def bare() -> None:
         cursor.execute(insert, values)
@@ -189,19 +189,19 @@ def _order(database: Pool, cursor: Any, seller: User) -> Case:
     return Case(CREATE_AND_DELETE, place_and_delete, bare)
 
 
-def _heard(database: Pool, work: Work) -> list[tuple[str, Any]]:
-    """The statements that some work sends, with their values: so the SQL beside it is the same."""
-    heard: list[tuple[str, Any]] = []
+def _recorded(database: Pool, work: Work) -> list[tuple[str, Any]]:
+    """The statements that `work` sends, with their values, so that the bare variant runs the same SQL."""
+    recorded: list[tuple[str, Any]] = []
 
     def listen(event: Any) -> None:
-        heard.append((event.sql, event.params))
+        recorded.append((event.sql, event.params))
 
     database.query_hooks.append(listen)
     try:
         work()
     finally:
         database.query_hooks.remove(listen)
-    return heard
+    return recorded
 
 
 def _replayed(statements: list[tuple[str, Any]], cursor: Any) -> Work:
@@ -213,8 +213,8 @@ def _replayed(statements: list[tuple[str, Any]], cursor: Any) -> Work:
     return replay
 
 
-def _once(cases: list[Case], *, swapped: bool) -> list[tuple[float, float]]:
-    """Time each case on both ways, one right after the other: the second finds more warm, so in turns."""
+def _round(cases: list[Case], *, swapped: bool) -> list[tuple[float, float]]:
+    """Time both variants of each case in a row; the second finds warmer caches, so the order alternates."""
     pairs = []
     for case in cases:
         if swapped:

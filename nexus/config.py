@@ -1,4 +1,4 @@
-"""What the service can be told: every setting, typed, and all problems with them at once."""
+"""The settings of the service, typed and validated; all problems are reported at once."""
 
 import os
 import secrets
@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, fi
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nexus.database_url import DatabaseURL
-from nexus.env_file import SettingsError, keep, refuse_broken, refuse_others
+from nexus.env_file import SettingsError, refuse_broken, refuse_foreign, save
 from nexus.proxies import Proxies
 from nexus.rates import Rate
 from nexus.setting_problems import CollectorURL, SentryURL, Token, lines
@@ -25,16 +25,16 @@ RateText = Annotated[Rate, NoDecode, BeforeValidator(Rate.parse)]
 
 
 def rate(default: str, description: str) -> Any:
-    """A field of the settings that holds a rate."""
+    """A settings field that holds a rate."""
     return Field(default=default, validate_default=True, description=description)
 
 
-#: Secrets that development makes and keeps in `.env`.
-MADE = ("JWT_SECRET_KEY", "RECEIPT_SECRET_KEY")
+#: Secrets that are generated in development and saved in `.env`.
+GENERATED = ("JWT_SECRET_KEY", "RECEIPT_SECRET_KEY")
 
 
 class Settings(BaseSettings):
-    """Every variable of the environment that the service reads; the environment wins over `.env`."""
+    """Every variable that the service reads; the environment takes precedence over `.env`."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
 
@@ -51,15 +51,15 @@ class Settings(BaseSettings):
     database_pool_url: str | None = Field(
         default=None,
         repr=False,
-        description="URL of a pooler for the web process; DATABASE_URL serves where it is unset.",
+        description="URL of a pooler, for the web process only; the default is DATABASE_URL.",
         examples=["postgresql://nexus:secret@db.example.com:6543/postgres?pgbouncer=true"],
     )
     database_pool_size: int | None = Field(
         default=None,
         ge=1,
         le=1000,
-        description="Connections a web process may hold, by default 5: one for each thread and one for the "
-        "loop. All processes together hold at most WEB_CONCURRENCY times as many.",
+        description="Connections that one process may hold, by default 5: one for each thread and one for "
+        "the event loop. All processes together hold at most WEB_CONCURRENCY times as many.",
     )
     database_pool_wait: int | None = Field(
         default=None,
@@ -83,24 +83,24 @@ class Settings(BaseSettings):
         default="",
         validate_default=True,
         repr=False,
-        description="Signs access tokens: 32 bytes or more. Of several, separated by commas, all are "
-        "accepted and the first signs, so that a key can be replaced. "
-        "Development makes one and keeps it in `.env`.",
+        description="Signs access tokens: 32 bytes or more. With several keys, separated by commas, the "
+        "first signs and all are accepted, so that keys can be rotated. "
+        "Development generates one and saves it in `.env`.",
         examples=["change-me-to-the-output-of:openssl-rand-base64-48"],
     )
     receipt_secret_key: str = Field(
         default="",
         validate_default=True,
         repr=False,
-        description="Signs the receipts of orders, which never expire; as JWT_SECRET_KEY, and with no key "
-        "that stands there.",
+        description="Signs the receipts of orders, which never expire. The same rules apply, and it must "
+        "not share a key with JWT_SECRET_KEY.",
         examples=["change-me-to-the-output-of:openssl-rand-base64-48"],
     )
     password_min_score: int = Field(
         default=0,
         ge=0,
         le=4,
-        description="How hard to guess a new password must be, 0 to 4 by zxcvbn; 0 asks for nothing.",
+        description="Minimum strength of a new password: a zxcvbn score from 0, which accepts any, to 4.",
     )
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default=[],
@@ -110,65 +110,65 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[Proxies, NoDecode, BeforeValidator(Proxies.parse)] = Field(
         default="0",
         validate_default=True,
-        description="Proxies before this service whose X-Forwarded-For and X-Forwarded-Proto count: how many "
-        "in a row, or their networks, separated by commas.",
+        description="Which proxies are trusted to set X-Forwarded-For and X-Forwarded-Proto: the number of "
+        "proxies in front of this service, or their networks, separated by commas.",
         examples=["1"],
     )
-    rate_limit_enabled: bool = Field(default=True, description="Whether the rates below are kept to.")
+    rate_limit_enabled: bool = Field(default=True, description="Whether the rates below are enforced.")
     rate_limit_sign_in: RateText = rate(
-        "10/minute", "Tries at a password or a reset token from one address; at one account five times that."
+        "10/minute", "Tries of a password or a reset token from one address; five times that for one account."
     )
     rate_limit_register: RateText = rate("10/minute", "New accounts from one address.")
     rate_limit_refresh: RateText = rate("60/minute", "Refreshes from one address.")
     rate_limit_orders: RateText = rate("30/minute", "Orders placed from one address.")
     default_locale: Literal["ru", "en"] = Field(
-        default="ru", description="Language of messages when a request asks for none that is spoken."
+        default="ru", description="`ru` or `en`: language of messages when a request asks for neither."
     )
     currency: str = Field(
         default="USD", pattern="^[A-Z]{3}$", description="ISO 4217 currency of new products."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO",
-        description="What the log shows; DEBUG shows every query as well, in development only.",
+        description="DEBUG, INFO, WARNING or ERROR; in development, DEBUG shows every query as well.",
     )
     slow_request_ms: int = Field(
         default=1000,
         ge=0,
         le=3_600_000,
-        description="Milliseconds from which a request is a warning in the log.",
+        description="Requests that take this many milliseconds or more are logged as warnings.",
     )
     slow_query_ms: int = Field(
         default=200,
         ge=0,
         le=3_600_000,
-        description="Milliseconds from which a query of a request has a warning of its own.",
+        description="Queries that take this many milliseconds or more are logged as warnings.",
     )
     metrics_key: Token | None = Field(
         default=None,
         repr=False,
-        description="What Prometheus must show to read /metrics, as a Bearer: 32 bytes or more. Without it "
-        "nobody can read them, and in development everybody.",
+        description="Bearer token for reading /metrics: 32 bytes or more. If unset, /metrics is not "
+        "available, except in development, where everybody may read it.",
         examples=["change-me-to-the-output-of:openssl-rand-base64-48"],
     )
     sentry_dsn: SentryURL | None = Field(
         default=None,
         repr=False,
-        description="Where Sentry hears of mistakes of ours; needs the extra `sentry`.",
+        description="Sentry DSN to which unexpected exceptions are reported; needs the extra `sentry`.",
         examples=["https://key@sentry.example.com/1"],
     )
     otel_exporter_otlp_endpoint: CollectorURL | None = Field(
         default=None,
-        description="Where an OpenTelemetry collector takes spans over HTTP; needs the extra `otel`.",
+        description="OpenTelemetry collector that receives spans over HTTP; needs the extra `otel`.",
         examples=["http://localhost:4318"],
     )
     port: int = Field(default=8000, ge=1, le=65535, description="Port that gunicorn listens on.")
-    web_concurrency: int = Field(default=2, ge=1, le=256, description="Processes that gunicorn runs.")
+    web_concurrency: int = Field(default=2, ge=1, le=256, description="Number of gunicorn workers.")
     seed_password: str | None = Field(
         default=None,
         repr=False,
         min_length=8,
         max_length=128,
-        description="Password of the seeded user in production.",
+        description="Password of the seeded user, for `flask seed --force` in production.",
     )
 
     @field_validator("cors_origins", mode="before")
@@ -181,7 +181,7 @@ class Settings(BaseSettings):
     def _origins(cls, origins: list[str]) -> list[str]:
         for origin in origins:
             parts = urlsplit(origin)
-            # Browsers send an origin without path; "*" and "null" would let every site in with cookies.
+            # Browsers send origins without a path; "*" and "null" would allow every site, with cookies.
             if (
                 parts.scheme not in ("http", "https")
                 or not parts.hostname
@@ -197,25 +197,25 @@ class Settings(BaseSettings):
             DatabaseURL.parse(url)
         return url
 
-    # Rules of one field each, although they look at APP_ENV: a rule of the whole model would be silent
-    # while any field is wrong, and a deployment is to be mended in one go.
+    # Field validators, although they use APP_ENV: a model validator would not run while any field is
+    # invalid, and all problems of a deployment should be reported at once.
 
     @field_validator("database_url")
     @classmethod
     def _required(cls, url: str | None, others: ValidationInfo) -> str | None:
         if url is None and others.data.get("app_env") != "development":
-            raise ValueError("is required in production; APP_ENV=development needs none")
+            raise ValueError("is required in production; with APP_ENV=development it is not")
         return url
 
     @field_validator("jwt_secret_key", "receipt_secret_key")
     @classmethod
     def _strong(cls, secret: str, others: ValidationInfo) -> str:
-        made_later = not secret and others.data.get("app_env") == "development"
-        if not made_later and (weak := weak_keys(secret)):
-            raise ValueError(f"{weak}; make one with: openssl rand -base64 48")
-        # Of two settings with one key, who loses one has lost both.
+        generated_later = not secret and others.data.get("app_env") == "development"
+        if not generated_later and (weak := weak_keys(secret)):
+            raise ValueError(f"{weak}; generate one with: openssl rand -base64 48")
+        # With a shared key, a leak of one setting would compromise both.
         if set(split(secret)) & set(split(others.data.get("jwt_secret_key", ""))):
-            raise ValueError("has a key of JWT_SECRET_KEY; make one with: openssl rand -base64 48")
+            raise ValueError("shares a key with JWT_SECRET_KEY; generate one with: openssl rand -base64 48")
         return secret
 
     @property
@@ -225,12 +225,12 @@ class Settings(BaseSettings):
 
     @property
     def jwt_keys(self) -> list[str]:
-        """The keys of access tokens, newest first."""
+        """The keys for access tokens, newest first."""
         return split(self.jwt_secret_key)
 
     @property
     def receipt_keys(self) -> list[str]:
-        """The keys of receipts, newest first."""
+        """The keys for receipts, newest first."""
         return split(self.receipt_secret_key)
 
     @property
@@ -245,25 +245,25 @@ class Settings(BaseSettings):
 
     @property
     def pool_size(self) -> int:
-        """Connections of one process: the variable, else `connection_limit` of the URL, else 5."""
+        """Connections of one process: the setting, else `connection_limit` of the URL, else 5."""
         return self.database_pool_size or (self.pooled and self.pooled.connection_limit) or 5
 
     @property
     def pool_wait(self) -> int:
-        """Seconds to wait for a connection: the variable, else `pool_timeout` of the URL, else 5."""
+        """Seconds to wait for a connection: the setting, else `pool_timeout` of the URL, else 5."""
         return self.database_pool_wait or (self.pooled and self.pooled.pool_timeout) or 5
 
 
 def load_settings(dotenv: Path = DOTENV) -> Settings:
     """Read the environment and `.env`; raise SettingsError that names every problem."""
     try:
-        refuse_others(DOTENV)
+        refuse_foreign(DOTENV)
         refuse_broken(dotenv)
         settings = _read(dotenv)
-        made = [name for name in MADE if settings.development and not getattr(settings, name.lower())]
-        for name in made:
-            keep(dotenv, name, secrets.token_urlsafe(48))
-        if made:
+        unset = [name for name in GENERATED if settings.development and not getattr(settings, name.lower())]
+        for name in unset:
+            save(dotenv, name, secrets.token_urlsafe(48))
+        if unset:
             settings = _read(dotenv)
     except ValidationError as error:
         raise SettingsError("\n".join(lines(error))) from None
@@ -274,7 +274,7 @@ def load_settings(dotenv: Path = DOTENV) -> Settings:
 
 def _read(dotenv: Path) -> Settings:
     for name in map(str.upper, Settings.model_fields):
-        # pydantic-settings would take spaces for a value, and `.env` would not be asked.
+        # pydantic-settings would take blanks as a value and ignore the one in `.env`.
         if name in os.environ and not os.environ[name].strip():
             del os.environ[name]
     return Settings(_env_file=dotenv)  # type: ignore[call-arg]  # pydantic-settings documents it so.
@@ -282,7 +282,7 @@ def _read(dotenv: Path) -> Settings:
 
 def example() -> str:
     """The text of `.env.example`: every variable with its meaning, and its default or an example."""
-    blocks = ["# Copy to .env and set what you need; the environment wins over this file."]
+    blocks = ["# Copy to .env and set what you need; the environment takes precedence over this file."]
     for name, field in Settings.model_fields.items():
         value = field.examples[0] if field.examples else field.default
         if isinstance(value, list) or value is None:

@@ -1,6 +1,6 @@
-"""How many digits the minor unit of a currency takes (ISO 4217)."""
+"""The number of decimal places of each currency (ISO 4217)."""
 
-#: Where they are not two.
+#: Currencies that do not have two.
 DIGITS = {
     code: digits
     for digits, codes in (
@@ -13,5 +13,5 @@ DIGITS = {
 
 
 def minor_digits(currency: str) -> int:
-    """The digits after the point of a sum in a currency, given by its code of three letters."""
+    """The number of digits after the decimal point, by the currency's three-letter code."""
     return DIGITS.get(currency, 2)

@@ -1,4 +1,4 @@
-"""What a database URL says: libpq's part of it, and the habits of Prisma that libpq refuses."""
+"""Parsing database URLs: libpq's parameters, and those of Prisma that libpq would reject."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True)
 class DatabaseURL:
-    """One database as psycopg2 takes it, and what its URL asks of our pool."""
+    """The psycopg2 parameters of a database, and what its URL sets for our pool."""
 
     #: Keyword arguments of `psycopg2.connect`.
     parameters: dict[str, str]
@@ -24,17 +24,17 @@ class DatabaseURL:
 
     @classmethod
     def parse(cls, url: str) -> "DatabaseURL":
-        """Read `postgresql://...`; a ValueError says what is wrong and never repeats the password."""
+        """Parse `postgresql://...`; a ValueError says what is wrong, and never contains the password."""
         if not url.startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql:// or postgres://")
-        # Cut by hand: urlunsplit drops the empty host of postgresql:///name, which means a socket.
+        # Split by hand: urlunsplit drops the empty host of postgresql:///name, which means a socket.
         address, _, text = url.partition("?")
         query = parse_qsl(text, keep_blank_values=True)
         credentials, _, _ = address.partition("://")[2].rpartition("@")
         if set("@/") & set(credentials) or any("@" in name for name, _ in query):
-            # libpq would take a part of the password for a host or a parameter, and name it in its errors.
+            # libpq would take part of the password for a host or a parameter, and quote it in its errors.
             raise ValueError(
-                "has a sign in user or password that must be encoded: @ as %40, / as %2F, ? as %3F"
+                "has a character in user or password that must be encoded: @ as %40, / as %2F, ? as %3F"
             )
         ours = {name: value for name, value in query if name in PRISMA}
         theirs = [(name, value) for name, value in query if name not in PRISMA]
@@ -42,12 +42,12 @@ class DatabaseURL:
         try:
             parameters = {name: str(value) for name, value in parse_dsn(libpq).items()}
         except ProgrammingError as error:
-            # Only this message of libpq names no more than a parameter; others quote the whole URL.
+            # Only this message of libpq quotes just a parameter; others quote the whole URL.
             reason = str(error).strip().removeprefix("invalid dsn: ")
             known = reason.startswith("invalid URI query parameter")
             raise ValueError(reason if known else "is not a URL that libpq can read") from None
         if not parameters.get("dbname"):
-            raise ValueError("names no database: end it with /nexus_sales_dev, say")
+            raise ValueError("has no database name: end it with one, such as /nexus_sales_dev")
         pgbouncer = _flag("pgbouncer", ours.get("pgbouncer", "false"))
         if pgbouncer and "options" in parameters:
             raise ValueError("options= needs a direct URL; set them with ALTER ROLE ... SET")
@@ -73,7 +73,7 @@ def _flag(name: str, value: str) -> bool:
 def _count(name: str, given: dict[str, str], *, least: int) -> int | None:
     if name not in given:
         return None
-    # Python makes no number of thousands of digits.
+    # Python refuses to convert thousands of digits to a number.
     is_short = given[name].isascii() and given[name].isdigit() and len(given[name]) <= 4
     if not (is_short and least <= int(given[name]) <= 1000):
         raise ValueError(f"{name}= must be a whole number from {least} to 1000")

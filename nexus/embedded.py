@@ -1,8 +1,8 @@
-"""The PostgreSQL that comes as a Python package: who uses it, how it starts and how it stops.
+"""The PostgreSQL that comes as a Python package: how it is shared, started and stopped.
 
-A server is shared by every process that asks for it and stops after the last of them, however that one
-died: each user holds a shared lock on a file, which the kernel takes back from the dead, and a keeper,
-a small process of its own, waits for the exclusive lock on that file and then stops the server.
+A server is shared by all processes that use it and stops after the last of them, however that one ended:
+each user holds a shared lock on a file, which the kernel releases when a process dies, and the keeper, a
+small separate process, waits for the exclusive lock on that file and then stops the server.
 """
 
 import os
@@ -25,27 +25,27 @@ ROOT = Path(__file__).resolve().parent.parent
 PORT = 5432
 #: Seconds that stop() waits for the server.
 PATIENCE = 10.0
-#: Without these a crash may lose the data, which tests can afford.
+#: A crash may lose data with these, which tests can afford.
 HASTE = dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "off")
 
 __all__ = ["Cluster", "EmbeddedError", "release", "url"]
 
 
 def url() -> str:
-    """The libpq URL of the checkout's own database, which runs for as long as this process lives."""
+    """The libpq URL of the checkout's own database, which runs at least as long as this process."""
     return _OWN.url()
 
 
 def release() -> None:
-    """Give up this process's hold; when it was the last one, wait up to ten seconds for the stop."""
+    """Stop using the server; if this was its last user, wait up to ten seconds until it has stopped."""
     _OWN.stop()
 
 
 class Cluster:
-    """One PostgreSQL in a directory of its own, reached through a unix socket."""
+    """A PostgreSQL cluster in a directory of its own, reached through a Unix socket."""
 
     def __init__(self, home: Path, *, durable: bool = True) -> None:
-        """Take the directory, and whether committed rows must survive a power cut."""
+        """Take the directory, and whether committed rows must survive a power failure."""
         self._home = Home(home)
         self._durable = durable
         self._hold: int | None = None
@@ -53,8 +53,8 @@ class Cluster:
         self._mutex = threading.RLock()
 
     def url(self, database: str = "nexus") -> str:
-        """Start what is not running, make the database where it is missing, return its libpq URL."""
-        with self._mutex, _told():
+        """Start the server if it is not running, create a missing database, and return its libpq URL."""
+        with self._mutex, _embedded_errors():
             self.start()
             if database not in self._databases:
                 self._ensure(database)
@@ -62,24 +62,24 @@ class Cluster:
             return self._url(database)
 
     def start(self) -> None:
-        """Hold the server for as long as this process and its forks live; it runs when this returns."""
-        with self._mutex, _told():
+        """Start using the server, for as long as this process and its forks live; it runs on return."""
+        with self._mutex, _embedded_errors():
             if self._hold is not None:
                 return
             self._home.settle()
             self._hold = self._home.lock("users.lock", LOCK_SH)
             try:
-                # Whoever is starting the server holds this lock until it answers.
+                # A process that is starting the server holds this lock until it answers.
                 with self._home.locked("start.lock", LOCK_EX):
-                    ready = self._kept() and self._answers()
+                    ready = self._has_keeper() and self._answers()
                 if not ready:
-                    self._call_keeper()
+                    self._start_keeper()
             except BaseException:
-                self._let_go()
+                self._release()
                 raise
 
-    def _kept(self) -> bool:
-        """Whether a keeper watches; to be asked under start.lock, where none can be about to."""
+    def _has_keeper(self) -> bool:
+        """Whether a keeper is running; to be called under start.lock, while no other can be starting."""
         try:
             os.close(self._home.lock("keeper.lock", LOCK_EX | LOCK_NB))
         except BlockingIOError:
@@ -93,9 +93,9 @@ class Cluster:
             return True
         return False
 
-    def _call_keeper(self) -> None:
-        # In a session of its own, for a Ctrl-C is not meant for it. When we are interrupted it goes on
-        # alone, finds no user and stops what it started.
+    def _start_keeper(self) -> None:
+        # In a session of its own, so that it does not get our Ctrl-C. If we are interrupted, it continues,
+        # finds no user and stops the server that it started.
         command = [sys.executable, "-m", "nexus.embedded", str(self._home.path)]
         keeper = subprocess.Popen(  # noqa: S603 - our own interpreter and module.
             command if self._durable else [*command, "hasty"],
@@ -106,12 +106,12 @@ class Cluster:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
-        _, complaint = keeper.communicate()
+        _, output = keeper.communicate()
         if keeper.returncode:
-            raise EmbeddedError(_reason(complaint.decode(errors="replace")))
+            raise EmbeddedError(_reason(output.decode(errors="replace")))
 
     def _ensure(self, database: str) -> None:
-        # The keeper runs this module as well, and does without the driver.
+        # Imported here, since the keeper runs this module too and does not need the driver.
         import psycopg2
         from psycopg2 import errors, sql
 
@@ -121,13 +121,13 @@ class Cluster:
                 connection = psycopg2.connect(self._url("postgres"))
                 break
             except psycopg2.OperationalError as error:
-                # It answers from the first moment, while it still recovers from a crash.
+                # The socket accepts connections even while the server is still recovering from a crash.
                 if time.monotonic() > deadline:
                     raise EmbeddedError(f"the embedded PostgreSQL: {_reason(str(error))}") from None
                 time.sleep(0.1)
                 if not self._answers():
-                    # It was killed just after we looked.
-                    self._call_keeper()
+                    # It was killed just after we checked.
+                    self._start_keeper()
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -140,23 +140,23 @@ class Cluster:
 
     def _url(self, database: str) -> str:
         sockets = quote(os.fsencode(self._home.sockets()), safe="")
-        # The port is named lest PGPORT of the environment counts.
+        # The port is explicit, so that PGPORT in the environment has no effect.
         return f"postgresql://postgres@{sockets}:{PORT}/{quote(database, safe='')}"
 
     def stop(self) -> None:
-        """Give up the hold; unless others use the server, wait up to ten seconds until it has stopped."""
+        """Stop using the server; unless others use it, wait up to ten seconds until it has stopped."""
         with self._mutex:
-            if self._let_go():
-                self._see_it_stop()
+            if self._release():
+                self._await_stop()
 
-    def _see_it_stop(self) -> None:
+    def _await_stop(self) -> None:
         deadline = time.monotonic() + PATIENCE
         while self._home.path.exists() and self._stopping() and time.monotonic() < deadline:
             time.sleep(0.02)
 
-    def _let_go(self) -> bool:
-        """Give up the hold; whether there was one."""
-        # Closed and not unlocked: a fork's copy of the descriptor goes on holding.
+    def _release(self) -> bool:
+        """Release the shared lock; return whether there was one."""
+        # Closed and not unlocked: a fork's copy of the descriptor keeps the lock.
         hold, self._hold = self._hold, None
         self._databases.clear()
         if hold is not None:
@@ -164,9 +164,9 @@ class Cluster:
         return hold is not None
 
     def _stopping(self) -> bool:
-        """Whether a keeper is alive although nobody holds the server."""
+        """Whether a keeper is still running although nobody uses the server."""
         with self._home.locked("start.lock", LOCK_EX):
-            if not self._kept():
+            if not self._has_keeper():
                 return False
         with suppress(BlockingIOError), self._home.locked("users.lock", LOCK_EX | LOCK_NB):
             return True
@@ -178,12 +178,12 @@ class Cluster:
     def remove(self) -> None:
         """Stop the server and delete its data."""
         with self._mutex:
-            self._let_go()
-            self._see_it_stop()
+            self._release()
+            self._await_stop()
             self._home.remove()
 
     def keep(self) -> None:
-        """Be the keeper: start the server, let the caller go on, stop the server after its last user."""
+        """Be the keeper: start the server, let the caller continue, stop the server after its last user."""
         home = self._home
         home.settle()
         with home.locked("start.lock", LOCK_EX):
@@ -195,17 +195,17 @@ class Cluster:
             try:
                 keeper = home.lock("keeper.lock", LOCK_EX | LOCK_NB)
             except BlockingIOError:
-                # The keeper of a server that was killed still waits, and keeps this server too.
+                # The keeper of a server that was killed is still waiting, and takes over this one.
                 return
         if os.fork():
             return
-        # The caller reads our standard error until nobody has it open.
+        # The caller reads our standard error until every copy of it is closed.
         os.dup2(os.open(os.devnull, os.O_RDWR), 2)
         os.chdir("/")
         users = home.lock("users.lock", LOCK_EX)
         if self._answers():
             home.run(programs / "pg_ctl", "stop", "-D", "data", "-m", "fast")
-        # In this order: a user who comes in next must not take us for a keeper that still watches.
+        # In this order: the next user must not mistake us for a running keeper.
         os.close(keeper)
         os.close(users)
 
@@ -213,23 +213,23 @@ class Cluster:
         data, fresh = self._home.path / "data", self._home.path / "data.new"
         if data.exists():
             return
-        # Under another name first: what has the real one is whole.
+        # Under a temporary name first: a directory with the final name is complete.
         shutil.rmtree(fresh, ignore_errors=True)
-        # PostgreSQL's own C.UTF-8 is the same on every system; the bare C knows ASCII letters only.
+        # PostgreSQL's builtin C.UTF-8 is the same on every system; plain C handles ASCII letters only.
         locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8")
         more = () if self._durable else ("--no-sync",)
         done = self._home.run(
             programs / "initdb", "-D", fresh.name, "-U", "postgres", "--auth=trust", *locale, *more
         )
         if done.returncode:
-            raise EmbeddedError(f"the embedded PostgreSQL cannot be made: {_reason(done.stderr)}")
+            raise EmbeddedError(f"the embedded PostgreSQL cannot be created: {_reason(done.stderr)}")
         fresh.rename(data)
 
     def _launch(self, programs: Path) -> None:
         data = self._home.path / "data"
-        _forget_the_dead(data / "postmaster.pid", data)
-        _forget_the_dead(self._home.sockets() / f".s.PGSQL.{PORT}.lock", data)
-        # Given at every start rather than written down, so that a checkout may be moved.
+        _remove_stale_lock(data / "postmaster.pid", data)
+        _remove_stale_lock(self._home.sockets() / f".s.PGSQL.{PORT}.lock", data)
+        # Passed at every start rather than stored in a file, so that a checkout can be moved.
         settings = {
             "listen_addresses": "",
             "port": str(PORT),
@@ -246,26 +246,26 @@ class Cluster:
             )
             if done.returncode == 0:
                 return
-            said = log.read_text(errors="replace") if log.exists() else done.stderr
-            # A killed server's children need a moment to notice.
-            if "still in use" not in said or time.monotonic() > deadline:
-                raise EmbeddedError(f"the embedded PostgreSQL does not start: {_reason(said)} ({log})")
+            output = log.read_text(errors="replace") if log.exists() else done.stderr
+            # The children of a killed server need a moment to notice.
+            if "still in use" not in output or time.monotonic() > deadline:
+                raise EmbeddedError(f"the embedded PostgreSQL does not start: {_reason(output)} ({log})")
             time.sleep(0.2)
 
 
-def _forget_the_dead(file: Path, data: Path) -> None:
-    """Remove a stale lock file whose PID now belongs to another process or a zombie.
+def _remove_stale_lock(file: Path, data: Path) -> None:
+    """Remove a lock file whose PID now belongs to another process or a zombie.
 
-    PostgreSQL looks at the number alone, and then refuses to start.
+    PostgreSQL checks only whether the PID exists, and would refuse to start.
     """
     with suppress(OSError, ValueError, IndexError):
         process = Path("/proc", str(int(file.read_text().split()[0])))
-        if process.exists() and not _works_in(process, data):
+        if process.exists() and not _runs_in(process, data):
             file.unlink()
 
 
-def _works_in(process: Path, data: Path) -> bool:
-    """Whether that is a server's process: its working directory is the data's; a zombie has none."""
+def _runs_in(process: Path, data: Path) -> bool:
+    """Whether it is a server process: its working directory is the data directory; a zombie has none."""
     try:
         return (process / "cwd").samefile(data)
     except FileNotFoundError:
@@ -273,26 +273,26 @@ def _works_in(process: Path, data: Path) -> bool:
 
 
 def _reason(text: str) -> str:
-    """The line of a program's output that says why: the first one marked so, or else the last."""
+    """The line of a program's output that gives the reason: the first one marked as an error, or the last."""
     lines = text.strip().splitlines() or ["it gave no reason"]
     marked = [line for line in lines if any(mark in line for mark in ("FATAL:", "ERROR:", "error:"))]
     return (marked or lines[-1:])[0].strip()
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Turn what the system refuses into one line that names the file."""
+def _embedded_errors() -> Iterator[None]:
+    """Turn an OSError into an EmbeddedError of one line that names the file."""
     try:
         yield
     except OSError as error:
-        raise EmbeddedError(f"the embedded PostgreSQL: {error}: mend that, {ELSEWHERE}") from None
+        raise EmbeddedError(f"the embedded PostgreSQL: {error}: fix that, {ELSEWHERE}") from None
 
 
 _OWN = Cluster(ROOT / ".nexus" / "postgres")
 
 if __name__ == "__main__":
     try:
-        with _told():
+        with _embedded_errors():
             Cluster(Path(sys.argv[1]), durable=sys.argv[2:] != ["hasty"]).keep()
     except EmbeddedError as problem:
         sys.exit(str(problem))

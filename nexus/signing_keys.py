@@ -1,15 +1,15 @@
-"""Keys that sign: how a setting lists them, and which are too weak to protect anything."""
+"""Signing keys: how a setting lists them, and which are too weak."""
 
 PLACEHOLDERS = ("secret", "change", "password", "example", "your-", "default")
 
 
 def split(value: str) -> list[str]:
-    """The parts of a list as a variable holds it, separated by commas."""
+    """The elements of a list separated by commas."""
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def weak_keys(value: str) -> str | None:
-    """What is wrong with a list of keys, each named by its place where there are several."""
+    """What is wrong with a list of keys, each identified by its position if there are several."""
     keys = split(value) or [""]
     found = [(place, weakness(key)) for place, key in enumerate(keys, 1)]
     if len(keys) == 1:
@@ -18,7 +18,7 @@ def weak_keys(value: str) -> str | None:
 
 
 def weakness(secret: str) -> str | None:
-    """Say why a signing key cannot protect anything, or None when it can."""
+    """Why a signing key is too weak, or None if it is strong enough."""
     if not secret:
         return "is required in production"
     if len(secret.encode()) < 32:

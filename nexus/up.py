@@ -1,4 +1,4 @@
-"""`python3 -m nexus` within its environment: prepares the database, serves, and leaves nothing behind."""
+"""`python3 -m nexus` in its environment: prepares the database, serves, and leaves no process behind."""
 
 import errno
 import os
@@ -15,29 +15,29 @@ from gunicorn.util import import_app  # type: ignore[import-untyped]
 from nexus import create_app, embedded
 from nexus.config import DOTENV, ROOT, Settings, load_settings
 from nexus.embedded import EmbeddedError
-from nexus.env_file import SettingsError, keep, kept
+from nexus.env_file import SettingsError, current, save
 from nexus.errors import DatabaseUnavailable
 from nexus.metric_files import metric_files
 from nexus.migrate import History, MigrationError
 from nexus.seed import is_planted, plant_if_empty, sign_in
 
-#: Seconds in which the workers of a killed master notice that it is gone, and leave the port.
+#: Seconds in which the workers of a killed master notice that it is gone, and release the port.
 ORPHANS = 3.0
 LAST_PORT = 65_535
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 class UpError(Exception):
-    """The shop cannot open; the text says what to do."""
+    """The shop cannot start; the text says what to do."""
 
 
 def main() -> int:
-    """Open the shop until it is told to stop, and return the exit code."""
+    """Serve until told to stop, and return the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        # Before the application is loaded here, which the processes will inherit.
+        # Before the application is loaded here, since the workers inherit it.
         metric_files.share()
-        # The bootstrap held them back while our imports could not answer them.
+        # The bootstrap blocked them, since they could not be handled during our imports.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         os.chdir(ROOT)
         settings = prepare()
@@ -48,22 +48,22 @@ def main() -> int:
         reason = " ".join(str(error).split())
         return _refuse(f"the database cannot be reached: start it or correct DATABASE_URL ({reason})")
     except OSError as error:
-        return _refuse(f"{error}: mend that and start again")
+        return _refuse(f"{error}: fix that and start again")
     except KeyboardInterrupt:
         for number in STOPS:
             signal.signal(number, signal.SIG_IGN)
         embedded.release()
-        # If the last text that it ran was interrupted, as a dataclass is made of one, Python would end by a
-        # signal, whatever we return.
-        exec("")  # noqa: S102 - of nothing.
+        # If the last exec() was interrupted (dataclasses use it), Python would exit by a signal, whatever
+        # we return.
+        exec("")  # noqa: S102 - an empty text.
     return 0
 
 
 def prepare() -> Settings:
-    """Bring everything to where it can be served: settings, port, PostgreSQL, schema."""
-    if kept(DOTENV, "APP_ENV") is None:
-        keep(DOTENV, "APP_ENV", "development")
-        _say("APP_ENV is development from now on, as .env says")
+    """Prepare everything that serving needs: settings, port, PostgreSQL, schema."""
+    if current(DOTENV, "APP_ENV") is None:
+        save(DOTENV, "APP_ENV", "development")
+        _say("APP_ENV was unset: saved APP_ENV=development in .env")
     settings = load_settings()
     await_port("127.0.0.1" if settings.development else "0.0.0.0", settings.port)  # noqa: S104
     if settings.database_url is None:
@@ -75,7 +75,7 @@ def prepare() -> Settings:
 
 
 def stock(settings: Settings) -> tuple[str, str] | None:
-    """Plant the seed in a shop without users; e-mail and password of the seeded user where there is one."""
+    """Seed a shop without users; return e-mail and password of the seeded user if there is one."""
     with create_app(settings).app_context():
         report = plant_if_empty(settings)
         if report:
@@ -84,54 +84,54 @@ def stock(settings: Settings) -> tuple[str, str] | None:
 
 
 def await_port(host: str, port: int) -> None:
-    """Make sure that the port can be had; UpError when somebody keeps it."""
+    """Make sure that the port is free; UpError if another process keeps using it."""
     deadline = time.monotonic() + ORPHANS
     while True:
         with socket.socket() as listener:
-            # As gunicorn will: connections that were closed a moment ago do not count.
+            # As gunicorn does: recently closed connections do not matter.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind((host, port))
                 return
             except OSError as error:
                 if error.errno == errno.EACCES:
-                    raise UpError(f"PORT {port} is for root only: PORT=8000 python3 -m nexus, say") from None
+                    raise UpError(f"PORT {port} is for root only: try PORT=8000 python3 -m nexus") from None
                 if error.errno != errno.EADDRINUSE:
                     raise
                 if time.monotonic() > deadline:
                     other = port + 1 if port < LAST_PORT else port - 1
-                    advice = f"stop what listens there, or choose another: PORT={other} python3 -m nexus"
-                    raise UpError(f"PORT {port} is busy: {advice}") from None
+                    advice = f"stop the program there, or choose another: PORT={other} python3 -m nexus"
+                    raise UpError(f"PORT {port} is in use: {advice}") from None
         time.sleep(0.1)
 
 
 class Shop(BaseApplication):  # type: ignore[misc]
-    """gunicorn as a library: this process becomes its master, with the settings of `nexus.server`."""
+    """gunicorn as a library: this process becomes its master, with the settings from `nexus.server`."""
 
     def __init__(self, settings: Settings, user: tuple[str, str] | None) -> None:
-        """Take the settings that were prepared for, and e-mail and password of who can sign in."""
+        """Take the settings, and e-mail and password of the seeded user."""
         self._settings = settings
         self._user = user
         super().__init__()
 
     def load_config(self) -> None:
-        """Configure gunicorn as the PaaS does, and be told when it stands and when it ends."""
+        """Configure gunicorn as in production, and hook into its start and its exit."""
         from nexus import server
 
         for name, value in vars(server).items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
         if self._settings.development and self.cfg.loglevel == "info":
-            # The banner says it in fewer lines.
+            # The banner says the same in fewer lines.
             self.cfg.set("loglevel", "warning")
-        self._then("when_ready", self._welcome)
-        self._then("on_exit", lambda _: embedded.release())
+        self._extend("when_ready", self._welcome)
+        self._extend("on_exit", lambda _: embedded.release())
 
     def load(self) -> Any:
         """The application, which each worker loads for itself."""
         return import_app("wsgi:app")
 
-    def _then(self, hook: str, ours: Any) -> None:
+    def _extend(self, hook: str, ours: Any) -> None:
         theirs = self.cfg.settings[hook].get()
 
         def both(master: Arbiter) -> None:
@@ -142,20 +142,20 @@ class Shop(BaseApplication):  # type: ignore[misc]
 
     def _welcome(self, master: Arbiter) -> None:
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and sys.stdin and sys.stdin.isatty():
-            # A closed terminal means goodbye; gunicorn would load its settings again and stay.
+            # Closing the terminal should stop it; gunicorn would reload its settings and keep running.
             signal.signal(signal.SIGHUP, lambda *_: master.signal(signal.SIGTERM, None))
         sys.stdout.write(banner(self._settings, self._user))
         sys.stdout.flush()
 
 
 def banner(settings: Settings, user: tuple[str, str] | None) -> str:
-    """What whoever started it wants to know first; `user` is e-mail and password of who can sign in."""
+    """The text that is printed at start; `user` is e-mail and password of the seeded user."""
     if not settings.development:
-        return f"nexus serves on port {settings.port}\n"
+        return f"nexus is serving on port {settings.port}\n"
     address = f"http://127.0.0.1:{settings.port}"
     opening = (
-        f"\nNexus is open at {address}; Ctrl-C closes it.\n"
-        f"Its calls, to read and try in a browser: {address}/docs\n"
+        f"\nNexus is running at {address}; stop it with Ctrl-C.\n"
+        f"API documentation, to read and try in a browser: {address}/docs\n"
     )
     if user is None:
         return f"{opening}\n"

@@ -166,7 +166,7 @@ def test_an_address_without_its_package_or_that_is_none_is_told_at_start_in_a_li
 
     monkeypatch.setenv(variable, "localhost:4318")
     with pytest.raises(
-        SettingsError, match=f"^{variable}: is not a URL that begins with https:// or http://$"
+        SettingsError, match=f"^{variable}: must be a URL that begins with https:// or http://$"
     ):
         load_settings(dotenv)
 

@@ -75,7 +75,7 @@ def test_every_problem_is_told_at_once(dotenv: Path) -> None:
     ("text", "said"),
     [
         (b"PORT=1\nDATABASE_URL='postgresql://x\nwhat is this\n", ["line 2 cannot", "line 3 cannot"]),
-        ("# настройки\n".encode("cp1251"), ["is not written in UTF-8"]),
+        ("# настройки\n".encode("cp1251"), ["is not encoded in UTF-8"]),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_rather_than_passed_over(
@@ -120,7 +120,7 @@ def test_receipts_are_signed_with_no_key_of_access_tokens(dotenv: Path) -> None:
 
     (line,) = problems(dotenv)
 
-    assert line.startswith("RECEIPT_SECRET_KEY: has a key of JWT_SECRET_KEY")
+    assert line.startswith("RECEIPT_SECRET_KEY: shares a key with JWT_SECRET_KEY")
     assert OTHER_KEY not in line
 
 
@@ -184,7 +184,7 @@ def test_flask_takes_no_settings_of_a_folder_above(
     own = subprocess.run(command, cwd=checkout, env=given, capture_output=True, text=True, check=False)
 
     assert (refused.returncode, taken.returncode, own.returncode) == (1, 0, 0)
-    assert f"{checkout.parent / name}: flask has read it" in refused.stderr
+    assert f"{checkout.parent / name}: flask has loaded this file" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
@@ -265,7 +265,7 @@ def test_urls_that_are_understood(url: str, parameters: dict[str, str] | None) -
     [
         ("mysql://u:hunter2@h/d", "must begin with postgresql://"),
         ("postgresql+psycopg2://u:hunter2@h/d", "must begin with postgresql://"),
-        ("postgresql://u:hunter2@h", "names no database"),
+        ("postgresql://u:hunter2@h", "has no database name"),
         ("postgresql://u:hunter2@h/d?sslmod=require", 'invalid URI query parameter: "sslmod"'),
         ("postgresql://u:hunter2@[h/d", "is not a URL that libpq can read"),
         ("postgresql://u:hunter2@h/d?pgbouncer=maybe", "pgbouncer= must be true or false"),

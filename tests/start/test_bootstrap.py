@@ -115,7 +115,7 @@ def test_a_changed_lock_or_place_needs_another_install(installed: Path) -> None:
 def test_an_interrupted_install_is_made_anew(bare: Path, start: Start, leftovers: Leftovers) -> None:
     process = start(bare, "test")
     assert process.stderr
-    assert "making .venv" in process.stderr.readline()
+    assert "creating .venv" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130

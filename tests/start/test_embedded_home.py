@@ -36,7 +36,7 @@ def test_a_long_path_gets_a_short_socket_that_nobody_can_prepare(home: Path) -> 
     cluster.stop()
     assert sockets.parent == Path("/tmp")
     sockets.chmod(0o777)
-    with pytest.raises(EmbeddedError, match="not ours alone"):
+    with pytest.raises(EmbeddedError, match="belongs to others"):
         cluster.start()
     sockets.chmod(0o700)
     cluster.remove()

@@ -68,7 +68,7 @@ def refused(process: "subprocess.Popen[str]") -> str:
     out, said = process.communicate(timeout=30)
     assert process.returncode == 1, said
     assert out == ""
-    lines = [line for line in said.splitlines() if "APP_ENV is development from now on" not in line]
+    lines = [line for line in said.splitlines() if "saved APP_ENV=development" not in line]
     assert len(lines) == 1, said
     return lines[0]
 
@@ -174,14 +174,14 @@ sys.exit(up.main())
         text=True,
     )
 
-    assert (done.returncode, "Nexus is open" in done.stdout, "Traceback" in done.stderr) == (0, False, False)
+    assert (done.returncode, "Nexus is running" in done.stdout, "Traceback" in done.stderr) == (0, False, False)
 
 
 def test_a_busy_port_is_named(installed: Path, start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         said = refused(start(installed, PORT=str(port)))
-    assert f"PORT {port} is busy" in said
+    assert f"PORT {port} is in use" in said
     assert f"PORT={port + 1} python3 -m nexus" in said
 
 
