@@ -1,4 +1,4 @@
-"""What gunicorn serves, and where the `flask` command finds the application."""
+"""The WSGI application for gunicorn, which the `flask` command finds here too."""
 
 import sys
 

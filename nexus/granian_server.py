@@ -1,4 +1,4 @@
-"""granian in gunicorn's place, by the same settings: `python -m nexus.granian_server`."""
+"""granian instead of gunicorn, with the same settings: `python -m nexus.granian_server`."""
 
 import multiprocessing
 import os
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Serve until told to stop, and return the exit code."""
-    # Not at the top, since each process of the server begins with this module, and has no settings to judge.
+    # Not at the top, since each worker process imports this module and should not validate the settings.
     from nexus import server
 
     host, _, port = server.bind.rpartition(":")
     try:
         granian = make_server(host, int(port))
-        refuse_company(host, int(port))
+        refuse_used_port(host, int(port))
     except ImportError:
         return _refuse("granian is not installed: pip install '.[granian]'")
     except OSError as error:
-        return _refuse(f"PORT {port} cannot be had: {error}")
-    # Forked, they would go on with our code as it was when the server started, whatever a HUP is to bring.
+        return _refuse(f"PORT {port} cannot be used: {error}")
+    # Forked workers would keep the code that the master has loaded, even after a HUP.
     multiprocessing.set_start_method("spawn")
     granian.serve(target_loader=load, wrap_loader=False)
     return 0
 
 
 def make_server(host: str, port: int) -> "MPServer":
-    """granian with gunicorn's settings, in its own words; ImportError where it is not installed."""
+    """granian with gunicorn's settings, translated to its own; ImportError if it is not installed."""
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
@@ -62,10 +62,10 @@ def make_server(host: str, port: int) -> "MPServer":
         interface=Interfaces.WSGI,
         workers=server.workers,
         blocking_threads=server.threads,
-        # It is connections that this counts, those between two requests included.
+        # This counts connections, idle ones included.
         backpressure=server.worker_connections,
         http=HTTPModes.http1,
-        # In milliseconds, for a head to arrive, and as long between two requests.
+        # Milliseconds in which a head must arrive, and for which a connection may be idle between requests.
         http1_settings=HTTP1Settings(header_read_timeout=server.keepalive * 1000, max_buffer_size=MAX_HEAD),
         websockets=False,
         log_level=LogLevels(server.loglevel),
@@ -77,22 +77,22 @@ def make_server(host: str, port: int) -> "MPServer":
     return granian
 
 
-def refuse_company(host: str, port: int) -> None:
-    """OSError when somebody listens there: processes of granian share a port with whoever else lets them."""
+def refuse_used_port(host: str, port: int) -> None:
+    """Raise OSError if the port is in use: granian itself would share it with others that allow that."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
 
 
 def load() -> Callable[..., Any]:
-    """The application, in each process that serves."""
+    """Load the application, in each worker process."""
     metric_files.join()
-    Thread(target=_end_with_master, daemon=True).start()
+    Thread(target=_stop_with_master, daemon=True).start()
     return create_app()
 
 
-def _end_with_master() -> None:
-    """Stop as asked to when the master has gone, and leave the port to the next one."""
+def _stop_with_master() -> None:
+    """Stop gracefully when the master has died, and release the port for the next one."""
     if master := multiprocessing.parent_process():
         master.join()
         os.kill(os.getpid(), signal.SIGTERM)

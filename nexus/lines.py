@@ -1,4 +1,4 @@
-"""What a line of the log looks like, whoever writes it: JSON, or in development a text for people."""
+"""The format of log lines, whatever their source: JSON, or in development a text for people."""
 
 import json
 import logging
@@ -19,18 +19,18 @@ structlog.configure(
     cache_logger_on_first_use=True,
 )
 
-#: What orjson refuses, numbers of any size for example, and what it would not write in ASCII.
+#: For what orjson refuses, such as huge integers, and for what it would not write in ASCII.
 encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
-#: The only one of the letters that nobody sees which orjson leaves as it is.
+#: The only control character that orjson does not escape.
 DELETE = b"\x7f"
 
 
 class Lines(logging.Formatter):
-    """Writes each record as one line; those of other packages are events without facts."""
+    """Writes each record as one line; records of other packages are events without fields."""
 
     def __init__(self, write: Callable[[EventDict], str]) -> None:
-        """Take what writes an event, of which the facts may be taken away."""
+        """Take the function that renders an event, which it may modify."""
         super().__init__()
         self._write = write
 
@@ -39,34 +39,34 @@ class Lines(logging.Formatter):
         event = {"at": _at(record), "level": record.levelname.lower(), "logger": record.name}
         if isinstance(record.msg, dict):
             return self._write({**event, **record.msg})
-        told: EventDict = {**event, "event": record.getMessage()}
-        return self._write({**told, "exc_info": record.exc_info} if record.exc_info else told)
+        event["event"] = record.getMessage()
+        return self._write({**event, "exc_info": record.exc_info} if record.exc_info else event)
 
 
 def handler(*, development: bool) -> logging.Handler:
-    """What writes every line to standard error."""
+    """The handler that writes every line to standard error."""
     writer = logging.StreamHandler()
     writer.setFormatter(Lines(for_people if development else for_machines))
     return writer
 
 
-def of_server(*, development: bool, level: str) -> dict[str, Any]:
-    """The configuration by which gunicorn's own lines, its master's included, look like all others."""
+def server_config(*, development: bool, level: str) -> dict[str, Any]:
+    """The logging configuration that gives gunicorn's own lines, also its master's, our format."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {},
         "handlers": {"lines": {"()": handler, "development": development}},
         "root": {"level": level, "handlers": ["lines"]},
-        # Only its handlers are taken away: its level is a setting of its own.
+        # Only its handlers are removed: its level is a setting of its own.
         "loggers": {name: {"handlers": [], "propagate": True} for name in ("gunicorn.error", "_granian")},
     }
 
 
 def for_machines(event: EventDict) -> str:
-    """One JSON object in ASCII, which no text can break out of.
+    """One JSON object in ASCII, which no value can break out of.
 
-    Of an exception it tells types and places, and not its words: the driver's quote rows, others the input.
+    Of an exception it has types and locations but no message: the driver's quote rows, and others the input.
     """
     if error := _error(event):
         event["exception"] = [
@@ -82,7 +82,7 @@ def for_machines(event: EventDict) -> str:
 
 
 def for_people(event: EventDict) -> str:
-    """Time, level and logger, what happened, and its facts; below it and indented, an exception whole."""
+    """Time, level, logger, event and fields; below, indented, the full traceback of an exception."""
     error = _error(event)
     head = [event.pop(name) for name in ("at", "level", "logger", "event")]
     facts = "".join(f" {name}={value!r}" for name, value in event.items())
@@ -93,12 +93,12 @@ def for_people(event: EventDict) -> str:
 
 
 def harmless(text: object) -> str:
-    """A text of a client's as it may be shown: what could command a terminal is spelled out."""
+    """Text from a client, safe to show: characters that could control a terminal are escaped."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
 
 
 def _at(record: logging.LogRecord) -> str:
-    """Its time in UTC with milliseconds."""
+    """The time of a record in UTC with milliseconds."""
     return f"{_second(int(record.created))}.{int(record.msecs):03}+00:00"
 
 

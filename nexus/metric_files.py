@@ -1,4 +1,4 @@
-"""The files in which the processes of one gunicorn count together, and what becomes of those that ended."""
+"""The files in which the processes of one server share their metrics, also after a process has ended."""
 
 import atexit
 import fcntl
@@ -22,13 +22,12 @@ log = structlog.stdlib.get_logger(__name__)
 class MetricFiles:
     """One directory for each master, where each of its processes has files of its own.
 
-    prometheus-client looks only once, when it is imported, whether it counts in files, so here it is imported
-    where it is needed.
+    prometheus-client decides at import whether it counts in files, so it is imported inside the methods.
     """
 
     def __init__(self) -> None:
         self._directory: Path | None = None
-        #: Processes whose counts are still in files of their own.
+        #: Ended processes whose metrics are still in files of their own.
         self._ended: list[int] = []
 
     @property
@@ -37,24 +36,24 @@ class MetricFiles:
         return self._directory is not None
 
     def share(self) -> None:
-        """Let this process and those that it forks count in files, from now on.
+        """Let this process and those that it forks count in files from now on.
 
-        Whoever cleans the place of temporary files may have taken the directory, and processes that did not
-        find it could answer nothing: then the next ones have another.
+        If a cleanup of temporary files has deleted the directory, without which a process could not answer
+        any request, the next processes get a new one.
         """
         if self._directory is None or not self._directory.is_dir():
             self._directory = Path(tempfile.mkdtemp(prefix="nexus-metrics-"))
-            # However this process ends but by kill -9; those that it forks leave it alone.
+            # Runs at every exit except kill -9; forked processes do not remove it.
             atexit.register(self._remove, self._directory, by=os.getpid())
-            # Whatever was there was another master's.
+            # An existing value would belong to another master.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._directory)
 
     def join(self) -> None:
-        """Count where the master said, in a process that was started by it and not forked."""
+        """Count in the master's directory, in a process that it spawned instead of forking it."""
         self._directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
     def wipe(self) -> None:
-        """Forget what this process counted before it became a master, which serves nobody."""
+        """Drop what this process counted before it became the master, which serves no requests."""
         for file in self._files():
             file.unlink()
 
@@ -63,28 +62,29 @@ class MetricFiles:
         from prometheus_client.multiprocess import MultiProcessCollector
 
         with self._locked(fcntl.LOCK_SH):
-            # A process that is just beginning has made its file and not written to it yet.
+            # A process that is just starting may have created its file and not written to it yet.
             files = [str(file) for file in self._files() if file.stat().st_size]
             return list(MultiProcessCollector.merge(files))
 
     def end(self, process: int) -> None:
-        """Drop the gauges of a process that has ended, and add its counts to those of others that have.
+        """Drop the gauges of a process that has ended, and merge its counts into those of earlier ones.
 
-        Otherwise the files of all that ever ran would be read again and again.
+        Otherwise every scrape would read the files of all processes that ever ran.
         """
         from prometheus_client.multiprocess import mark_process_dead
 
         self._ended.append(process)
         try:
             mark_process_dead(process, str(self._directory))
-            # A reader would see counts twice or not at all. The master waits for nobody: next time, then.
+            # Without the lock, a reader could see counts twice or not at all. The master must not wait: if
+            # the lock is taken, the files are merged the next time.
             with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
                 while self._ended:
-                    self._fold(self._ended.pop())
+                    self._merge(self._ended.pop())
         except BlockingIOError:
             pass
         except (OSError, RuntimeError, struct.error) as error:
-            # The service goes on, whatever became of some counts.
+            # The service continues even if some counts are lost.
             log.warning("counts of a process were lost", process=process, reason=str(error))
 
     @staticmethod
@@ -92,7 +92,7 @@ class MetricFiles:
         if os.getpid() == by:
             shutil.rmtree(directory, ignore_errors=True)
 
-    def _fold(self, process: int) -> None:
+    def _merge(self, process: int) -> None:
         from prometheus_client.mmap_dict import MmapedDict
 
         for file in self._files(of=str(process)):
@@ -108,7 +108,7 @@ class MetricFiles:
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
-        """Hold the lock of the directory: readers together, whoever moves counts alone."""
+        """Hold the lock of the directory: shared by readers, exclusive for merging."""
         with Path(str(self._directory), "lock").open("w") as lock:
             fcntl.flock(lock, how)
             yield

@@ -1,4 +1,4 @@
-"""What the service counts about itself, and the page on which Prometheus reads it."""
+"""The metrics of the service, and the page on which Prometheus reads them."""
 
 from collections.abc import Iterator
 from functools import cache, partial
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from prometheus_client import Histogram
     from prometheus_client.core import Metric
 
-#: A client may send any word as its method, and each value of a label is kept for ever.
+#: Clients can send any word as the method, and each label value is kept forever.
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-#: Seconds at which requests are told apart.
+#: Upper bounds of the histogram's buckets, in seconds.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 #: The page's format.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -21,39 +21,39 @@ MAKING = Lock()
 
 
 class Metrics:
-    """Every metric that is counted as things happen."""
+    """Every metric that is updated as events happen."""
 
     def __init__(self) -> None:
-        # It looks at its import whether to count in files, and most commands count nothing at all.
+        # It decides at import whether to count in files, and most commands count nothing at all.
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-        # Files hold no times of creation, and memory is to show the same page.
+        # The files hold no creation times, and the page should be the same without files.
         disable_created_metrics()
         ours = self.registry = CollectorRegistry()
         self.requests = Histogram(
             "nexus_request_seconds",
-            "Requests by method, route and status, and the seconds that they took.",
+            "Requests by method, route and status, with their duration in seconds.",
             ["method", "route", "status"],
             buckets=BUCKETS,
             registry=ours,
         )
-        self.queries = Counter("nexus_queries", "Queries that requests made.", registry=ours)
-        self.query_seconds = Counter("nexus_query_seconds", "Seconds that they took.", registry=ours)
-        # What an ended process held, it holds no more.
+        self.queries = Counter("nexus_queries", "Queries made by requests.", registry=ours)
+        self.query_seconds = Counter("nexus_query_seconds", "Seconds spent in queries.", registry=ours)
+        # An ended process no longer holds any connections.
         held = partial(Gauge, registry=ours, multiprocess_mode="livesum")
-        self.pool_size = held("nexus_pool_size", "Connections that may be held.")
+        self.pool_size = held("nexus_pool_size", "Maximum number of connections.")
         self.pool_in_use = held("nexus_pool_in_use", "Connections in use.")
         self.pool_waits = Counter("nexus_pool_waits", "Waits for a connection.", registry=ours)
-        self.pool_refusals = Counter("nexus_pool_refusals", "Waits that were in vain.", registry=ours)
-        self.sign_ins = Counter("nexus_sign_ins", "Tries to sign in.", ["outcome"], registry=ours)
+        self.pool_refusals = Counter("nexus_pool_refusals", "Waits that timed out.", registry=ours)
+        self.sign_ins = Counter("nexus_sign_ins", "Attempts to sign in.", ["outcome"], registry=ours)
         self.order_steps = Counter("nexus_order_steps", "Orders by new status.", ["status"], registry=ours)
-        self.throttled = Counter("nexus_throttled", "Calls that a rate refused.", ["rate"], registry=ours)
+        self.throttled = Counter("nexus_throttled", "Calls refused by a rate limit.", ["rate"], registry=ours)
 
 
 @cache
 def counted() -> Metrics:
     """The metrics of this process, the same for all its threads."""
-    # The cache alone lets each of several threads make their own, if all ask before one is done.
+    # The cache alone would let concurrent first calls create several.
     with MAKING:
         return _made()
 
@@ -64,12 +64,12 @@ def _made() -> Metrics:
 
 
 def answered(method: str, route: str, status: int, seconds: float) -> None:
-    """Count a request that has ended, and the seconds that it took."""
+    """Count a finished request and its duration."""
     _timer(method if method in METHODS else "other", route, status).observe(seconds)
 
 
 def queried(queries: int, seconds: float) -> None:
-    """Count the queries of a request, and the seconds that they took."""
+    """Count the queries of a request and their duration."""
     counted().queries.inc(queries)
     counted().query_seconds.inc(seconds)
 
@@ -80,14 +80,14 @@ def _timer(method: str, route: str, status: int) -> "Histogram":
 
 
 def page(*, at_head: bool | None) -> bytes:
-    """All metrics, of all processes of this gunicorn; `at_head` is None where the database does not say."""
+    """All metrics of all processes of this server; `at_head` is None if the database cannot be asked."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.core import GaugeMetricFamily
 
     class Page(CollectorRegistry):
         def collect(self) -> "Iterator[Metric]":
             yield from metric_files.merged() if metric_files.shared else counted().registry.collect()
-            head = GaugeMetricFamily("nexus_migrations_at_head", "Whether every migration was applied.")
+            head = GaugeMetricFamily("nexus_migrations_at_head", "Whether every migration has been applied.")
             if at_head is not None:
                 head.add_metric([], float(at_head))
             yield head

@@ -1,4 +1,4 @@
-"""What the service says about itself: an id for each request, a line for each, and one for a slow query."""
+"""Observability: an id and a log line for each request, and a warning for each slow query."""
 
 import logging
 import re
@@ -26,17 +26,17 @@ TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII
 )
 
-#: In what servers say of a request: its query, as far as one can see.
+#: The query string in a server's log message about a request.
 PRIVATE = re.compile(r"\?.*?(?= HTTP/\d|$)", re.DOTALL)
 
-#: Without detours, since each request has a line.
+#: The standard logger and not structlog, for speed: every request is logged.
 log = logging.getLogger("nexus.request")
 query_log = structlog.stdlib.get_logger("nexus.query")
 
 
 @dataclass
 class Tally:
-    """One request, as it goes on: what it is called, what it asked of the database, what it sent."""
+    """A request in progress: its id, its queries and the bytes of its response."""
 
     request_id: str
     traceparent: str | None
@@ -46,30 +46,30 @@ class Tally:
     queries: int = 0
     #: Seconds.
     in_database: float = 0.0
-    #: Bytes of the body.
+    #: Bytes of the response body.
     sent: int = 0
 
     def count(self, chunk: Any) -> Any:
-        """A chunk of a streamed body, as it is sent."""
+        """Count a chunk of a streamed body, and return it."""
         self.sent += len(chunk.encode() if isinstance(chunk, str) else chunk)
         return chunk
 
 
-#: The request that this thread works on. A streamed answer queries after Flask has let go of its `g`.
+#: The current request of this thread. A streamed response still runs queries after Flask has dropped its `g`.
 current: ContextVar[Tally | None] = ContextVar("current", default=None)
 
 
 def init_app(app: Application, settings: Settings) -> None:
-    """Number and log every request, before anything else can answer it."""
-    # Where somebody has set up logging already, as gunicorn has by our settings, that is left alone.
+    """Give every request an id and a log line; must come first, before anything else can answer."""
+    # If logging is configured already, as gunicorn does with our settings, this does nothing.
     logging.basicConfig(level=settings.log_level, handlers=[lines.handler(development=settings.development)])
     logging.getLogger("nexus").setLevel(settings.log_level)
-    # No line tells where in the code it was written, or in which thread, and to find that out takes time.
+    # No log line shows its source location or its thread, and finding these takes time.
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    # Peewee logs parameters too, and those hold what no log may hold.
+    # Peewee logs parameters too, which hold private data.
     logging.getLogger("peewee").setLevel(logging.INFO)
-    # gunicorn shows requests that it cannot read, and Flask's own server shows all.
+    # gunicorn logs requests that it cannot parse, and Flask's own server logs all.
     for server in ("gunicorn.error", "werkzeug"):
         logging.getLogger(server).addFilter(hide_private)
     logging.getLogger("werkzeug").addFilter(uncolour)
@@ -94,7 +94,7 @@ def init_app(app: Application, settings: Settings) -> None:
     def note(request: Request, response: Response) -> None:
         tally = current.get()
         if tally is None:
-            # It was told, and what failed after that is answered in its place.
+            # It was already logged; this is the response to a failure after that.
             return
         response.headers.add("X-Request-Id", tally.request_id)
         if tally.traceparent:
@@ -102,13 +102,13 @@ def init_app(app: Application, settings: Settings) -> None:
         rule, method = request.url_rule, request.method
         facts = {
             "method": method,
-            # The route and not the path: paths and queries hold addresses and receipts.
+            # The route and not the path: paths and query strings can contain addresses and receipts.
             "route": rule.rule if rule else "(no route)",
             "status": response.status_code,
             "user": g.get("user_id"),
         }
         if response.is_streamed:
-            # What it takes and sends is known when all is sent, or the client has gone.
+            # Its duration and size are known when all is sent, or the client has disconnected.
             body = response.response
             response.response = ClosingIterator(map(tally.count, body), getattr(body, "close", None))
             response.call_on_close(lambda: tell(tally, facts, slow=settings.slow_request_ms, trace=trace))
@@ -122,7 +122,7 @@ def init_app(app: Application, settings: Settings) -> None:
 
 
 def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dict[str, Any]], None]) -> None:
-    """Count, trace and log a request that has ended: a warning if it took `slow` milliseconds or more."""
+    """Count, trace and log a finished request: as a warning if it took `slow` milliseconds or more."""
     seconds = time.perf_counter() - tally.started
     metrics.answered(facts["method"], facts["route"], facts["status"], seconds)
     if tally.queries:
@@ -140,24 +140,24 @@ def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dic
     trace(facts)
     level, event = (logging.WARNING, "slow request") if milliseconds >= slow else (logging.INFO, "request")
     log.log(level, {"event": event, **facts})
-    # Last: whatever fails before becomes an answer of its own, of the same request.
+    # Last, so that if anything above fails, its error response belongs to the same request.
     current.set(None)
 
 
 def hide_private(record: logging.LogRecord) -> bool:
-    """Take out of a line what no log may hold; queries have addresses and receipts."""
+    """Remove the query string from a log line, since it can contain addresses and receipts."""
     record.msg, record.args = PRIVATE.sub("(hidden)", record.getMessage()), ()
     return True
 
 
 def uncolour(record: logging.LogRecord) -> bool:
-    """Take out of a line of Flask's own server what only a terminal understands, and its line breaks."""
+    """Remove terminal colours and line breaks from a log line of Flask's own server."""
     record.msg, record.args = " ".join(click.unstyle(record.getMessage()).split()), ()
     return True
 
 
 def count_query(event: peewee.QueryEvent) -> None:
-    """Add a query to its request, and warn of a slow one; a command takes the time that it needs."""
+    """Count a query of the current request, and log a slow one; queries of commands are not counted."""
     tally = current.get()
     if tally is None:
         return
@@ -170,7 +170,7 @@ def count_query(event: peewee.QueryEvent) -> None:
 
 
 def log_query(event: peewee.QueryEvent) -> None:
-    """Show a query without its parameters."""
+    """Log a query without its parameters."""
     query_log.debug("query", ms=_milliseconds(event.duration), sql=_text(event))
 
 

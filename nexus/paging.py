@@ -1,4 +1,4 @@
-"""Keyset pages: where a page ended, as a text that only the same list takes back."""
+"""Keyset pagination: the cursor encodes where a page ended, and only the same list accepts it."""
 
 import binascii
 import hashlib
@@ -14,7 +14,7 @@ import orjson
 from nexus.errors import ValidationFailed
 
 Row = TypeVar("Row")
-#: What a list is sorted by, as it stands in a cursor.
+#: The type of a sort value in a cursor.
 Position = datetime | int | str
 Part = Position | UUID
 #: Longer than any cursor of ours: a name of 255 characters takes up to six times as many bytes.
@@ -22,7 +22,7 @@ MAX_CURSOR = 2400
 
 
 class Page(NamedTuple, Generic[Row]):
-    """The rows of one page, and the cursor of the next one, None on the last."""
+    """The rows of one page, and the cursor for the next one; None on the last page."""
 
     rows: list[Row]
     next_cursor: str | None
@@ -31,9 +31,9 @@ class Page(NamedTuple, Generic[Row]):
 def page(
     query: Any, *, kind: type[int] | type[UUID], limit: int, cursor: str | None, bound_to: object
 ) -> Page[Any]:
-    """Read one page of a query ordered by (created_at, id), both descending; as fast at any depth.
+    """Read one page of a query, ordered by (created_at, id), both descending; equally fast at any depth.
 
-    `kind` is the id's type. `bound_to` is as for `pages`.
+    `kind` is the type of the id. `bound_to` is the same as for `pages`.
     """
     key = query.model.created_at, query.model.id
 
@@ -53,7 +53,7 @@ def page(
 def after(key: Sequence[Any], place: Sequence[Any], *, ascending: bool = False) -> Any:
     """The condition for the rows after a place, (value, id), in a list ordered by such columns."""
     (value, row_id), (at, last) = key, place
-    # Said twice: the first condition is one that an index on (.., value, id) starts from.
+    # The redundant first condition lets an index on (.., value, id) start at the right row.
     if ascending:
         return (value >= at) & ((value > at) | (row_id > last))
     return (value <= at) & ((value < at) | (row_id < last))
@@ -68,10 +68,10 @@ def pages(
     cursor: str | None,
     bound_to: object,
 ) -> Page[Row]:
-    """Read one page of what `read` answers: so many rows after a place, or the first for None.
+    """Read one page through `read`, which returns that many rows after a place, or the first ones for None.
 
-    `place` is where a row stands, in parts of such `kinds`. `bound_to` is whatever else decides which rows
-    the list has: a cursor that was made with another value is a ValidationFailed, and never a wrong page.
+    `place` gives the place of a row, as values of the types `kinds`. `bound_to` is everything else that
+    determines the rows of the list: a cursor made with another value raises ValidationFailed.
     """
     digest = hashlib.sha256(repr(bound_to).encode()).hexdigest()[:16]
     rows = read(None if cursor is None else _decode(cursor, digest, kinds), limit + 1)
@@ -91,7 +91,7 @@ def _decode(cursor: str, digest: str, kinds: Sequence[type[Part]]) -> tuple[Any,
             raise ValueError
         _, *parts = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         place = tuple(_read(part, kind) for part, kind in zip(parts, kinds, strict=True))
-        # As this list would have written it: for itself, and in one of the many forms that Python reads.
+        # Must be exactly what this list would write: its own digest, and only one spelling of each value.
         if _encode(digest, place) != cursor:
             raise ValueError
     except (ValueError, TypeError, OverflowError, binascii.Error):

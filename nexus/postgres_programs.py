@@ -1,4 +1,4 @@
-"""The client programs of PostgreSQL: where they are, and which of them a server can be worked with."""
+"""The client programs of PostgreSQL: where they are, and which of them suit a server."""
 
 import os
 import re
@@ -9,31 +9,31 @@ from pathlib import Path
 
 from nexus.embedded_home import EmbeddedError, environment, package
 
-#: Where Debian keeps the versions of which /usr/bin has only wrappers.
+#: Where Debian keeps the real programs of each version; /usr/bin has only wrappers.
 DEBIAN = Path("/usr/lib/postgresql")
-#: Why none of them is run by way of a pooler in transaction mode.
+#: Why none of them is run through a pooler in transaction mode.
 POOLED = (
-    "what PostgreSQL's programs set, a pooler would give to others: "
+    "a pooler would leak the session settings of PostgreSQL's programs to other clients: "
     "set DATABASE_URL to a direct URL; nothing was run"
 )
 
 
 class ProgramMissing(Exception):
-    """No program of PostgreSQL's serves here; the text is one line that says what to install."""
+    """No suitable program of PostgreSQL was found; the text is one line that says what to install."""
 
 
 def find(name: str, *, server: int) -> Path:
-    """The program (`pg_dump`, say) for a server of this major version: of the same, or else the next newer.
+    """The program, such as `pg_dump`, for a server of this major version: of the same or the next newer one.
 
     Raises ProgramMissing.
     """
-    return fitting(name, server=server)[0]
+    return suitable(name, server=server)[0]
 
 
-def fitting(name: str, *, server: int) -> list[Path]:
-    """All such programs, in the order of their versions.
+def suitable(name: str, *, server: int) -> list[Path]:
+    """All suitable programs, ordered by version.
 
-    An older one is refused, as it would refuse the server itself. Raises ProgramMissing where there is none.
+    An older one does not count, since it would refuse the server. Raises ProgramMissing if there is none.
     """
     found = {path: version(path) for path in _candidates(name)}
     newer = [path for path in found if found[path] >= server]
@@ -47,19 +47,19 @@ def fitting(name: str, *, server: int) -> list[Path]:
 
 
 def version(program: Path) -> int:
-    """The major version that a program of PostgreSQL's gives, 0 for one that gives none."""
+    """The major version that a program prints, or 0 if it prints none."""
     try:
-        said = subprocess.run(  # noqa: S603 - a program of PostgreSQL's, by its full path.
+        output = subprocess.run(  # noqa: S603 - a program of PostgreSQL, by its full path.
             [program, "--version"], env=environment(), capture_output=True, text=True, check=False
         ).stdout
     except OSError:
         return 0
-    number = re.search(r"\(PostgreSQL\) (\d+)", said)
+    number = re.search(r"\(PostgreSQL\) (\d+)", output)
     return int(number[1]) if number else 0
 
 
 def _candidates(name: str) -> list[Path]:
-    """Every such program, in the order in which they are preferred among equals."""
+    """Every program of that name; among those of the same version, earlier ones are preferred."""
     places = [Path(place) for place in os.environ.get("PATH", os.defpath).split(os.pathsep) if place]
     places += sorted(DEBIAN.glob("*/bin"))
     with suppress(EmbeddedError):

@@ -1,4 +1,4 @@
-"""How a failure looks to a client, whoever raised it."""
+"""Rendering errors for clients, whatever raised them."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from nexus.refusals import REFUSALS, REFUSED
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: What Flask and Werkzeug raise by themselves, in our words.
+#: Our errors for what Flask and Werkzeug raise themselves.
 BY_STATUS: dict[int, type[NexusError]] = {
     **REFUSALS,
     404: NotFound,
@@ -32,7 +32,7 @@ BY_STATUS: dict[int, type[NexusError]] = {
 
 
 def ours(error: HTTPException) -> NexusError:
-    """What Flask or Werkzeug raised, as one of ours; of a request that its server refused, the reason."""
+    """Our error for one of Flask or Werkzeug, or for a request that the server has rejected."""
     status: int = request.environ.get(REFUSED) or error.code or 500
     return BY_STATUS.get(status, BadRequest if status < 500 else InternalError)()
 
@@ -68,7 +68,7 @@ def _field_problem(found: dict[str, Any], language: Locale) -> dict[str, str]:
 
 
 def init_app(app: Flask) -> None:
-    """Render everything that can go wrong in a request through `problem`."""
+    """Render every exception of a request with `problem`."""
     app.register_error_handler(NexusError, problem)
 
     @app.errorhandler(HTTPException)

@@ -1,4 +1,4 @@
-"""Whether this process can be sent requests, found out once a second at most, however often it is asked."""
+"""Whether this process is ready for requests; checked at most once a second, however often it is asked."""
 
 import math
 import threading
@@ -8,14 +8,14 @@ from nexus.db import database, release_connection
 from nexus.db.outages import OUTAGES
 from nexus.migrate import MigrationError, pending
 
-#: Seconds for which an answer is given again.
+#: Seconds for which a result is reused.
 FRESH = 1.0
-#: Seconds after which it counts no longer: whoever is finding out anew gets no answer.
+#: Seconds after which a result is too old to be believed: the check that should replace it is stuck.
 BELIEVED = 10.0
 
 
 class Readiness:
-    """What is missing, as this process found it the last time."""
+    """The result of this process's last check."""
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
@@ -23,15 +23,15 @@ class Readiness:
         self._missing = ["database"]
 
     def missing(self) -> list[str]:
-        """`database`, names of migrations, or `migrations` where the code has none; nothing: it is ready.
+        """`database`, names of migrations, or `migrations` if the code has none; if empty, it is ready.
 
-        One caller finds out, and whoever asks meanwhile is told what was found before.
+        One caller runs the check, and concurrent callers get the previous result.
         """
         age = time.monotonic() - self._found_at
-        # When all connections are taken, requests find out themselves, and a probe takes no turn of theirs.
+        # If all connections are in use, requests check the database anyway, and a probe must not delay them.
         if age >= FRESH and database.has_room() and self._turn.acquire(blocking=False):
             try:
-                self._missing = _look()
+                self._missing = _check()
                 self._found_at = time.monotonic()
             finally:
                 self._turn.release()
@@ -40,7 +40,7 @@ class Readiness:
         return self._missing
 
 
-def _look() -> list[str]:
+def _check() -> list[str]:
     try:
         return pending(database)
     except OUTAGES:

@@ -1,4 +1,4 @@
-"""The sellers of a scaled shop: everything about each follows from its number, so two shops are alike."""
+"""The sellers of a scaled shop: each is generated from its number, so all scaled shops are the same."""
 
 import json
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from uuid import UUID
 from nexus.config import ROOT
 
 DATA = ROOT / "seed" / "scale.json"
-#: What each seller has: 1,000 sellers make 100,000 products and 10,000 orders.
+#: The numbers for each seller: 1,000 sellers have 100,000 products and 10,000 orders.
 PRODUCTS, ORDERS = 100, 10
 
 OPENING = datetime(2024, 1, 1, tzinfo=UTC)
 YEAR, MONTH, DAY = 365 * 86400, 30 * 86400, 86400
 PRICES = (490, 990, 1490, 1990, 2900, 4900, 9900, 19900, 49900)
-#: Out of a hundred products; a free product's orders are born paid.
+#: Out of a hundred products; orders of a free product start as paid.
 FREE, DRAFTS = 5, 10
 OF_FREE = {"paid": 95, "refunded": 5}
 OF_OTHERS = {"created": 15, "processing": 10, "paid": 60, "refunded": 5, "cancelled": 10}
@@ -36,7 +36,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Sale:
-    """An order of the offer at a place in its seller's list."""
+    """An order; `offer` is the index in its seller's list of offers."""
 
     id: UUID
     offer: int
@@ -49,7 +49,7 @@ class Sale:
 
 @dataclass(frozen=True)
 class Seller:
-    """An account with what it offers, oldest first, and what was ordered of it."""
+    """An account with its offers, oldest first, and their orders."""
 
     email: str
     created_at: datetime
@@ -58,13 +58,13 @@ class Seller:
 
 
 def email_of(number: int) -> str:
-    """The address of a seller, at a domain that nobody can have."""
+    """The address of a seller, at a domain that nobody can own."""
     return f"user{number:06d}@scale.example"
 
 
 def seller(number: int) -> Seller:
-    """The seller with this number, from 1; two of three write Russian, the others English."""
-    random = Random(number)  # noqa: S311 - it shall be the same every time.
+    """The seller with this number, from 1; two out of three write Russian, the others English."""
+    random = Random(number)  # noqa: S311 - it must be the same every time.
     words = _words()["ru" if number % 3 else "en"]
     since = _later(OPENING, YEAR, random)
     moments = sorted(_later(since, 10 * MONTH, random) for _ in range(PRODUCTS))
@@ -73,7 +73,7 @@ def seller(number: int) -> Seller:
     sales = []
     for _ in range(ORDERS):
         place = random.choice(live)
-        # Buyers of the first sellers come back to later ones, so some have many orders.
+        # Buyers of the first sellers also buy from later ones, so some have many orders.
         buyer = random.randint(1, 5 * number)
         sales.append(_sale(place, offers[place], buyer, random))
     return Seller(email_of(number), since, offers, sales)

@@ -1,4 +1,4 @@
-"""Growing a shop to a size for measurements: the sellers of `sample.py`, written by COPY."""
+"""Growing a shop for load tests: inserts the sellers of `sample.py` with COPY."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from nexus.sample import Seller, email_of, seller
 from nexus.security import passwords
 from nexus.seed import seed_password
 
-#: Sellers that are in memory at a time, with all that is theirs.
+#: Sellers that are in memory at a time, with all their rows.
 BATCH = 100
 #: Any number that no other program on the same database uses for its advisory locks.
 LOCK = 0x4E6578757363
@@ -21,22 +21,22 @@ LOCK = 0x4E6578757363
 
 @dataclass
 class ScaleReport:
-    """Rows made, by table, and how many of the sellers stood there already."""
+    """The created rows by table, and the number of sellers that already existed."""
 
     created: dict[str, int] = field(default_factory=lambda: {"users": 0, "products": 0, "orders": 0})
     present: int = 0
 
 
 def grow(settings: Settings, *, sellers: int, tick: Callable[[int], None]) -> ScaleReport:
-    """Make those of the sellers 1 to `sellers` that are missing, all or none.
+    """Create the missing ones among the sellers 1 to `sellers`, all or none.
 
-    They all sign in with the seeded user's password. `tick` is told of each batch how many sellers it had.
+    They all have the seeded user's password. `tick` gets the number of sellers of each batch. Raises
     DatabaseUnavailable on an outage.
     """
     hashed = passwords.hash_password(seed_password(settings))
     report = ScaleReport()
     with session() as database, database.atomic():
-        # Two runs at once would both find a seller missing. Nobody else needs to wait.
+        # Two concurrent runs would both find a seller missing. Nobody else needs to wait.
         database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         for first in range(1, sellers + 1, BATCH):
             numbers = range(first, min(first + BATCH, sellers + 1))
@@ -45,7 +45,7 @@ def grow(settings: Settings, *, sellers: int, tick: Callable[[int], None]) -> Sc
             for table, count in _write(database, missing, hashed, settings.currency).items():
                 report.created[table] += count
             tick(len(numbers))
-        # Plans would go by the size that the tables had before, until PostgreSQL looks by itself.
+        # Until autovacuum runs, plans would assume the previous sizes of the tables.
         database.execute_sql("ANALYZE users, products, orders")
     return report
 
@@ -58,7 +58,7 @@ def _missing(database: Pool, numbers: Sequence[int]) -> list[int]:
 
 
 def _write(database: Pool, numbers: list[int], hashed: str, currency: str) -> dict[str, int]:
-    """Write some sellers with all that is theirs, and count the rows by table."""
+    """Insert some sellers with all their rows, and count the rows by table."""
     users: list[tuple[Any, ...]] = []
     products: list[tuple[Any, ...]] = []
     orders: list[tuple[Any, ...]] = []
@@ -97,21 +97,21 @@ def _write(database: Pool, numbers: list[int], hashed: str, currency: str) -> di
 
 
 def _survivors(database: Pool, sellers: Iterable[Seller]) -> set[str]:
-    """The ids of orders that are there although their seller is not: an order outlives its seller."""
+    """The ids of orders that exist although their seller does not: an order outlives its seller."""
     ids = [str(sale.id) for one in sellers for sale in one.sales]
     rows = database.execute_sql("SELECT id::text FROM orders WHERE id = ANY(%s::uuid[])", (ids,)).fetchall()
     return {order_id for (order_id,) in rows}
 
 
 def _ids(database: Pool, table: str, count: int) -> list[int]:
-    """Take ids from the table's sequence, as every other insert does, so that it stays right."""
+    """Take ids from the table's sequence, so that later inserts continue after them."""
     sql = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
     return [row_id for (row_id,) in database.execute_sql(sql, (table, count)).fetchall()]
 
 
 def _copy(database: Pool, target: str, rows: list[tuple[Any, ...]]) -> int:
     text = io.StringIO()
-    # None becomes a field without quotes, which PostgreSQL reads as NULL.
+    # None becomes an unquoted empty field, which PostgreSQL reads as NULL.
     csv.writer(text).writerows(rows)
     text.seek(0)
     database.cursor().copy_expert(f"COPY {target} FROM STDIN WITH (FORMAT csv)", text)

@@ -1,4 +1,4 @@
-"""The seed: the seller and the products that a new shop begins with, planted once however often one tries."""
+"""The seed: the first seller and products of a new shop; seeding again adds only what is missing."""
 
 import json
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ DATA = ROOT / "seed" / "shop.json"
 
 @dataclass
 class SeedReport:
-    """What was planted, and what stood there already."""
+    """What was created, and what already existed."""
 
     created: list[str] = field(default_factory=list)
     present: list[str] = field(default_factory=list)
@@ -30,21 +30,21 @@ def sign_in() -> tuple[str, str]:
 
 
 def seed_password(settings: Settings) -> str:
-    """The password of whoever is seeded: the known one in development, SEED_PASSWORD in production."""
+    """The password of seeded users: a well-known one in development, SEED_PASSWORD in production."""
     if settings.development:
         return sign_in()[1]
     if settings.seed_password is None:
-        raise ValueError("SEED_PASSWORD is needed in production")
+        raise ValueError("SEED_PASSWORD is required in production")
     return settings.seed_password
 
 
 def plant(settings: Settings) -> SeedReport:
-    """Make what is missing of the seed and leave the rest as it is; DatabaseUnavailable on an outage."""
+    """Create what is missing and leave the rest unchanged; DatabaseUnavailable on an outage."""
     data = _data()
     password = seed_password(settings)
     report = SeedReport()
     with session() as database, database.atomic():
-        # Two plantings at once would both find a product missing.
+        # Two concurrent runs would both find a product missing.
         database.execute_sql("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
         user = User.by_email(data["user"]["email"]).first()
         (report.present if user else report.created).append(f"user {data['user']['email']}")
@@ -60,14 +60,14 @@ def plant(settings: Settings) -> SeedReport:
 
 
 def plant_if_empty(settings: Settings) -> SeedReport | None:
-    """Plant in a shop without users alone: in another, what was deleted of the seed stays deleted."""
+    """Seed only a shop without users: in others, what was deleted should stay deleted."""
     with session():
         is_empty = not User.select().exists()
     return plant(settings) if is_empty else None
 
 
 def is_planted() -> bool:
-    """Whether the seeded user is there."""
+    """Whether the seeded user exists."""
     with session():
         return bool(User.by_email(_data()["user"]["email"]).exists())
 

@@ -1,4 +1,4 @@
-"""What Sentry hears of a mistake of ours: which one, where in the code, in which route, and nothing else."""
+"""Reports of unexpected exceptions to Sentry: type, traceback, route and request id, and nothing else."""
 
 import atexit
 
@@ -8,7 +8,7 @@ from nexus.config import Settings
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Send each unforeseen error to Sentry, if SENTRY_DSN says where that is."""
+    """Report unexpected exceptions to Sentry, if SENTRY_DSN is set."""
     if settings.sentry_dsn is None:
         return
     from sentry_sdk import Client
@@ -16,19 +16,19 @@ def init_app(app: Flask, settings: Settings) -> None:
     client = Client(
         dsn=settings.sentry_dsn,
         environment=settings.app_env,
-        # What it would collect by itself: requests, lines of the log, arguments of the command.
+        # By default it would collect requests, log lines and command-line arguments.
         default_integrations=False,
         # A variable may hold a password.
         include_local_variables=False,
         auto_session_tracking=False,
     )
-    # What waits to be sent when the process ends.
+    # Sends what is still queued when the process ends.
     atexit.register(client.close)
     app.extensions["sentry"] = client
 
 
 def report(error: Exception) -> None:
-    """Send the error of this request; it waits for nobody."""
+    """Send the exception of the current request, in the background."""
     client = current_app.extensions.get("sentry")
     if client is None:
         return
@@ -36,7 +36,7 @@ def report(error: Exception) -> None:
 
     event, _ = event_from_exception(error, client_options=client.options)
     for one in event["exception"]["values"]:
-        # The driver's words quote rows, and others the input.
+        # The messages: the driver's quote rows, and others the input.
         del one["value"]
     route = request.url_rule.rule if request.url_rule else "(no route)"
     client.capture_event(

@@ -1,7 +1,7 @@
 """gunicorn's settings, each with its reason: `gunicorn -c python:nexus.server wsgi:app`.
 
-A request holds at most one database connection, so a process needs one more than threads, and all
-processes together take WEB_CONCURRENCY times DATABASE_POOL_SIZE of the server's `max_connections`.
+A request holds at most one database connection, so a process needs one for each thread and one for the
+event loop. All processes together use WEB_CONCURRENCY times DATABASE_POOL_SIZE of `max_connections`.
 """
 
 import resource
@@ -19,78 +19,79 @@ from nexus.metric_files import metric_files
 try:
     _settings = load_settings()
 except SettingsError as error:
-    # gunicorn would show a traceback for anything but this.
+    # gunicorn would show a traceback for any other exception.
     sys.exit(str(error))
 
 bind = f"{'127.0.0.1' if _settings.development else '0.0.0.0'}:{_settings.port}"  # noqa: S104
 workers = _settings.web_concurrency
-# gunicorn's threads wait for clients, so that forty slow ones stop the service; in ours the loop waits.
+# In gunicorn's own worker the threads wait for clients, so forty slow ones stop the service; in ours, the
+# event loop waits.
 worker_class = "nexus.serving.worker.Worker"
-# Requests mostly wait for the database, and argon2id runs outside the interpreter lock.
+# Requests mostly wait for the database, and argon2id runs without the GIL.
 threads = 4
-# Clients of a process, those between two requests included. They are files to the system, which often allows
+# Clients of a process, idle ones included. Each needs a file descriptor, of which the system often allows
 # 1,024; the database and the log need some too.
 worker_connections = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
-# A worker that has not answered its master for this long is replaced; no request keeps it from that.
+# A worker that has not reported to its master for this long is replaced; no request blocks its reports.
 timeout = 30
-# Requests in flight finish when the server is asked to stop; platforms kill after 30 seconds or less.
+# On a stop, requests in flight have this long to finish; platforms kill after 30 seconds or less.
 graceful_timeout = 20
-# Longer than the idle time of the proxies in front, which must be the ones to close a connection.
+# Longer than the idle timeout of the proxies in front, which must be the ones to close a connection.
 keepalive = 75
-# What leaks, or is held in pieces, goes with its process now and then; not with all of them at once.
+# Restarts now and then free leaked and fragmented memory; the jitter keeps workers from restarting together.
 max_requests = 50_000
 max_requests_jitter = 10_000
 limit_request_line = MAX_LINE
 limit_request_field_size = MAX_FIELD
 limit_request_fields = MAX_FIELDS
-# gunicorn 27 opens a socket for commands unless told otherwise, and nothing here uses one.
+# gunicorn 27 opens a control socket by default, and nothing here uses it.
 control_socket_disable = True
-# By default two headers of a trusted peer could move the application below another path.
+# By default, two headers of a trusted peer could mount the application at another path.
 forwarder_headers = ""
-# Whose word counts for the client's address and scheme is decided in one place, by TRUSTED_PROXIES. gunicorn
-# would believe whatever runs on this machine.
+# TRUSTED_PROXIES alone decides who is trusted to set the client's address and scheme. gunicorn would trust
+# every program on this machine.
 forwarded_allow_ips = ""
 # Our own log has a line for each request.
 accesslog = None
 logger_class = "nexus.serving.log.Log"
 loglevel = _settings.log_level.lower()
-# Its own lines belong to the same stream.
-logconfig_dict = lines.of_server(development=_settings.development, level=_settings.log_level)
+# gunicorn's own lines go to the same stream.
+logconfig_dict = lines.server_config(development=_settings.development, level=_settings.log_level)
 
-# The processes count together, which has to be known before the first of them loads the application.
+# The processes share their metrics, which must be set up before the first of them loads the application.
 metric_files.share()
 
 
 def on_starting(_: Any) -> None:
-    """Let the master begin with no counts."""
+    """Start the master with empty metrics."""
     metric_files.wipe()
 
 
 def pre_fork(_master: Any, _worker: Any) -> None:
-    """See that a process that is about to begin has a place to count in."""
+    """Make sure that the metrics directory exists before a worker starts."""
     metric_files.share()
 
 
 def on_exit(_: Any) -> None:
-    """Let a stop that is asked for once more end nothing: all is done but Python's own end."""
+    """Ignore further stop signals: only the exit of Python itself is left."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
 
 
 def child_exit(_: Any, worker: Any) -> None:
-    """Keep what a process had counted when it ended, however that came."""
+    """Keep the metrics of a worker that has ended, for whatever reason."""
     metric_files.end(worker.pid)
     worker.leave()
 
 
 def on_reload(master: Any) -> None:
-    """Tell the workers that serve, before they are asked to stop, that others will have their place."""
+    """Tell the current workers, before they are asked to stop, that new ones will replace them."""
     for worker in master.WORKERS.values():
         worker.replace(master.worker_age)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Have the first worker see whether the database has room for all; nothing waits for that."""
+    """Let the first worker check in the background whether the database allows enough connections."""
     if worker.age == 1:
         from nexus.doctor.start import warn_of_room
 

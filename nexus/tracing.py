@@ -1,4 +1,4 @@
-"""What an OpenTelemetry collector hears of a request: a span with the facts of its line in the log."""
+"""Export to an OpenTelemetry collector: a span for each request, with the fields of its log line."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 from nexus.config import Settings
 
-#: The facts that a span has, by what OpenTelemetry calls them; the user is not among them.
+#: The fields of a span by their OpenTelemetry names; the user is not among them.
 ATTRIBUTES = {
     "http.request.method": "method",
     "http.route": "route",
@@ -19,9 +19,9 @@ ATTRIBUTES = {
 
 
 def recorder(settings: Settings) -> Callable[[dict[str, Any]], None]:
-    """What is told the facts of each request that has ended; without OTEL_EXPORTER_OTLP_ENDPOINT, nothing.
+    """A function that records a finished request; without OTEL_EXPORTER_OTLP_ENDPOINT it does nothing.
 
-    It passes them on in the background, as the child of the span that the request's `traceparent` names.
+    It exports a span in the background, as a child of the one in the request's `traceparent`.
     """
     if settings.otel_exporter_otlp_endpoint is None:
         return lambda _: None
@@ -32,7 +32,7 @@ def recorder(settings: Settings) -> Callable[[dict[str, Any]], None]:
     from opentelemetry.trace import SpanKind, StatusCode
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    # Its own name, unless the environment has another, and nothing about the machine.
+    # The service name, unless the environment sets another, and nothing about the machine.
     provider = TracerProvider(
         resource=Resource({"service.name": "nexus"}).merge(OTELResourceDetector().detect())
     )

@@ -40,7 +40,7 @@ def studio(*, write: bool, port: int, no_browser: bool) -> None:
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise click.ClickException(
-            f"port {port} cannot be had ({reason}): choose another by --port"
+            f"port {port} cannot be used ({reason}): choose another with --port"
         ) from None
     url = settings.direct or DatabaseURL.parse(embedded.url())
     database.configure(url if write else read_only(url), size=CONNECTIONS, wait=settings.pool_wait)

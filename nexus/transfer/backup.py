@@ -20,7 +20,7 @@ from nexus.db.outages import OUTAGES, reason
 from nexus.errors import DatabaseUnavailable
 from nexus.migrate.rows import TABLE as HISTORY
 from nexus.migrate.running import LOCK
-from nexus.postgres_programs import POOLED, find, fitting
+from nexus.postgres_programs import POOLED, find, suitable
 from nexus.transfer.problems import TransferError
 from nexus.transfer.whole import stoppable
 
@@ -136,7 +136,7 @@ class Backup:
         # No name is taken for an option.
         self._path = str(path.absolute())
         # A pg_restore of the server's version may not read a file that a newer pg_dump has written.
-        for program in fitting("pg_restore", server=server.version):
+        for program in suitable("pg_restore", server=server.version):
             self._program = str(program)
             done = subprocess.run(  # noqa: S603 - a program of PostgreSQL's, by its full path.
                 [program, "--list", self._path], env=server.environment, capture_output=True, check=False

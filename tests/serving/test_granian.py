@@ -139,4 +139,4 @@ def test_a_port_that_is_taken_is_not_shared(root: Path, settings: Settings) -> N
         )
 
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert f"PORT {port} cannot be had" in done.stderr
+    assert f"PORT {port} cannot be used" in done.stderr

@@ -52,7 +52,7 @@ def test_it_prints_a_link_serves_and_ends_with_ctrl_c(app: Flask, root: Path, se
     assert taken.returncode == 1
     assert (
         taken.stderr
-        == f"Error: port {port} cannot be had (Address already in use): choose another by --port\n"
+        == f"Error: port {port} cannot be used (Address already in use): choose another with --port\n"
     )
 
 
