@@ -1,4 +1,4 @@
-"""The schema's history, and making the database agree with it."""
+"""Schema migrations: their history, and applying them."""
 
 from nexus.migrate.files import MigrationError, names
 from nexus.migrate.history import History, pending

@@ -1,9 +1,9 @@
-"""What PostgreSQL's catalogue says of tables, as facts of one schema that compare with those of another."""
+"""The objects of a schema, read from PostgreSQL's catalogue in a form in which schemas can be compared."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-#: Facts are read with nothing but their own schema on the search path, and printed without its name.
+#: The search path is reduced to the schema that is read, so that PostgreSQL prints names without it.
 ALONE = "SELECT current_setting('search_path'), set_config('search_path', quote_ident(%s), true)"
 BACK = "SELECT set_config('search_path', %s, true)"
 
@@ -32,7 +32,7 @@ LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE c.relnamespace = {here} AND c.relkind IN ('r', 'p') AND {ours} AND a.attnum > 0 AND NOT a.attisdropped
 """
 
-# NOT NULL is a fact of the column; PostgreSQL 18 lists it among the constraints as well.
+# NOT NULL belongs to the column; PostgreSQL 18 lists it among the constraints as well.
 CONSTRAINTS = """
 SELECT 'constraint', quote_ident(c.relname), quote_ident(o.conname), 0,
     jsonb_build_object('definition', pg_get_constraintdef(o.oid, true))
@@ -41,7 +41,7 @@ JOIN pg_class c ON c.oid = o.conrelid
 WHERE c.relnamespace = {here} AND {ours} AND o.contype IN ('c', 'f', 'p', 'u', 'x')
 """
 
-# Indexes that belong to a constraint are told by it.
+# Indexes that belong to a constraint are covered by it.
 INDEXES = """
 SELECT 'index', quote_ident(c.relname), quote_ident(x.relname), 0, jsonb_build_object(
     'definition', pg_get_indexdef(x.oid, 0, true),
@@ -84,9 +84,9 @@ IN_ORDER = f"{FACTS} ORDER BY 2, 1, 4, 3"
 
 
 class Thing(NamedTuple):
-    """What facts are about: a table, column, constraint, index or trigger of a table, or a function.
+    """A schema object: a table, a column, constraint, index or trigger of a table, or a function.
 
-    Names are quoted where SQL would want it.
+    Names are quoted where SQL requires it.
     """
 
     kind: str
@@ -103,38 +103,38 @@ class Thing(NamedTuple):
         return f"{self.kind} {self.name}" + (f" on {self.table}" if self.kind == "trigger" else "")
 
 
-#: What is true of a thing: `type`, `null` and `default` (or None) of a column, `definition` of others, and
-#: `state` of an index or trigger.
+#: The properties of an object: `type`, `null` and `default` (or None) of a column, `definition` of others,
+#: and `state` of an index or trigger.
 Facts = dict[str, str | None]
 Catalogue = dict[Thing, Facts]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A thing that two catalogues do not agree on; None where one does not have it."""
+    """An object that differs between two catalogues; None if one of them does not have it."""
 
     thing: Thing
     left: Facts | None
     right: Facts | None
 
     def changed(self) -> list[str]:
-        """Which facts differ of a thing that both have."""
+        """The properties that differ, if both have the object."""
         left, right = self.left or {}, self.right or {}
         return [fact for fact in left if _plain(left[fact]) != _plain(right[fact])]
 
 
 def read(cursor: Any, schema: str, *, tables: list[str]) -> Catalogue:
-    """The catalogue of these tables and of the functions that their triggers call, in a transaction."""
+    """Read these tables and the functions that their triggers call; to be called in a transaction."""
     return _read(cursor, {"schema": schema, "few": True, "tables": tables})
 
 
 def read_all(cursor: Any, schema: str, *, besides: list[str]) -> Catalogue:
-    """The catalogue of every table and function of a schema but these tables, in a transaction."""
+    """Read every table and function of a schema except some tables; to be called in a transaction."""
     return _read(cursor, {"schema": schema, "few": False, "tables": besides})
 
 
 def compare(left: Catalogue, right: Catalogue) -> list[Difference]:
-    """Every thing that one has and the other not, or that is otherwise in it; by table and kind."""
+    """Every object that only one has, or that differs, ordered by table and kind."""
     things = sorted(dict.fromkeys([*right, *left]), key=lambda thing: (thing.table, thing.kind))
     found = (Difference(thing, left.get(thing), right.get(thing)) for thing in things)
     return [one for one in found if one.left is None or one.right is None or one.changed()]
@@ -150,5 +150,5 @@ def _read(cursor: Any, values: dict[str, Any]) -> Catalogue:
 
 
 def _plain(fact: str | None) -> str | None:
-    """A fact without its line breaks and indentation, which change nothing."""
+    """A property without line breaks and indentation, which have no meaning."""
     return fact and " ".join(fact.split())

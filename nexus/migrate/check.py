@@ -1,4 +1,4 @@
-"""Whether the database is what the models and the migration files say, and where it is not."""
+"""The comparison of the database with the models and the migration files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ from nexus.migrate.running import Direct
 
 
 class SchemaError(Exception):
-    """The schema cannot be looked at, drafted or rehearsed; the text is one line that says why."""
+    """A check, draft or rehearsal is not possible; the text is one line that says why."""
 
 
 def differences(history: History) -> list[Difference]:
-    """Where the database (left) is not what the models declare (right).
+    """The differences between the database (left) and the models (right).
 
-    The models are built beside the tables, in a transaction that is rolled back; the tables themselves are
-    not touched. Raises SchemaError, or DatabaseUnavailable.
+    The models' tables are created in another schema, in a transaction that is rolled back; the existing
+    tables are not touched. Raises SchemaError or DatabaseUnavailable.
     """
     with rolled_back(history) as database:
         left = read(database.cursor(), schema(database), tables=tables())
@@ -31,9 +31,9 @@ def differences(history: History) -> list[Difference]:
 
 @contextmanager
 def rolled_back(history: History) -> Iterator[Direct]:
-    """A connection in a transaction of which nothing stays."""
+    """A connection in a transaction that is rolled back."""
     database = Direct(history.url, wait=history.wait)
-    with said("the models cannot be held against the database"), database.connection_context():
+    with schema_errors("the models cannot be compared with the database"), database.connection_context():
         database.begin()
         try:
             database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (f"{history.limits.lock}s",))
@@ -43,27 +43,27 @@ def rolled_back(history: History) -> Iterator[Direct]:
 
 
 @contextmanager
-def said(what: str) -> Iterator[None]:
+def schema_errors(what: str) -> Iterator[None]:
     """Turn the server's errors into SchemaError, and a lost connection into DatabaseUnavailable."""
     try:
         yield
     except (*OUTAGES, peewee.PeeweeException) as error:
-        # A server that answers gives an SQLSTATE, for a lock timeout too; a broken connection has none.
+        # Errors from the server have an SQLSTATE, also a lock timeout; a broken connection has none.
         if sqlstate(error) is None and isinstance(error, OUTAGES):
             raise DatabaseUnavailable(reason(error)) from error
         raise SchemaError(f"{what}: {reason(error)}") from error
 
 
 def schema(database: Direct) -> str:
-    """The schema in which the migrations make tables."""
+    """The schema in which the migrations create tables."""
     (name,) = database.execute_sql("SELECT current_schema()").fetchone()
     if name is None:
-        raise SchemaError("the search path of the database names no schema that exists")
+        raise SchemaError("the search path of the database contains no existing schema")
     return str(name)
 
 
 def disagreements(history: History) -> list[str]:
-    """Where migration files and history disagree, and what is pending, which explains what else is found."""
+    """Where migration files and history disagree, and what is pending, which may explain the differences."""
     return [*history.problems(), *(f"{name} is pending" for name in unapplied(history))]
 
 
@@ -73,13 +73,13 @@ def unapplied(history: History) -> list[str]:
 
 
 def lines(found: list[Difference]) -> list[str]:
-    """Each difference as a person reads it; what a missing table would have is not told one by one."""
+    """The differences as text for people; the parts of a missing table are not listed."""
     missing = {one.thing.table for one in found if one.thing.kind == "table"}
-    told = (one for one in found if one.thing.kind == "table" or one.thing.table not in missing)
-    return [line for one in told for line in _told(one)]
+    shown = (one for one in found if one.thing.kind == "table" or one.thing.table not in missing)
+    return [line for one in shown for line in _lines(one)]
 
 
-def _told(difference: Difference) -> list[str]:
+def _lines(difference: Difference) -> list[str]:
     thing, left, right = difference.thing, difference.left, difference.right
     named = f"column {thing}" if thing.kind == "column" else str(thing)
     if left is None:
@@ -87,7 +87,7 @@ def _told(difference: Difference) -> list[str]:
     if right is None:
         return [f"the models do not know {named}"]
     if thing.kind == "function":
-        return [f"{thing}: the database has another body than the models"]
+        return [f"{thing}: the body in the database is not that of the models"]
     return [
         f"{thing}: the database has {_fact(left, fact)}, the models {_fact(right, fact)}"
         for fact in difference.changed()

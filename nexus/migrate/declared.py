@@ -1,4 +1,4 @@
-"""The schema that the models declare, as the server itself would print it."""
+"""The schema that the models declare, in the form in which the server prints it."""
 
 import secrets
 from importlib import import_module
@@ -14,7 +14,7 @@ from nexus.models.base import Model
 
 
 def models() -> list[type[Model]]:
-    """Every model, those that others refer to before them."""
+    """Every model, each after those that it refers to."""
     for module in iter_modules(nexus.models.__path__):
         import_module(f"nexus.models.{module.name}")
     found: list[type[Model]] = peewee.sort_models(Model.__subclasses__())  # type: ignore[attr-defined]
@@ -22,7 +22,7 @@ def models() -> list[type[Model]]:
 
 
 def tables() -> list[str]:
-    """The names of the models' tables, those that others refer to before them."""
+    """The names of the models' tables, each after those that it refers to."""
     return [table_of(model) for model in models()]
 
 
@@ -32,13 +32,13 @@ def table_of(model: Any) -> str:
 
 
 def declared(database: Direct) -> Catalogue:
-    """The catalogue of the models, which are built in a schema of their own within the caller's transaction.
+    """The catalogue of the models, created in a temporary schema in the caller's transaction.
 
     The caller rolls it back.
     """
     schema = f"nexus_models_{secrets.token_hex(6)}"
     database.execute_sql(f"CREATE SCHEMA {schema}")
-    # What the models do not bring along themselves, types of extensions for example, is found behind it.
+    # What the models do not create, such as types of extensions, is found on the rest of the path.
     path = f"SELECT set_config('search_path', '{schema}, ' || current_setting('search_path'), true)"
     database.execute_sql(path)
     for model in models():

@@ -1,4 +1,4 @@
-"""The draft of a migration: the SQL from what the database is to what the models declare."""
+"""The draft of a migration: the SQL that brings the database to what the models declare."""
 
 import re
 import textwrap
@@ -13,7 +13,7 @@ from nexus.migrate.history import History
 
 NAME = re.compile("[a-z][a-z0-9_]*")
 
-#: In this order things are taken away and made on the way up; the way down is its reverse.
+#: The order in which objects are dropped and created on the way up; the way down reverses it.
 ORDER = (
     "drop trigger",
     "drop index",
@@ -46,7 +46,7 @@ DOWN = """
 
 
 def migrate(migrator: Migrator, database: peewee.Database, *, fake: bool = False) -> None:
-    """Bring the schema to where the models are."""
+    """Bring the schema to what the models declare."""
     migrator.sql(UP)
 
 
@@ -57,7 +57,7 @@ def rollback(migrator: Migrator, database: peewee.Database, *, fake: bool = Fals
 
 
 class Step(NamedTuple):
-    """One statement up, and the one that undoes it; None where another step's `down` undoes this one too."""
+    """One statement up, and the one that undoes it; None if the `down` of another step undoes it too."""
 
     order: str
     up: str
@@ -66,15 +66,15 @@ class Step(NamedTuple):
 
 @dataclass
 class Draft:
-    """What a migration has to do, as far as that can be derived."""
+    """The steps of a migration, as far as they can be derived."""
 
     steps: list[Step] = field(default_factory=list)
-    #: What a person has to write, a line for each.
+    #: What is left to a person, one line each.
     open: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, found: list[Difference]) -> "Draft":
-        """The way from the left of these differences to their right."""
+        """The steps from the left of these differences to their right."""
         draft = cls()
         fresh = {one.thing.table: list[Difference]() for one in found if one.thing.kind == "table"}
         columns = (one for one in found if one.thing.kind == "column" and one.thing.table not in fresh)
@@ -87,36 +87,36 @@ class Draft:
             elif any(_needs(one, column) for column in absent):
                 draft.open += lines([one])
             elif one.thing.kind != "table":
-                # What goes with its table needs no way down; a function goes only after its triggers.
-                draft._anything(one, alone=one.thing.table not in fresh or one.thing.kind == "trigger")
+                # Dropped together with its table, except for functions, which can only go after triggers.
+                draft._object(one, alone=one.thing.table not in fresh or one.thing.kind == "trigger")
         draft._tables(fresh)
         draft.steps.sort(key=lambda step: ORDER.index(step.order))
         return draft
 
     def up(self) -> str:
-        """The SQL of the way up."""
+        """The SQL to apply it."""
         return "\n".join(step.up for step in self.steps) or NOTHING
 
     def down(self) -> str:
-        """The SQL of the way down."""
+        """The SQL to undo it."""
         return "\n".join(step.down for step in reversed(self.steps) if step.down) or NOTHING
 
     def _tables(self, fresh: dict[str, list[Difference]]) -> None:
-        # They go together, for they may refer to each other.
+        # Dropped in one statement, since they may refer to each other.
         down: str | None = f"DROP TABLE {', '.join(fresh)};"
         for table, columns in fresh.items():
             described = ",\n".join(f"    {_described(one.thing, one.right or {})}" for one in columns)
             self.steps.append(Step("create table", f"CREATE TABLE {table} (\n{described}\n);", down))
             down = None
 
-    def _anything(self, one: Difference, *, alone: bool) -> None:
-        """A constraint, index, trigger or function, which changes by being made anew."""
+    def _object(self, one: Difference, *, alone: bool) -> None:
+        """Add the steps for a constraint, index, trigger or function; a changed one is created anew."""
         thing, left, right = one.thing, one.left, one.right
         if left and right and "definition" not in one.changed():
             self.open += lines([one])
             return
         if left and right and thing.kind == "function":
-            # Replaced in its place, for triggers hang on it.
+            # Replaced in place, since triggers depend on it.
             self.steps.append(Step("create function", _create(thing, right), _create(thing, left)))
             return
         if left:
@@ -156,12 +156,12 @@ class Draft:
 
 
 def write(history: History, name: str) -> tuple[Path, list[str]]:
-    """Write the next migration's file from the differences; its path, and what is left to a person.
+    """Write the file of the next migration; return its path, and what is left to a person.
 
-    Raises SchemaError where the name is none, migrations are pending or the file is there already.
+    Raises SchemaError if the name is invalid, migrations are pending or the file exists already.
     """
     if not NAME.fullmatch(name):
-        raise SchemaError(f"{name!r} is no name for a migration: write it like add_note")
+        raise SchemaError(f"{name!r} is not a valid name for a migration: write it like add_note")
     if waiting := unapplied(history):
         raise SchemaError(f"run flask migrate first: {', '.join(waiting)} pending")
     draft = Draft.of(differences(history))
@@ -176,10 +176,10 @@ def write(history: History, name: str) -> tuple[Path, list[str]]:
 
 
 def text(name: str, draft: Draft) -> str:
-    """The file's Python, in ASCII."""
+    """The Python source of the file, in ASCII."""
     remarks = ["Read this draft before you apply it: it does not know what the rows need."]
     if not draft.steps and not draft.open:
-        remarks = ["The database is what the models declare, so this draft changes nothing yet."]
+        remarks = ["The database already matches the models, so this draft changes nothing yet."]
     if draft.open:
         remarks += ["These differences are left to you:", *(f"- {line}" for line in draft.open)]
     wrapped = [textwrap.fill(line, 100, initial_indent="# ", subsequent_indent="# ") for line in remarks]
@@ -192,7 +192,7 @@ def text(name: str, draft: Draft) -> str:
 
 
 def _literal(sql: str) -> str:
-    """SQL as it stands between triple quotes, and as the driver takes it, to whom % begins a parameter."""
+    """SQL escaped for triple quotes, and for the driver, to which % starts a parameter."""
     return _ascii(sql.replace("%", "%%").replace("\\", "\\\\").replace('"""', '""\\"'))
 
 
@@ -227,7 +227,7 @@ def _can_be_added(one: Difference) -> bool:
 
 
 def _needs(one: Difference, column: Thing) -> bool:
-    """Whether a missing object mentions a column that the draft cannot add; it is left to a person too."""
+    """Whether a missing object refers to a column that the draft cannot add; it is left to a person too."""
     definition = (one.right or {}).get("definition") or ""
     near = one.thing.table == column.table or f"REFERENCES {column.table}(" in definition
     name = rf'(?<![\w"]){re.escape(column.name)}(?![\w"])'

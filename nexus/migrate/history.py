@@ -1,4 +1,4 @@
-"""The schema's history: how files and database agree, and making them agree."""
+"""The migrations of a database: which have been applied, and applying and undoing them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,21 +24,21 @@ UNREADABLE = "the history of migrations cannot be read"
 
 @dataclass(frozen=True)
 class State:
-    """One migration as files and history have it."""
+    """One migration, according to files and history."""
 
     name: str
     #: None: it is pending.
     applied_at: datetime | None
-    #: The file says something else than it did when it was applied.
+    #: The file has changed since it was applied.
     edited: bool = False
-    #: It was applied, and this code has no such file.
+    #: It was applied, but this code has no such file.
     missing: bool = False
 
 
 class History:
-    """The migrations of one database, on connections of its own outside the pool.
+    """The migrations of one database, on separate connections outside the pool.
 
-    Every method raises DatabaseUnavailable when the database cannot be reached.
+    Every method raises DatabaseUnavailable if the database cannot be reached.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class History:
         limits: Limits = Limits(),  # noqa: B008 - it is frozen.
         waiting: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """Take where to connect (None: the embedded server), the seconds to wait, the files, the limits.
+        """Take the URL (None: the embedded server), the seconds to wait for it, the files, the limits.
 
-        `waiting` hears of whoever is migrating already, when that takes longer than a second.
+        `waiting` is told who is migrating already, if that takes longer than a second.
         """
         self.url = url
         self.wait = wait
@@ -62,18 +62,18 @@ class History:
 
     @classmethod
     def of(cls, settings: Settings, *, waiting: Callable[[str], object] = lambda _: None) -> "History":
-        """The history of the settings' database, on its direct URL."""
+        """The history of the database in the settings, through its direct URL."""
         limits = Limits(lock=settings.migrate_lock_timeout, statement=settings.migrate_statement_timeout)
         return cls(settings.direct, wait=settings.pool_wait, limits=limits, waiting=waiting)
 
     def migrate(self, *, to: str | None = None, told: Callable[[str], object] = lambda _: None) -> list[str]:
         """Apply every pending migration, or those up to a name or number; return their names.
 
-        `told` hears of each as soon as it is applied. Raises MigrationError, after which those before the
-        failed one are applied and, unless it is marked, nothing of it is left.
+        `told` is called with each name as soon as it is applied. Raises MigrationError; those before the
+        failed one stay applied, and it is rolled back unless it is marked to run outside a transaction.
         """
         last = self._last(to)
-        with self._alone() as (database, done):
+        with self._locked() as (database, done):
             todo = [self._read(name) for name in self._pending(done, last)]
             if not todo:
                 return []
@@ -86,12 +86,12 @@ class History:
             return applied
 
     def rollback(self, *, count: int = 1, told: Callable[[str], object] = lambda _: None) -> list[str]:
-        """Undo the last migrations, as many as said; return their names."""
-        with self._alone() as (database, done):
+        """Undo the last `count` migrations; return their names."""
+        with self._locked() as (database, done):
             todo = [self._read(row.name) for row in reversed(done[-count:])]
             for migration in todo:
                 if migration.down is None:
-                    raise MigrationError(f"{migration.name} has no way down; nothing was run")
+                    raise MigrationError(f"{migration.name} cannot be undone; nothing was run")
             runner = self._runner(database, done)
             undone = []
             for migration in todo:
@@ -101,14 +101,14 @@ class History:
             return undone
 
     def plan(self, *, to: str | None = None) -> list[Plan]:
-        """What `migrate` would run, found without running or changing anything."""
+        """What `migrate` would run, without running or changing anything."""
         last = self._last(to)
         with self._connected() as (database, done):
             todo = [read(name, self.directory) for name in self._pending(done, last)]
             return plan(todo, after=self._known(done), cursor=database.cursor())
 
     def states(self) -> list[State]:
-        """Every migration: the applied ones in the order in which they were, then the pending ones."""
+        """Every migration: the applied ones in the order of application, then the pending ones."""
         with self._connected() as (_, done):
             pass
         files = set(names(self.directory))
@@ -119,15 +119,15 @@ class History:
         return applied + [State(name, None) for name in self._pending(done, None)]
 
     def problems(self) -> list[str]:
-        """Where files and history disagree: numbers, missing, edited and late files; a line for each."""
+        """Where files and history disagree: numbers, missing, edited and late files; one line each."""
         states = self.states()
         problems = misnumbered(self.directory)
         latest = max((state.name for state in states if state.applied_at), default="")
         for state in states:
             if state.missing:
-                problems.append(f"{state.name} was applied and is not among the files of this code")
+                problems.append(f"{state.name} was applied, but is not among the files of this code")
             elif state.edited:
-                problems.append(f"{state.name} was edited after it had been applied")
+                problems.append(f"{state.name} was edited after it was applied")
             elif state.applied_at is None and state.name < latest:
                 problems.append(f"{state.name} is pending although {latest} was applied before it")
         return problems
@@ -144,17 +144,17 @@ class History:
         return row.digest is not None and path.exists() and row.digest != digest(row.name, self.directory)
 
     def _read(self, name: str) -> Migration:
-        """Read what is about to be run."""
+        """Read a migration that is about to run."""
         migration = read(name, self.directory)
         if self.url and self.url.pgbouncer and not migration.transaction:
             raise MigrationError(
-                f"{name} runs outside a transaction, where a pooler would give its limits to others: "
+                f"{name} runs outside a transaction, where a pooler would leak its limits to others: "
                 "set DATABASE_URL to a direct URL; nothing was run"
             )
         return migration
 
     def _known(self, done: list[Row]) -> Iterator[Migration]:
-        """What has run, as far as this code has it."""
+        """The migrations that have run, as far as this code has them."""
         files = set(names(self.directory))
         return (read(row.name, self.directory) for row in done if row.name in files)
 
@@ -164,9 +164,9 @@ class History:
         return Runner(database, migrator, self.limits)
 
     @contextmanager
-    def _alone(self) -> Iterator[tuple[Direct, list[Row]]]:
+    def _locked(self) -> Iterator[tuple[Direct, list[Row]]]:
         """A connection under the migration lock, and the rows of the history."""
-        with self._told(), migration_lock(self.url, wait=self.wait, waiting=self.waiting) as database:
+        with self._errors(), migration_lock(self.url, wait=self.wait, waiting=self.waiting) as database:
             with database.atomic():
                 self._limit(database)
                 prepare(database)
@@ -177,7 +177,7 @@ class History:
     def _connected(self) -> Iterator[tuple[Direct, list[Row]]]:
         """A connection without the migration lock, and the rows of the history."""
         database = Direct(self.url, wait=self.wait)
-        with self._told(), database.connection_context():
+        with self._errors(), database.connection_context():
             with database.atomic():
                 self._limit(database)
                 done = rows(database)
@@ -188,23 +188,23 @@ class History:
         database.execute_sql("SELECT set_config('lock_timeout', %s, true)", (f"{self.limits.lock}s",))
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors(self) -> Iterator[None]:
         """Turn the server's errors into MigrationError, and a lost connection into DatabaseUnavailable."""
         try:
             yield
         except (*OUTAGES, peewee.PeeweeException) as error:
             if sqlstate(error) == LOCK_NOT_AVAILABLE:
                 raise MigrationError(
-                    f"another session has held the table {TABLE} for {self.limits.lock} s, and nothing was "
+                    f"another session has locked the table {TABLE} for {self.limits.lock} s; nothing was "
                     "run: run it again when that session is done, or with a larger MIGRATE_LOCK_TIMEOUT"
                 ) from error
-            # Only a server that answers gives a code.
+            # Only errors from the server have an SQLSTATE.
             if sqlstate(error) is None and isinstance(error, OUTAGES):
                 raise DatabaseUnavailable(reason(error)) from error
             raise MigrationError(f"{UNREADABLE}: {reason(error)}") from error
 
 
 def pending(database: peewee.Database) -> list[str]:
-    """The migrations of this code that the database has not seen; one that is ahead has none pending."""
+    """The migrations of this code that have not been applied; none if the database is ahead of the code."""
     done = {row.name for row in rows(database)}
     return [name for name in names() if name not in done]

@@ -1,4 +1,4 @@
-"""How long each statement takes, and which locks it holds against whom."""
+"""Observing migrations: the duration and the locks of each statement, and whom they block."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class.
 from nexus.migrate.rows import TABLE
 from nexus.migrate.running import INVALID, LIMIT, WATCH_CLIENT
 
-#: PostgreSQL's locks on tables, from the weakest.
+#: PostgreSQL's table locks, weakest first.
 MODES = (
     "AccessShareLock",
     "RowShareLock",
@@ -39,7 +39,7 @@ TRANSACTIONS = (
     "SELECT set_config",
 )
 
-#: Comments, strings and quoted names, in which a semicolon ends no statement; and the semicolon.
+#: Comments, strings and quoted names, in which a semicolon does not end a statement; and the semicolon.
 TOKEN = re.compile(
     r"""--[^\n]* | /\*.*?\*/ | [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*"
     | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ | ;""",
@@ -50,7 +50,7 @@ COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock on a table that was there before the migration."""
+    """A lock on a table that existed before the migration."""
 
     table: str
     mode: str
@@ -65,18 +65,18 @@ class Lock:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement that ran."""
+    """A statement that has run."""
 
     sql: str
     seconds: float
-    #: The strongest that it took on each table, where the transaction had none as strong before.
+    #: The strongest lock that it took on each table, unless the transaction already had one as strong.
     locks: tuple[Lock, ...]
-    #: False: it ran outside a transaction, and had released its locks before they could be read.
+    #: False: it ran outside a transaction, and its locks were released before they could be read.
     transaction: bool
 
 
 def observing(told: Callable[[Statement], object], tables: dict[int, str]) -> type[Cursor]:
-    """A class of cursors that tell of each statement of a migration; `tables` are looked at, by their oid."""
+    """A cursor class that reports each statement of a migration, with its locks on `tables`, given by oid."""
 
     class Observing(Cursor):
         def execute(self, query: Any, values: Any = None) -> None:
@@ -85,7 +85,7 @@ def observing(told: Callable[[Statement], object], tables: dict[int, str]) -> ty
                 return
             whole = self.mogrify(query, values).decode()
             inside = self.connection.info.transaction_status != TRANSACTION_STATUS_IDLE
-            # Outside a transaction a text is not split: its statements are one implicit transaction.
+            # Not split outside a transaction, where the statements of a text form one implicit transaction.
             for sql in statements(whole) if inside else [whole]:
                 before = self._held()
                 start = time.perf_counter()
@@ -97,7 +97,7 @@ def observing(told: Callable[[Statement], object], tables: dict[int, str]) -> ty
                 told(Statement(sql, seconds, locks, inside))
 
         def _held(self) -> dict[str, int]:
-            """The strongest lock on each table, as its place in MODES."""
+            """The strongest lock on each table, as its index in MODES."""
             held: dict[str, int] = {}
             with self.connection.cursor(cursor_factory=Cursor) as cursor:
                 cursor.execute(HELD)
@@ -111,9 +111,9 @@ def observing(told: Callable[[Statement], object], tables: dict[int, str]) -> ty
 
 
 def statements(sql: str) -> Iterator[str]:
-    """The statements of a text, each without its semicolon; comments alone are none."""
+    """The statements of a text, each without its semicolon; comments alone do not count."""
     start = 0
-    # The body of a function in standard SQL ends its statements by semicolons too.
+    # The body of an SQL-standard function contains semicolons too.
     ends = [] if re.search(r"\bBEGIN\s+ATOMIC\b", sql, re.IGNORECASE) else TOKEN.finditer(sql)
     for end in [token.start() for token in ends if token[0] == ";"] + [len(sql)]:
         statement = sql[start:end].strip()

@@ -1,4 +1,4 @@
-"""What migrations would run, found by letting them write down what they would do."""
+"""The plan of migrations: the SQL that they would run, found by recording their operations."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -16,7 +16,7 @@ from nexus.migrate.files import Migration, MigrationError, blame
 
 @dataclass(frozen=True)
 class Plan:
-    """The SQL of one migration; comments stand where only its run can tell."""
+    """The SQL of one migration; comments mark what is only known when it runs."""
 
     name: str
     #: False: each of its statements is committed by itself.
@@ -25,29 +25,29 @@ class Plan:
 
 
 class Undecided(Exception):
-    """A migration asks what the database holds, which a recording does not know."""
+    """A migration queries the database, which a recording cannot answer."""
 
 
 class RecordingDatabase(peewee.PostgresqlDatabase):
-    """A database that writes down what it is told to do, and has no answer to a question."""
+    """A database that records statements instead of running them, and cannot answer queries."""
 
     def __init__(self) -> None:
         super().__init__("recording")
-        self.written: list[tuple[str, Any]] = []
+        self.recorded: list[tuple[str, Any]] = []
 
     def execute(self, query: Any, **options: Any) -> None:
-        """Write down what an operation does."""
+        """Record the statement of an operation."""
         if isinstance(query, peewee.SelectBase):
             raise Undecided
-        self.written.append(self.get_sql_context(**options).sql(query).query())
+        self.recorded.append(self.get_sql_context(**options).sql(query).query())
 
-    def execute_sql(self, sql: str, params: Any = None) -> Any:  # noqa: ARG002 - Peewee calls it so.
-        """Refuse, since whoever comes this way wants an answer."""
+    def execute_sql(self, sql: str, params: Any = None) -> Any:  # noqa: ARG002 - Peewee's signature.
+        """Refuse, since the caller expects a result."""
         raise Undecided
 
 
 class RecordingMigrator(Migrator):
-    """A migrator whose Python steps keep the name of their function."""
+    """A migrator whose Python steps keep the names of their functions."""
 
     def run(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Append a Python step."""
@@ -55,14 +55,14 @@ class RecordingMigrator(Migrator):
 
 
 def plan(migrations: Iterable[Migration], *, after: Iterable[Migration], cursor: Any) -> list[Plan]:
-    """The plan of each migration, after those that have run; the cursor puts parameters in their places."""
+    """The plan of each migration, after those that have run; the cursor is used to insert parameters."""
     recording = RecordingDatabase()
     migrator = RecordingMigrator(recording)
     replay(after, migrator)
     plans = []
     for migration in migrations:
         lines = []
-        for sql, params in _written(migration, migrator, recording):
+        for sql, params in _recorded(migration, migrator, recording):
             try:
                 statement = cursor.mogrify(sql, params).decode().strip()
             except (IndexError, TypeError, ValueError, psycopg2.Error) as error:
@@ -72,8 +72,8 @@ def plan(migrations: Iterable[Migration], *, after: Iterable[Migration], cursor:
     return plans
 
 
-def _written(migration: Migration, migrator: Any, recording: RecordingDatabase) -> list[tuple[str, Any]]:
-    written = recording.written = []
+def _recorded(migration: Migration, migrator: Any, recording: RecordingDatabase) -> list[tuple[str, Any]]:
+    recorded = recording.recorded = []
     try:
         migration.up(migrator, recording, fake=False)
     except Undecided:
@@ -84,20 +84,20 @@ def _written(migration: Migration, migrator: Any, recording: RecordingDatabase) 
     for operation in operations:
         step = getattr(operation, "__wrapped__", None)
         if step is not None:
-            written.append((f"-- here runs the function {step.__name__} of {migration.path.name}", None))
+            recorded.append((f"-- here runs the function {step.__name__} of {migration.path.name}", None))
             continue
         try:
             operation.run() if isinstance(operation, Operation) else operation()
         except Undecided:
             what = operation.fn.__name__ if isinstance(operation, Operation) else operation.__name__
-            written.append((f"-- here runs {what}, whose SQL depends on what the database then holds", None))
-    return written
+            recorded.append((f"-- here runs {what}, whose SQL depends on the database at that time", None))
+    return recorded
 
 
 def replay(migrations: Iterable[Migration], migrator: Any) -> None:
-    """Let a migrator know the models of migrations that have run, on a recording.
+    """Let a migrator learn the models of migrations that have run, from a recording.
 
-    peewee-migrate does it on the real database, whose methods it replaces in the whole process meanwhile.
+    peewee-migrate uses the real database, and replaces its methods for the whole process in the meantime.
     """
     for migration in migrations:
         try:

@@ -1,4 +1,4 @@
-"""The rehearsal of pending migrations: up, down and up again in a copy, and what each statement did there."""
+"""The rehearsal of pending migrations: up, down and up again in a copy, with what each statement did."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -20,10 +20,10 @@ WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p')
 
 
 class Snapshot(NamedTuple):
-    """What the copy holds at one moment."""
+    """The state of the copy at one moment."""
 
     catalogue: Catalogue
-    #: The rows of each table; empty where rows were not copied.
+    #: The row count of each table; empty if rows were not copied.
     rows: dict[str, int]
 
 
@@ -39,20 +39,20 @@ class Act:
 
 @dataclass
 class Rehearsal:
-    """What came of it; without acts there was nothing to rehearse."""
+    """The result; without acts there was nothing to rehearse."""
 
     acts: list[Act] = field(default_factory=list)
-    #: What speaks against running them, a line each.
+    #: Reasons not to apply them, one line each.
     problems: list[str] = field(default_factory=list)
-    #: Columns, tables and rows that are gone after the way up or down, a line each.
+    #: Columns, tables and rows that are lost on the way up or down, one line each.
     losses: list[str] = field(default_factory=list)
 
 
 def rehearse(history: History, *, data: bool) -> Rehearsal:
-    """Run what is pending up, down and up again in a copy of the schema, and of the rows if asked.
+    """Run the pending migrations up, down and up again in a copy of the schema, and of the rows with `data`.
 
-    The copy goes, whatever happens. Raises MigrationError when one fails, SchemaError when the copy cannot be
-    made, and DatabaseUnavailable.
+    The copy is always dropped. Raises MigrationError if a migration fails, SchemaError if the copy cannot be
+    created, and DatabaseUnavailable.
     """
     rehearsal = Rehearsal()
     if not unapplied(history):
@@ -77,15 +77,15 @@ def _on(history: History, url: DatabaseURL) -> History:
 
 
 def _run(copy: History, rehearsal: Rehearsal, *, direction: str, data: bool) -> Snapshot:
-    heard: list[Statement] = []
+    seen: list[Statement] = []
 
     def done(name: str) -> None:
-        rehearsal.acts.append(Act(name, direction, heard.copy()))
-        heard.clear()
+        rehearsal.acts.append(Act(name, direction, seen.copy()))
+        seen.clear()
 
     with rolled_back(copy) as database:
         tables = dict(database.execute_sql(TABLES, (schema(database),)).fetchall())
-    cursors = {"cursor_factory": observing(heard.append, tables)}
+    cursors = {"cursor_factory": observing(seen.append, tables)}
     assert copy.url
     watched = _on(copy, replace(copy.url, parameters=copy.url.parameters | cursors))  # type: ignore[arg-type]
     if direction == "up":
@@ -118,10 +118,10 @@ def _snapshot(copy: History, *, data: bool) -> Snapshot:
 
 def _moved(left: Snapshot, right: Snapshot) -> Iterator[str]:
     for one in compare(left.catalogue, right.catalogue):
-        yield from _told(one)
+        yield from _lines(one)
 
 
-def _told(one: Difference) -> Iterator[str]:
+def _lines(one: Difference) -> Iterator[str]:
     named = f"column {one.thing}" if one.thing.kind == "column" else str(one.thing)
     if one.left is None or one.right is None:
         yield f"{named} is {'new' if one.left is None else 'gone'}"
@@ -131,7 +131,7 @@ def _told(one: Difference) -> Iterator[str]:
 
 
 def _gone(left: Snapshot, right: Snapshot) -> Iterator[str]:
-    """The tables and columns that are in one snapshot and not in the next."""
+    """The tables and columns that are in the left snapshot and not in the right one."""
     gone = [thing for thing in left.catalogue if thing not in right.catalogue]
     tables = {thing.table for thing in gone if thing.kind == "table"}
     for thing in gone:
@@ -143,7 +143,7 @@ def _gone(left: Snapshot, right: Snapshot) -> Iterator[str]:
 
 
 def _fewer(left: Snapshot, right: Snapshot) -> Iterator[str]:
-    """The rows that a table had and has no more."""
+    """The rows that a table has lost."""
     for table, rows in left.rows.items():
         if right.rows.get(table, rows) < rows:
             yield f"{rows - right.rows[table]} of {rows} rows of {table}"

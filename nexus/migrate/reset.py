@@ -1,7 +1,7 @@
-"""Beginning anew: everything of ours is dropped from the database, and nothing else."""
+"""Resetting the database: everything of ours is dropped, and nothing else."""
 
 from nexus.migrate.catalogue import read
-from nexus.migrate.check import said, schema
+from nexus.migrate.check import schema, schema_errors
 from nexus.migrate.declared import models, tables
 from nexus.migrate.history import History
 from nexus.migrate.rows import TABLE
@@ -9,13 +9,13 @@ from nexus.migrate.running import migration_lock
 
 
 def reset(history: History) -> list[str]:
-    """Drop the models' tables, their triggers' functions and the history, then migrate; the names applied.
+    """Drop the models' tables, their trigger functions and the history, then migrate; return the names.
 
-    All is dropped in one transaction or nothing is: SchemaError when something of others hangs on it, such
-    as a view, or when somebody keeps a table busy. Raises MigrationError and DatabaseUnavailable as well.
+    Everything is dropped in one transaction; SchemaError if a foreign object such as a view depends on it,
+    or if another session keeps a lock. Raises MigrationError and DatabaseUnavailable as well.
     """
     with (
-        said("nothing was dropped"),
+        schema_errors("nothing was dropped"),
         migration_lock(history.url, wait=history.wait, waiting=history.waiting) as database,
         database.atomic(),
     ):

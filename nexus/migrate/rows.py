@@ -1,4 +1,4 @@
-"""The table that remembers which migrations a database has seen, and as what."""
+"""The history table: which migrations have been applied, and the digests of their files."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ HAS_DIGEST = (
     f"SELECT FROM pg_attribute WHERE attrelid = to_regclass('{TABLE}')"
     " AND attname = 'digest' AND NOT attisdropped"
 )
-#: By way of jsonb, since a table that was made before digests were kept has no such column.
+#: Through jsonb, since a table that was created before there were digests has no such column.
 ROWS = f"SELECT name, migrated_at, to_jsonb(h) ->> 'digest' FROM {TABLE} h ORDER BY id"  # noqa: S608
 REMEMBER = (
     f"INSERT INTO {TABLE} (name, digest, migrated_at) VALUES (%s, %s, now() AT TIME ZONE 'UTC')"  # noqa: S608
@@ -30,14 +30,14 @@ class Row:
 
     name: str
     applied_at: datetime
-    #: None where it was applied before digests were kept.
+    #: None if it was applied before there were digests.
     digest: str | None
 
 
 def prepare(database: peewee.Database) -> None:
-    """Make peewee-migrate's table, with a unique name and a digest; in a table that has them touch nothing.
+    """Create peewee-migrate's table, with a unique name and a digest; do not touch one that has them.
 
-    Even an ALTER TABLE that changes nothing would wait for whoever reads the table, a backup for example.
+    Even an ALTER TABLE that changes nothing would wait for readers of the table, such as a backup.
     """
     if not database.execute_sql(HAS_DIGEST).rowcount:
         with database.atomic():
@@ -47,7 +47,7 @@ def prepare(database: peewee.Database) -> None:
 
 
 def rows(database: peewee.Database) -> list[Row]:
-    """The applied migrations in the order in which they were; none where there is no table yet."""
+    """The applied migrations in the order of application; none if there is no table yet."""
     try:
         found = database.execute_sql(ROWS).fetchall()
     except peewee.ProgrammingError as error:

@@ -1,4 +1,4 @@
-"""Running migrations: one process at a time, each migration once, and whole or not at all."""
+"""Running migrations: one process at a time, and each migration once, completely or not at all."""
 
 import re
 import time
@@ -30,7 +30,7 @@ from nexus.migrate.rows import FORGET, REMEMBER
 
 #: Any number that no other program on the same database uses for its advisory locks.
 LOCK = 0x4E65787573
-#: Who holds it; one half of its number is `classid`, the other `objid`.
+#: Finds its holder; `classid` and `objid` are the two halves of its number.
 HOLDER = """
 SELECT pid, usename, client_addr, to_char(now() - xact_start, 'HH24:MI:SS')
 FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -40,11 +40,11 @@ WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE da
 POLL_SECONDS = 0.1
 #: A shorter wait is not reported.
 PATIENCE_SECONDS = 1.0
-PARTLY = "may have been done in part, since it runs outside a transaction"
-#: What PostgreSQL answers when a savepoint is to be left that ended with its transaction.
+PARTLY = "may have been applied in part, since it runs outside a transaction"
+#: PostgreSQL's errors on releasing a savepoint that ended with its transaction.
 NO_SAVEPOINT = (INVALID_SAVEPOINT_SPECIFICATION, NO_ACTIVE_SQL_TRANSACTION)
 
-#: Lets the server cancel what a killed process of ours left running, which releases its locks.
+#: Lets the server cancel the statement of a killed process of ours, which releases its locks.
 WATCH_CLIENT = "SELECT set_config('client_connection_check_interval', '1s', %s)"
 LIMIT = "SELECT set_config('lock_timeout', %s, %s), set_config('statement_timeout', %s, %s)"
 BUILD = re.compile(
@@ -67,11 +67,11 @@ class Limits:
 
 
 class TransactionEnded(Exception):
-    """A migration committed or rolled back the transaction that it was run in."""
+    """A migration committed or rolled back the transaction in which it was run."""
 
 
 class Direct(peewee.PostgresqlDatabase):
-    """One connection outside the pool, to where a session keeps its settings and locks."""
+    """A connection outside the pool, by the direct URL, where a session keeps its settings and locks."""
 
     def __init__(self, url: DatabaseURL | None, *, wait: int) -> None:
         super().__init__("nexus")
@@ -82,9 +82,9 @@ class Direct(peewee.PostgresqlDatabase):
         return connect(self._url, wait=self._wait)
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
-        """Run a statement; before one that builds an index, drop the invalid one that a failed build left.
+        """Run a statement; before an index build, drop the invalid index that a failed build left behind.
 
-        It would be in the way or, worse, IF NOT EXISTS would accept it.
+        It would make the build fail or, worse, IF NOT EXISTS would accept it.
         """
         build = BUILD.search(sql)
         run: Any = super().execute_sql
@@ -100,12 +100,12 @@ def migration_lock(
 ) -> Iterator[Direct]:
     """A connection for migrations, under a lock that only one process can hold.
 
-    A transaction's lock on a connection of its own holds through a pooler as well, where a session's
+    A transaction-level lock on a separate connection works through a pooler as well, where a session-level
     lock would protect nothing. It is polled for, since a wait inside the server could fill a small pool.
-    The wait has no limit, since the holder's work has limits of its own; `waiting` is told who holds it.
+    The wait is unlimited, since the holder's work has its own limits; `waiting` is told who holds the lock.
     """
     with _interruptible(), closing(connect(url, wait=wait)) as connection:
-        # A snapshot that is held for long would make CREATE INDEX CONCURRENTLY wait for ever.
+        # A long-held snapshot would make CREATE INDEX CONCURRENTLY wait forever.
         connection.set_session(isolation_level="READ COMMITTED", autocommit=False)
         cursor = connection.cursor()
         patient_until = time.monotonic() + PATIENCE_SECONDS
@@ -118,7 +118,7 @@ def migration_lock(
                 patient_until = inf
             connection.rollback()
             time.sleep(POLL_SECONDS)
-        # It idles for as long as migrations take.
+        # It is idle in transaction for as long as the migrations take.
         cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
         database = Direct(url, wait=wait)
         with database.connection_context():
@@ -127,7 +127,7 @@ def migration_lock(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the statement that runs, for which the driver would wait otherwise."""
+    """Let Ctrl-C cancel the running statement, for which the driver would otherwise wait."""
     interrupted = Event()
 
     def wait(connection: Any) -> None:
@@ -136,7 +136,7 @@ def _interruptible() -> Iterator[None]:
                 reading, writing = ([connection], []) if state == POLL_READ else ([], [connection])
                 select(reading, writing, [])
         except KeyboardInterrupt:
-            # The driver closes the connection, so that a rollback on it fails: the server has rolled back.
+            # The driver closes the connection, so a later rollback on it fails; the server has rolled back.
             interrupted.set()
             with suppress(psycopg2.Error):
                 connection.cancel()
@@ -154,81 +154,81 @@ def _interruptible() -> Iterator[None]:
 
 
 def _holder(cursor: Any) -> str | None:
-    """Who migrates, in words; None when that has just ended."""
+    """Who is migrating, as text; None if that has just ended."""
     cursor.execute(HOLDER, (LOCK,))
     found = cursor.fetchone()
     if found is None:
         return None
     process, role, address, duration = found
-    # Without the right to see more of the sessions of others, their numbers are all that one sees.
+    # Without the privilege to see other sessions, only the process id is visible.
     whose = f" of {role}" if role else ""
     place = f" from {address}" if address else ""
     since = f", for {duration} now" if duration else ""
-    return f"another migration or restore is at work: database session {process}{whose}{place}{since}"
+    return f"another migration or restore is running: database session {process}{whose}{place}{since}"
 
 
 class Runner:
     """Runs migrations on a connection, within limits, with a migrator that knows those before them."""
 
     def __init__(self, database: Direct, migrator: Migrator, limits: Limits) -> None:
-        """Take what `migration_lock` yields, and the limits of every migration."""
+        """Take the connection from `migration_lock`, the migrator, and the limits for each migration."""
         self._database = database
         self._migrator = migrator
         self._limits = limits
 
     def up(self, migration: Migration) -> bool:
-        """Apply a migration and remember it; False when another run has done so in the meantime."""
-        mark = digest(migration.name, migration.path.parent)
-        return self._run(migration, migration.up, REMEMBER, (migration.name, mark))
+        """Apply a migration and record it; False if another run has done so in the meantime."""
+        values = migration.name, digest(migration.name, migration.path.parent)
+        return self._run(migration, migration.up, REMEMBER, values)
 
     def down(self, migration: Migration) -> bool:
-        """Undo a migration and forget it; False when another run has done so in the meantime."""
+        """Undo a migration and delete its record; False if another run has done so in the meantime."""
         assert migration.down is not None
         return self._run(migration, migration.down, FORGET, (migration.name,))
 
     def _run(self, migration: Migration, way: Callable[..., Any], record: str, values: Any) -> bool:
         execute = self._database.execute_sql
-        with self._told(migration):
+        with self._errors(migration):
             if not migration.transaction:
                 self._limit(migration)
-                self._go(way)
+                self._apply(way)
                 return bool(execute(record, values).rowcount)
             with self._database.atomic():
                 self._limit(migration)
-                # The history row goes first: a run that the advisory lock did not hold back blocks on this
-                # row, then skips the migration.
+                # The history row comes first: a run that the advisory lock did not stop blocks on this row,
+                # and then skips the migration.
                 new = bool(execute(record, values).rowcount)
                 if new:
-                    self._go_within(way)
+                    self._apply_within(way)
                 return new
 
     def _limit(self, migration: Migration) -> None:
-        """Set the limits, for the transaction alone where there is one."""
+        """Set the limits, only for the transaction if there is one."""
         local = migration.transaction
-        # A migration outside a transaction builds indexes or fills tables beside traffic, maybe for hours.
+        # A migration outside a transaction builds indexes or fills tables during traffic, maybe for hours.
         statement = self._limits.statement if local else 0
         self._database.execute_sql(LIMIT, (f"{self._limits.lock}s", local, f"{statement}s", local))
         # client_connection_check_interval does not exist in every version and on every platform.
         with suppress(peewee.DataError, peewee.ProgrammingError), self._database.atomic():
             self._database.execute_sql(WATCH_CLIENT, (local,))
 
-    def _go_within(self, way: Callable[..., Any]) -> None:
-        """Run a migration in the present transaction; TransactionEnded where it ends that by itself."""
+    def _apply_within(self, way: Callable[..., Any]) -> None:
+        """Run a migration in the current transaction; TransactionEnded if the migration itself ends it."""
         own: Exception | None = None
         try:
             with self._database.atomic():
                 try:
-                    self._go(way)
+                    self._apply(way)
                 except Exception as error:
                     own = error
                     raise
         except peewee.PeeweeException as error:
-            # Not of the migration, but of leaving the savepoint, which is gone with its transaction.
+            # Raised not by the migration but on leaving the savepoint, which ended with its transaction.
             if error is not own and sqlstate(error) in NO_SAVEPOINT:
                 raise TransactionEnded from error
             raise
 
-    def _go(self, way: Callable[..., Any]) -> None:
+    def _apply(self, way: Callable[..., Any]) -> None:
         migrator: Any = self._migrator
         way(migrator, self._database, fake=False)
         operations, migrator.__ops__ = migrator.__ops__, []
@@ -236,27 +236,27 @@ class Runner:
             operation.run() if isinstance(operation, Operation) else operation()
 
     @contextmanager
-    def _told(self, migration: Migration) -> Iterator[None]:
+    def _errors(self, migration: Migration) -> Iterator[None]:
         try:
             yield
         except TransactionEnded as error:
-            # The history row was committed with the rest.
+            # The history row was committed together with the rest.
             self._database.execute_sql(FORGET, (migration.name,))
             raise MigrationError(
-                f"{migration.name} ended its own transaction, and what it did until then stays: take that "
-                "back, and leave COMMIT and ROLLBACK out of it"
+                f"{migration.name} ended its own transaction, and what it did before that stays: undo it by "
+                "hand, and remove COMMIT and ROLLBACK from the migration"
             ) from error
         except (peewee.PeeweeException, psycopg2.Error) as error:
             raise MigrationError(self._sentence(migration, error)) from error
         except Exception as error:
-            undone = "was undone" if migration.transaction else PARTLY
+            undone = "was rolled back" if migration.transaction else PARTLY
             raise MigrationError(
                 f"{migration.name} failed and {undone}: {blame(migration.path, error)}"
             ) from error
 
     def _sentence(self, migration: Migration, error: Exception) -> str:
         name = migration.name
-        undone = "was undone" if migration.transaction else PARTLY
+        undone = "was rolled back" if migration.transaction else PARTLY
         code = sqlstate(error)
         if code == LOCK_NOT_AVAILABLE:
             return (
@@ -265,11 +265,11 @@ class Runner:
             )
         if code == QUERY_CANCELED and self._limits.statement and migration.transaction:
             return (
-                f"{name} was cancelled and {undone}: a statement may take {self._limits.statement} s; "
-                "make it smaller, or run it with a larger MIGRATE_STATEMENT_TIMEOUT"
+                f"{name} was cancelled and {undone}: a statement took over {self._limits.statement} s; "
+                "split it up, or run it with a larger MIGRATE_STATEMENT_TIMEOUT"
             )
         if code is None and isinstance(error, OUTAGES):
             return (
-                f"{name} lost its connection: flask db status tells whether it was applied ({reason(error)})"
+                f"{name} lost its connection: flask db status shows whether it was applied ({reason(error)})"
             )
         return f"{name} failed and {undone}: {reason(error)}"

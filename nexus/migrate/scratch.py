@@ -1,4 +1,4 @@
-"""A copy of a database beside it, to try things in, which goes with its use."""
+"""A scratch copy of a database on the same server, which is dropped after use."""
 
 import os
 import secrets
@@ -23,27 +23,27 @@ from nexus.migrate.rows import TABLE
 from nexus.postgres_programs import POOLED, ProgramMissing, find
 
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
-#: By way of jsonb, for the columns differ between versions.
+#: Through jsonb, since the columns differ between versions.
 LOCALE = (
     "SELECT to_jsonb(d), pg_encoding_to_char(encoding) FROM pg_database d WHERE datname = current_database()"
 )
 #: Set by pg_restore 17 and later, unknown to older servers; its error is ignored.
-FORGIVEN = "transaction_timeout"
-#: Rights and owners are left out, so that any role can restore what it can read.
+IGNORED = "transaction_timeout"
+#: Privileges and owners are left out, so that any role can restore what it can read.
 PLAIN = ("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions")
 
 
 @contextmanager
 def copied(history: History, *, data: bool) -> Iterator[DatabaseURL]:
-    """A database with the schema and the history of another, and with its rows if asked; dropped at the end.
+    """A database with the schema and the history of another, and with its rows if `data`; dropped at the end.
 
-    Raises SchemaError where the role may not make one, or pg_dump and pg_restore are missing or too old.
+    Raises SchemaError if the role may not create one, or pg_dump and pg_restore are missing or too old.
     """
     original = history.url or DatabaseURL.parse(embedded.url())
     if original.pgbouncer:
         raise SchemaError(POOLED)
     with _connected(original, history.wait) as connection:
-        # Whose copy it is, should this machine fail before it is dropped; a name has 63 bytes at most.
+        # The name tells whose copy it is, should we die before dropping it; names have at most 63 bytes.
         name = (
             f"{connection.info.dbname.encode()[:40].decode(errors='ignore')}_rehearsal_{secrets.token_hex(6)}"
         )
@@ -79,7 +79,7 @@ def _connected(url: DatabaseURL, wait: int) -> Iterator[Any]:
 
 
 def _create(cursor: Any, name: str) -> None:
-    """Make an empty database of the same encoding and locale, by which texts are compared."""
+    """Create an empty database with the same encoding and locale, which determine how texts compare."""
     cursor.execute(LOCALE)
     found, encoding = cursor.fetchone()
     provider = PROVIDERS[found["datlocprovider"]]
@@ -98,11 +98,11 @@ def _create(cursor: Any, name: str) -> None:
             },
         )
     except psycopg2.ProgrammingError as error:
-        raise SchemaError(f"a scratch database cannot be made: {reason(error)}") from error
+        raise SchemaError(f"a scratch database cannot be created: {reason(error)}") from error
 
 
 def _passes(*, data: bool, remembered: bool) -> Iterator[tuple[str, ...]]:
-    """What is dumped, one after the other: the history's rows are needed without the others as well."""
+    """The options of successive dumps: the history's rows are needed even if no others are copied."""
     if data:
         yield ()
         return
@@ -114,21 +114,21 @@ def _passes(*, data: bool, remembered: bool) -> Iterator[tuple[str, ...]]:
 def _copy(programs: list[str], original: DatabaseURL, copy: DatabaseURL, options: list[str]) -> None:
     dump, restore = programs
     with (
-        TemporaryFile() as complaints,
+        TemporaryFile() as messages,
         _running(
-            dump, original, "--format=custom", *PLAIN, *options, stdout=subprocess.PIPE, stderr=complaints
+            dump, original, "--format=custom", *PLAIN, *options, stdout=subprocess.PIPE, stderr=messages
         ) as source,
-        _running(restore, copy, *PLAIN, stdin=source.stdout, stderr=complaints) as sink,
+        _running(restore, copy, *PLAIN, stdin=source.stdout, stderr=messages) as sink,
     ):
         assert source.stdout
-        # Our copy of the pipe is closed, else pg_dump would never learn that pg_restore has died.
+        # Our copy of the pipe is closed, or pg_dump would not notice that pg_restore has died.
         source.stdout.close()
         ended = [process.wait() for process in (source, sink)]
-        complaints.seek(0)
-        said = complaints.read().decode(errors="replace").splitlines()
-    errors = [line for line in said if "error: " in line and FORGIVEN not in line]
-    if errors or (any(ended) and not any(FORGIVEN in line for line in said)):
-        why = " ".join((errors or said or ["it gave no reason"])[0].split())
+        messages.seek(0)
+        output = messages.read().decode(errors="replace").splitlines()
+    errors = [line for line in output if "error: " in line and IGNORED not in line]
+    if errors or (any(ended) and not any(IGNORED in line for line in output)):
+        why = " ".join((errors or output or ["no reason was given"])[0].split())
         raise SchemaError(f"the database cannot be copied: {why}")
 
 
@@ -136,11 +136,11 @@ def _copy(programs: list[str], original: DatabaseURL, copy: DatabaseURL, options
 def _running(
     program: str, url: DatabaseURL, *options: str, **streams: Any
 ) -> "Iterator[subprocess.Popen[bytes]]":
-    """A program of PostgreSQL's at work on a database, which is gone at the end of the block."""
+    """One of PostgreSQL's programs, running on a database; it is killed at the end of the block."""
     parameters = dict(url.parameters)
-    # What stands in a command line can be read by every user of the machine.
+    # Every user of the machine can read command lines.
     password = {"PGPASSWORD": parameters.pop("password")} if "password" in parameters else {}
-    process = subprocess.Popen(  # noqa: S603 - a program of PostgreSQL's, by its full path.
+    process = subprocess.Popen(  # noqa: S603 - a program of PostgreSQL, by its full path.
         [program, f"--dbname={make_dsn(**parameters)}", *options],
         env={**os.environ, "LC_ALL": "C", **password},
         **streams,

@@ -154,7 +154,7 @@ def test_code_without_migrations_calls_no_database_up_to_date(
         assert run.returncode == 1
         assert (
             run.stderr
-            == f"Error: there are no migrations in {tmp_path}/migrations: work in a checkout of the code\n"
+            == f"Error: there are no migrations in {tmp_path}/migrations: run it in a checkout of the code\n"
         )
     assert ready.stdout == "503 ['migrations']\n"
 

@@ -48,7 +48,7 @@ DRIFT: dict[str, list[str]] = {
         "trigger touch on users: the database has disabled, the models enabled"
     ],
     f"CREATE OR REPLACE FUNCTION touch_updated_at() RETURNS trigger LANGUAGE plpgsql AS '{IDLE}'": [
-        "function touch_updated_at(): the database has another body than the models"
+        "function touch_updated_at(): the body in the database is not that of the models"
     ],
     'ALTER TABLE orders ALTER name TYPE text COLLATE "C"': [
         'orders.name: the database has text COLLATE "C", the models text'
@@ -131,7 +131,7 @@ def test_an_edited_and_a_pending_migration_are_named(checkout: Checkout) -> None
 
     assert "001_initial is pending" in empty.splitlines()
     assert "missing table orders" in empty.splitlines()
-    assert edited == (1, "001_initial was edited after it had been applied\n", "")
+    assert edited == (1, "001_initial was edited after it was applied\n", "")
 
 
 def test_it_waits_for_nobody_who_uses_the_tables(shop: Settings) -> None:

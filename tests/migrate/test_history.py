@@ -59,9 +59,9 @@ def test_every_disagreement_is_named(checkout: Checkout) -> None:
     assert history.problems() == [
         f"{second[:3]} is missing before {third[:3]}_drei",
         f"{third[:3]}_drei and {third[:3]}_tres have the same number",
-        f"{first} was edited after it had been applied",
-        f"{second} was applied and is not among the files of this code",
-        f"{third} was applied and is not among the files of this code",
+        f"{first} was edited after it was applied",
+        f"{second} was applied, but is not among the files of this code",
+        f"{third} was applied, but is not among the files of this code",
         f"{third[:3]}_drei is pending although {third} was applied before it",
     ]
 
@@ -71,11 +71,11 @@ def test_a_database_ahead_is_told_and_migrated_nevertheless(checkout: Checkout) 
     checkout.history().migrate()
     (checkout.migrations / f"{ahead}.py").unlink()
 
-    assert checkout.history().problems() == [f"{ahead} was applied and is not among the files of this code"]
+    assert checkout.history().problems() == [f"{ahead} was applied, but is not among the files of this code"]
     assert checkout.flask("migrate") == (0, "nothing to migrate: the database is up to date\n", "")
     code, out, err = checkout.flask("db", "rollback")
     assert (code, out) == (1, "")
-    assert err == f"Error: {ahead} has no file among the migrations of this code\n"
+    assert err == f"Error: {ahead} is not among the migration files of this code\n"
 
 
 def test_status_tells_when_and_whose_file_is_another(checkout: Checkout) -> None:

@@ -51,7 +51,7 @@ def test_an_invalid_index_of_a_failed_run_is_built_again(checkout: Checkout, mar
     )
     twins(checkout.settings)
 
-    with pytest.raises(MigrationError, match=f"^{marked} failed and may have been done in part, since .*$"):
+    with pytest.raises(MigrationError, match=f"^{marked} failed and may have been applied in part, .*$"):
         checkout.history().migrate()
     assert query(checkout.settings, VALID) == [(False,)]
     assert checkout.applied() == names()

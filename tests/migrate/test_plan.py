@@ -155,7 +155,7 @@ def test_operations_of_peewee_migrate_are_written_as_sql(checkout: Checkout) -> 
     assert 'ALTER TABLE "tags" ADD COLUMN "colour" TEXT' in second.sql
     assert "'red'" in second.sql
     # It asks for the name of the sequence.
-    assert third.sql == "-- here runs rename_table, whose SQL depends on what the database then holds"
+    assert third.sql == "-- here runs rename_table, whose SQL depends on the database at that time"
     assert checkout.history().migrate() == [first.name, second.name, third.name]
     assert query(checkout.settings, "SELECT id, name, colour FROM label") == []
 

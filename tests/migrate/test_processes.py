@@ -48,7 +48,7 @@ def test_one_that_waits_for_another_says_for_whom(checkout: Checkout) -> None:
         said = second.stderr.readline()
     ends = [process.communicate(timeout=60) for process in (first, second)]
 
-    holder = r"another migration or restore is at work: database session \d+ of \w+.*, for 00:.* now"
+    holder = r"another migration or restore is running: database session \d+ of \w+.*, for 00:.* now"
     assert re.fullmatch(f"waiting: {holder}\n", said)
     assert ends == [(f"applied {name}\n", ""), ("nothing to migrate: the database is up to date\n", "")]
 
@@ -62,7 +62,7 @@ def test_a_history_that_is_held_ends_every_command_in_one_line(checkout: Checkou
 
     assert (code, out) == (1, "")
     assert err == (
-        "Error: another session has held the table migratehistory for 1 s, and nothing was run: "
+        "Error: another session has locked the table migratehistory for 1 s; nothing was run: "
         "run it again when that session is done, or with a larger MIGRATE_LOCK_TIMEOUT\n"
     )
 
@@ -144,7 +144,7 @@ def test_a_lock_that_another_session_holds_ends_the_run_in_one_line(checkout: Ch
 
     assert (code, out) == (1, f"applied {good}\n")
     assert err == (
-        f"Error: {held} waited 1 s for a lock that another session holds, and was undone: "
+        f"Error: {held} waited 1 s for a lock that another session holds, and was rolled back: "
         "run it again when that session is done, or with a larger MIGRATE_LOCK_TIMEOUT\n"
     )
     assert checkout.applied() == [*names(), good]
@@ -165,6 +165,6 @@ def test_a_connection_that_ends_in_the_middle_is_told_in_one_line(checkout: Chec
             " WHERE datname = current_database() AND query ~ '^SELECT pg_sleep'",
         )
 
-    with pytest.raises(MigrationError, match=f"^{name} (failed and was undone|lost its connection).*$"):
+    with pytest.raises(MigrationError, match=f"^{name} (failed and was rolled back|lost its connection).*$"):
         run.result()
     assert checkout.applied() == names()

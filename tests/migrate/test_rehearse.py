@@ -135,7 +135,7 @@ def test_a_way_up_that_does_not_go_twice_is_a_problem(history: History) -> None:
     name = add(history.directory, up="ALTER TABLE products ADD note text", down="SELECT 1")
 
     assert rehearse(history, data=False).problems == [
-        f'up again: {name} failed and was undone: column "note" of relation "products" already exists',
+        f'up again: {name} failed and was rolled back: column "note" of relation "products" already exists',
         "the way down does not lead back: column products.note is new",
     ]
 
@@ -157,7 +157,7 @@ def test_what_runs_outside_a_transaction_is_rehearsed_so(history: History) -> No
 def test_one_that_fails_leaves_no_copy(history: History, scratch: Settings) -> None:
     name = add(history.directory, up="ALTER TABLE products ADD note text; SELECT 1 / 0", down="SELECT 1")
 
-    with pytest.raises(MigrationError, match=f"^{name} failed and was undone: division by zero$"):
+    with pytest.raises(MigrationError, match=f"^{name} failed and was rolled back: division by zero$"):
         rehearse(history, data=False)
     assert query(scratch, COPIES) == []
     assert query(scratch, "SELECT count(*) FROM migratehistory") == [(len(names()),)]

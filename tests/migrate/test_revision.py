@@ -156,7 +156,7 @@ def test_without_a_difference_the_draft_is_empty_and_runs(history: History) -> N
 
 @pytest.mark.parametrize("name", ["", "Add", "1st", "a-b", "../x", "x.py", "я"])
 def test_a_name_that_makes_no_file_is_refused(history: History, name: str) -> None:
-    with pytest.raises(SchemaError, match="is no name for a migration"):
+    with pytest.raises(SchemaError, match="is not a valid name for a migration"):
         write(history, name)
 
 

@@ -31,14 +31,14 @@ def test_a_name_that_is_none_is_told_in_one_line(checkout: Checkout) -> None:
     checkout.write(f"{twin[:3]}_eins", "")
 
     for given, line in {
-        "onne": "onne is no migration here",
-        "99": "99 is no migration here",
-        twin[:3]: f"{twin[:3]} is either of {twin[:3]}_eins, {twin}",
+        "onne": "onne is not a migration",
+        "99": "99 is not a migration",
+        twin[:3]: f"{twin[:3]} could be {twin[:3]}_eins or {twin}",
     }.items():
         with pytest.raises(MigrationError) as caught:
             checkout.history().migrate(to=given)
         assert str(caught.value) == line
-    assert checkout.flask("migrate", "--to", "99") == (1, "", "Error: 99 is no migration here\n")
+    assert checkout.flask("migrate", "--to", "99") == (1, "", "Error: 99 is not a migration\n")
     assert query(checkout.settings, "SELECT to_regclass('users')") == [(None,)]
 
 
@@ -82,7 +82,7 @@ def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(checkout
 
     assert code == 1
     assert out.splitlines() == [f"applied {name}" for name in (*names(), good)]
-    assert err == f"Error: {bad} failed and was undone: division by zero\n"
+    assert err == f"Error: {bad} failed and was rolled back: division by zero\n"
     assert query(checkout.settings, "SELECT to_regclass('half')") == [(None,)]
     assert checkout.applied() == [*names(), good]
     (checkout.migrations / f"{bad}.py").unlink()
@@ -98,7 +98,7 @@ def test_a_migration_that_ends_its_own_transaction_is_told_and_not_remembered(
     code, _, err = checkout.flask("migrate")
 
     assert code == 1
-    assert err.startswith(f"Error: {name} ended its own transaction, and what it did until then stays: ")
+    assert err.startswith(f"Error: {name} ended its own transaction, and what it did before that stays: ")
     assert err.count("\n") == 1
     assert query(checkout.settings, "SELECT count(*) FROM half") == [(0,)]
     assert checkout.applied() == names()
@@ -107,7 +107,7 @@ def test_a_migration_that_ends_its_own_transaction_is_told_and_not_remembered(
 @pytest.mark.parametrize(
     ("statement", "transaction", "said"),
     [
-        ("RELEASE SAVEPOINT nothing", True, 'failed and was undone: savepoint "nothing" does not exist'),
+        ("RELEASE SAVEPOINT nothing", True, 'failed and was rolled back: savepoint "nothing" does not exist'),
         ("LOCK TABLE users", False, "LOCK TABLE can only be used in transaction blocks"),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_rollback_that_fails_leaves_all_as_it_was(checkout: Checkout) -> None:
     name = checkout.add("one", "CREATE TABLE one ()", down=("DROP TABLE one", "SELECT 1 / 0"))
     checkout.history().migrate()
 
-    with pytest.raises(MigrationError, match=f"^{name} failed and was undone: division by zero$"):
+    with pytest.raises(MigrationError, match=f"^{name} failed and was rolled back: division by zero$"):
         checkout.history().rollback()
 
     assert query(checkout.settings, "SELECT count(*) FROM one") == [(0,)]
@@ -143,7 +143,7 @@ def test_a_file_without_a_way_down_stays(checkout: Checkout) -> None:
     checkout.write(name, "def migrate(migrator, database, *, fake=False): pass\n")
     checkout.history().migrate()
 
-    with pytest.raises(MigrationError, match=f"^{name} has no way down; nothing was run$"):
+    with pytest.raises(MigrationError, match=f"^{name} cannot be undone; nothing was run$"):
         checkout.history().rollback()
     assert checkout.applied()[-1] == name
 
@@ -160,13 +160,13 @@ BODY = "def migrate(migrator, database, *, fake=False):\n"
         ("\x00", "{file}: "),
         (
             f"{BODY}    migrator.table('x')\n",
-            "{name} failed and was undone: {file}, line 2: AttributeError: ",
+            "{name} failed and was rolled back: {file}, line 2: AttributeError: ",
         ),
         (
             f"{BODY}    migrator.run(lambda: 1 / 0)\n",
-            "{name} failed and was undone: {file}, line 2: ZeroDivi",
+            "{name} failed and was rolled back: {file}, line 2: ZeroDivi",
         ),
-        (f"{BODY}    migrator.sql('SELECT 5 % 2')\n", "{name} failed and was undone: {file}: IndexError: "),
+        (f"{BODY}    migrator.sql('SELECT 5 % 2')\n", "{name} failed and was rolled back: {file}: IndexErr"),
     ],
 )
 def test_python_that_fails_is_told_in_one_line(checkout: Checkout, text: str, said: str) -> None:
@@ -199,7 +199,7 @@ def test_a_statement_has_a_limit(checkout: Checkout) -> None:
     code, _, err = checkout.flask("migrate", MIGRATE_STATEMENT_TIMEOUT="1")
 
     assert code == 1
-    assert err.startswith(f"Error: {name} was cancelled and was undone: a statement may take 1 s; make it")
+    assert err.startswith(f"Error: {name} was cancelled and was rolled back: a statement took over 1 s")
     assert err.count("\n") == 1
     assert checkout.applied() == names()
 
