@@ -1,4 +1,4 @@
-"""What can be wrong with a database and the way to it, found by trying, and what to do about each."""
+"""Diagnosis of the database and the connection to it, by trying them, with advice for each problem."""
 
 from nexus.doctor.examination import examine
 from nexus.doctor.finding import Finding

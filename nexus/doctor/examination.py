@@ -1,4 +1,4 @@
-"""The order of the questions: first the way there, then the server, then what lies in it."""
+"""The order of the checks: first the connection, then the server, then its contents."""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -7,7 +7,7 @@ from nexus.config import Settings
 from nexus.db.outages import FAILURES
 from nexus.doctor import clients, schema, server, way
 from nexus.doctor.finding import Finding, Verdict, fail, ok
-from nexus.doctor.visit import Identity, Visit, told
+from nexus.doctor.visit import Identity, Visit, described
 from nexus.errors import DatabaseUnavailable
 
 Check = Callable[[Visit], Verdict]
@@ -41,47 +41,47 @@ POOLED: list[Check] = [
     server.connections,
 ]
 
-#: What to do by what the driver says, the first that fits; the server may say it in another language.
+#: What to do by the driver's message, the first that fits; servers may send messages in another language.
 REMEDIES = {
-    "password authentication failed": "correct user and password in {}; @ / ? are written %40 %2F %3F there",
+    "password authentication failed": "correct user and password in {}; encode @ / ? there as %40 %2F %3F",
     "no password supplied": "add the password to {}",
-    "no pg_hba.conf entry": "let this machine in by pg_hba.conf, or add sslmode=require to {}",
-    "does not support SSL": "turn ssl on at the server, or take sslmode out of {}",
+    "no pg_hba.conf entry": "allow this machine in pg_hba.conf, or add sslmode=require to {}",
+    "does not support SSL": "enable ssl on the server, or remove sslmode from {}",
     "SSL required": "add sslmode=require to {}",
-    "certificate": "name its authority by sslrootcert=, and in {} the host as the certificate does",
-    "too many": "lower WEB_CONCURRENCY or DATABASE_POOL_SIZE, or raise the limit that it names",
+    "certificate": "set sslrootcert= to its authority, and the host in {} to the name in the certificate",
+    "too many": "lower WEB_CONCURRENCY or DATABASE_POOL_SIZE, or raise the limit in the message",
     "remaining connection slots": "lower WEB_CONCURRENCY or DATABASE_POOL_SIZE, or raise max_connections",
     "does not exist": "create it (docs/DATABASE.md), or correct {}",
     "translate host name": "correct the host in {}",
-    "session is read-only": "see which of the hosts in {} takes writes, and why none does",
-    "permission denied": "give that right to the role of {}",
+    "session is read-only": "find out which of the hosts in {} should accept writes, and why none does",
+    "permission denied": "grant that privilege to the role of {}",
 }
 OTHERWISE = "start the server, or correct host and port in {} (docs/DATABASE.md, Troubleshooting)"
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """All findings; where there is no connection, the one that says why.
+    """All findings; without a connection, a single one that says why.
 
-    The questions of the second URL begin with `pool`. The database itself is asked once, by the first.
+    The checks of the second URL are prefixed with `pool`. The contents are checked once, by the first.
     """
     direct = yield from _examined(settings, DIRECT, pooled=False)
     if settings.database_pool_url:
         pooled = yield from _examined(settings, POOLED, pooled=True)
         if direct and pooled:
-            verdict = ok("the one of DATABASE_URL") if direct == pooled else ELSEWHERE
+            verdict = ok("the same as DATABASE_URL") if direct == pooled else ELSEWHERE
             yield _finding("database", verdict, pooled=True)
 
 
 ELSEWHERE = fail(
-    "another one than that of DATABASE_URL, to which migrations and commands go",
-    "make both URLs lead to the same database of the same server",
+    "not the database of DATABASE_URL, which migrations and commands use",
+    "let both URLs lead to the same database on the same server",
 )
 
 
 def _examined(
     settings: Settings, checks: list[Check], *, pooled: bool
 ) -> Generator[Finding, None, Identity | None]:
-    """The findings by one URL, and in the end which database it leads to."""
+    """The findings for one URL, and finally the identity of its database."""
     try:
         visit = Visit(settings, pooled=pooled)
     except FAILURES as error:
@@ -105,6 +105,6 @@ def _finding(check: str, verdict: Verdict, *, pooled: bool) -> Finding:
 
 
 def _failed(error: Exception, settings: Settings, *, pooled: bool) -> Verdict:
-    text = told(error, settings.pooled if pooled else settings.direct)
-    remedy = next((remedy for said, remedy in REMEDIES.items() if said in text), OTHERWISE)
+    text = described(error, settings.pooled if pooled else settings.direct)
+    remedy = next((remedy for part, remedy in REMEDIES.items() if part in text), OTHERWISE)
     return fail(text, remedy.format("DATABASE_POOL_URL" if pooled else "DATABASE_URL"))

@@ -1,4 +1,4 @@
-"""How the doctor speaks: a verdict on one question, and the line of the report that it becomes."""
+"""The results of the doctor: the verdict of a check, and its line in the report."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Status = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """How things stand, and what to do unless they are well."""
+    """The result of a check, and what to do unless it is ok."""
 
     status: Status
     detail: str
@@ -17,7 +17,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: the verdict on a question, which is named uniquely."""
+    """One line of the report: a verdict with the unique name of its check."""
 
     check: str
     status: Status
@@ -31,7 +31,7 @@ def ok(detail: str) -> Verdict:
 
 
 def warn(detail: str, advice: str) -> Verdict:
-    """It works, and could be better or will not last."""
+    """It works, but could be better or will not last."""
     return Verdict("warn", detail, advice)
 
 

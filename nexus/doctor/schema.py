@@ -1,4 +1,4 @@
-"""The tables: whether they are those of this code, how large they are, and how their indexes serve."""
+"""The tables: whether they match this code, how large they are, and how their indexes are used."""
 
 from nexus.db import session
 from nexus.doctor.finding import Verdict, fail, ok, warn
@@ -8,9 +8,9 @@ from nexus.migrate.check import SchemaError, differences, lines, unapplied
 
 #: Rows from which an index matters.
 LARGE = 10_000
-#: Differences that are shown; `flask db check` names all.
+#: Differences that are shown; `flask db check` lists all.
 SHOWN = 3
-#: Scans of a whole table that are no accident any more.
+#: Sequential scans of a table that are no longer a coincidence.
 OFTEN = 100
 
 TABLES = """
@@ -42,7 +42,7 @@ ORDER BY seq_tup_read DESC
 
 
 def migrations(_: Visit) -> Verdict:
-    """Whether the database has seen every migration of this code."""
+    """Whether every migration of this code has been applied."""
     with session() as database:
         missing = pending(database)
     if missing:
@@ -51,51 +51,51 @@ def migrations(_: Visit) -> Verdict:
 
 
 def drift(visit: Visit) -> Verdict:
-    """Whether files, history, models and database are at one, once nothing is pending."""
+    """Whether files, history, models and database agree, if nothing is pending."""
     history = History.of(visit.settings)
     try:
         if unapplied(history):
-            return warn("not looked for while migrations are pending", "flask migrate")
+            return warn("not checked while migrations are pending", "flask migrate")
         found = history.problems() + lines(differences(history))
     except (MigrationError, SchemaError) as error:
-        todo = "let the role of DATABASE_URL read migratehistory and create a schema, to compare in"
+        todo = "allow the role of DATABASE_URL to read migratehistory, and to create a schema for comparison"
         return warn(str(error), todo)
     if found:
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        return fail("; ".join(found[:SHOWN]) + more, "flask db check names all; a migration should mend them")
-    return ok("none: the database is what the models and the migrations say")
+        return fail("; ".join(found[:SHOWN]) + more, "flask db check lists all; fix them by a migration")
+    return ok("none: the database matches the models and the migrations")
 
 
 def tables(visit: Visit) -> Verdict:
-    """How much there is."""
+    """The sizes of the tables."""
     found = [f"{name} {size} ({rows:,} rows)" for name, size, rows in visit.ask(TABLES)]
     return ok(", ".join(found) or "none yet")
 
 
 def invalid_indexes(visit: Visit) -> Verdict:
-    """What an interrupted CREATE INDEX CONCURRENTLY left: an index that is kept up and never used."""
+    """Indexes left by an interrupted CREATE INDEX CONCURRENTLY, which are maintained but never used."""
     found = [name for (name,) in visit.ask(INVALID)]
     if found:
-        mending = [f"REINDEX INDEX CONCURRENTLY {name};" for name in found]
-        return fail(", ".join(found), "\n".join(["unless it is being built right now:", *mending]))
+        repairs = [f"REINDEX INDEX CONCURRENTLY {name};" for name in found]
+        return fail(", ".join(found), "\n".join(["unless it is being built right now:", *repairs]))
     return ok("none")
 
 
 def unused_indexes(visit: Visit) -> Verdict:
-    """Indexes of large tables that no query has used since the server counts."""
+    """Indexes of large tables that no query has used since the statistics were last reset."""
     found = [name for (name,) in visit.ask(UNUSED, LARGE)]
     if found:
-        advice = "if that lasts through weeks of real traffic, a migration should drop them"
+        advice = "if that is so after weeks of real traffic, drop them by a migration"
         return warn(", ".join(found), advice)
     return ok(f"none on tables of more than {LARGE:,} rows")
 
 
 def missing_indexes(visit: Visit) -> Verdict:
-    """Large tables that are read from end to end again and again."""
+    """Large tables that are often scanned sequentially."""
     found = [name for (name,) in visit.ask(SCANNED, LARGE, OFTEN)]
     if found:
         return warn(
-            f"read as a whole: {', '.join(found)}",
+            f"scanned sequentially: {', '.join(found)}",
             "find the query (docs/DATABASE.md, Slow queries), and add an index for it by a migration",
         )
-    return ok(f"no table of more than {LARGE:,} rows is often read as a whole")
+    return ok(f"no table of more than {LARGE:,} rows is often scanned sequentially")

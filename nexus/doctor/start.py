@@ -1,4 +1,4 @@
-"""What the service asks of the doctor when it starts: whether there is room for all of its connections."""
+"""The check at the start of the service: whether the database allows all its connections."""
 
 import logging
 from contextlib import closing
@@ -12,9 +12,9 @@ log = logging.getLogger("nexus.start")
 
 
 def warn_of_room(settings: Settings) -> None:
-    """Write a warning if the workers may open more connections than there is room for.
+    """Log a warning if the workers may open more connections than the database allows.
 
-    Without a database nothing is said: it may come later, and requests tell.
+    Without a database nothing is logged: it may start later, and requests report its absence.
     """
     try:
         visit = Visit(settings, pooled=settings.database_pool_url is not None)

@@ -1,4 +1,4 @@
-"""One of the two URLs with a connection through it: what is asked there, and who stands before the server."""
+"""A connection through one of the two URLs: its queries, and the detection of a pooler."""
 
 from contextlib import closing
 from functools import cached_property
@@ -11,19 +11,19 @@ from nexus.database_url import DatabaseURL
 from nexus.db.connection import connect
 from nexus.db.outages import reason
 
-#: When the server was started, and the number of the database in it.
+#: The start time of the server, and the oid of the database.
 Identity = tuple[Any, ...]
 Pooling = Literal["none", "session", "transaction", "statement"]
 
-#: How often two connections are looked at together; a busy pooler may need more than one look.
-LOOKS = 5
+#: How often two connections are compared; with a busy pooler, once may not be enough.
+ATTEMPTS = 5
 
 
 class Visit:
-    """An open connection by one URL; the driver's errors pass through."""
+    """An open connection through one URL; the driver's errors pass through."""
 
     def __init__(self, settings: Settings, *, pooled: bool) -> None:
-        """Connect by DATABASE_POOL_URL or by DATABASE_URL."""
+        """Connect through DATABASE_POOL_URL or DATABASE_URL."""
         self.settings = settings
         self.pooled = pooled
         self.url = settings.pooled if pooled else settings.direct
@@ -34,11 +34,11 @@ class Visit:
 
     @property
     def variable(self) -> str:
-        """The setting that says where to connect."""
+        """The setting with the URL."""
         return "DATABASE_POOL_URL" if self.pooled else "DATABASE_URL"
 
     def identity(self) -> Identity:
-        """What tells this database from all others."""
+        """What distinguishes this database from all others."""
         (identity,) = self.ask(
             "SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()"
         )
@@ -53,25 +53,25 @@ class Visit:
 
     @cached_property
     def pooling(self) -> Pooling:
-        """What the server's process numbers tell of a pooler between it and us.
+        """The mode of a pooler between the server and us, detected by the server's process ids.
 
-        A pooler invents the number that a client is told when it connects. One in transaction mode gives
-        the process that served us to another client as soon as we have no transaction.
+        A pooler invents the process id that a client gets on connecting. In transaction mode it gives the
+        process that served us to another client as soon as we are not in a transaction.
         """
         if self._process(self.connection) == self.connection.info.backend_pid:
             return "none"
         with closing(self._connect()) as other:
-            # In statement mode PgBouncer closes a connection that begins a transaction, and the driver gives
-            # no reason.
+            # In statement mode PgBouncer closes a connection that begins a transaction, without a reason in
+            # the driver's error.
             self._process(other)
             other.autocommit = False
-            for _ in range(LOOKS):
+            for _ in range(ATTEMPTS):
                 ours = self._process(self.connection)
                 try:
                     theirs = self._process(other)
                 except psycopg2.OperationalError:
                     return "statement"
-                # Asked for in this order: of a single process, held by the other, ours would wait in vain.
+                # In this order: if there is a single process, held by the other connection, ours would hang.
                 if theirs == ours or self._process(self.connection) != ours:
                     return "transaction"
                 other.rollback()
@@ -83,8 +83,8 @@ class Visit:
         return int(cursor.fetchone()[0])
 
 
-def told(error: Exception, url: DatabaseURL | None) -> str:
-    """What the driver said on one line, in which the password does not appear whatever the driver quotes."""
+def described(error: Exception, url: DatabaseURL | None) -> str:
+    """The driver's message on one line, with the password masked wherever the driver quotes it."""
     text = reason(error)
     password = url and url.parameters.get("password")
     return text.replace(password, "***") if password else text

@@ -46,7 +46,7 @@ def test_a_shop_behind_a_pooler_is_well(doctor: Doctor, shop: Settings, start: S
     assert {line["status"] for line in report.lines.values()} == {"ok"}
     assert report.detail("connections").startswith("2 needed (for commands")
     assert report.detail("pool connections").startswith("10 to the pooler")
-    assert report.detail("pool database") == "the one of DATABASE_URL"
+    assert report.detail("pool database") == "the same as DATABASE_URL"
     assert bouncer.left_behind() == []
 
 
@@ -93,7 +93,7 @@ def test_limits_of_time_that_are_missing_come_with_the_lines_that_set_them(
     report = doctor(scratch)
     assert report.status("limits") == "warn"
     head, *lines = report.advice("limits").splitlines()
-    assert head == "bound what new connections may take:"
+    assert head == "set limits for new connections:"
     for line in lines:
         query(scratch, line)
 
@@ -133,7 +133,7 @@ def test_tls_is_missed_only_between_machines(
     report = doctor(shop, database_pool_url=plain.url(query="?sslmode=require"))
     assert (
         report.advice("pool reachable")
-        == "turn ssl on at the server, or take sslmode out of DATABASE_POOL_URL"
+        == "enable ssl on the server, or remove sslmode from DATABASE_POOL_URL"
     )
 
 
