@@ -1,1 +1,1 @@
-"""How gunicorn serves: clients are read and answered without a thread waiting for them."""
+"""The gunicorn worker, in which no thread waits for a client."""

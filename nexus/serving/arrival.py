@@ -1,4 +1,4 @@
-"""Whether all of a request has arrived, told from its bytes as they come, without waiting for any."""
+"""Detects when a request has arrived completely, from its bytes as they come, without waiting."""
 
 import re
 from collections.abc import Callable
@@ -12,41 +12,41 @@ from gunicorn.http.unreader import IterUnreader  # type: ignore[import-untyped]
 from nexus.limits import MAX_BODY, MAX_ENCODED, MAX_HEAD, MAX_LINE
 
 HEX = re.compile(rb"[0-9a-fA-F]{1,16}")
-#: Without one of these a request ends with its head.
+#: Without one of these headers a request ends with its head.
 FRAMES = (b"content-length", b"transfer-encoding")
 
 
 class Arrival:
-    """The bytes of a connection that no request has used yet.
+    """The received bytes of a connection that do not belong to an earlier request.
 
-    What is here is judged by gunicorn's own parser, so that the two cannot disagree about where a request
-    ends. A request that it refuses is complete for us: it is answered by whoever serves it.
+    They are judged by gunicorn's own parser, so that the two cannot disagree about where a request ends. A
+    request that the parser rejects counts as complete here: whoever handles it answers with an error.
     """
 
     def __init__(
         self, cfg: Any, client: Any, read: Callable[[bytes], dict[str, Any] | None], data: bytes = b""
     ) -> None:
-        """Take gunicorn's settings, the client's address, and what was read of the next request already.
+        """Take gunicorn's settings, the client's address, and the bytes of the request read so far.
 
-        `read` makes an environment of a head of the usual shape, and None of another.
+        `read` turns a head of the usual form into an environment, and returns None for any other.
         """
         self._cfg = cfg
         self._client = client
         self._read_plain = read
-        #: What it made of the head.
+        #: The environment from the head.
         self.environ: dict[str, Any] | None = None
         self.data = bytearray(data)
-        #: Whether the request can be served, and whether the rest of its body is still under way then.
+        #: Whether the request can be handled, and whether the rest of its body is still missing then.
         self.complete = False
         self.partial = False
         #: Whether the client waits for 100 Continue before it sends the body.
         self.expects = False
-        #: The status that the request is refused with: 413, 431 or 501.
+        #: The status with which the request is refused: 413, 431 or 501.
         self.refused: int | None = None
-        #: Where the body begins; its length, or None where it comes in chunks.
+        #: Where the body begins; its length, or None if it is chunked.
         self._body: int | None = None
         self._length: int | None = None
-        #: Offset of the next chunk; bytes in the chunks before it; offset up to which no end was found.
+        #: Offset of the next chunk; size of the chunks before it; offset up to which no end was found.
         self._chunk = 0
         self._decoded = 0
         self._searched = 0
@@ -54,22 +54,22 @@ class Arrival:
             self._judge()
 
     def add(self, piece: bytes) -> None:
-        """Take what has arrived."""
+        """Add bytes that have arrived."""
         self.data += piece
         self._judge()
 
     def take(self) -> tuple[bytes, bytes]:
-        """The body of a request that is complete, and what follows it."""
+        """The body of a complete request, and the bytes that follow it."""
         end = (self._body or 0) + (self._length or 0)
         return bytes(self.data[self._body : end]), bytes(self.data[end:])
 
     def end(self) -> None:
-        """Take it that nothing more will come: half a request is answered as such."""
+        """Note that nothing more will come: a truncated request is answered as such."""
         self.complete = self.partial = True
 
     @property
     def in_body(self) -> bool:
-        """Whether the head is here."""
+        """Whether the head is complete."""
         return self._body is not None
 
     def _judge(self) -> None:
@@ -86,14 +86,14 @@ class Arrival:
             self.complete = self.partial or len(self.data) >= self._body + self._length
 
     def _read_head(self) -> bool:
-        """Learn from the head, once it is here, how long the body is."""
-        # A line break before the head is left over from the request before, and is skipped.
+        """Determine the length of the body, once the head is complete."""
+        # A line break before the head is left over from the previous request, and skipped.
         start = 2 if self.data.startswith(b"\r\n") else 0
         end = self.data.find(b"\r\n\r\n", max(start, self._searched - 3))
         if end < 0:
             self._searched = len(self.data)
             if self.data.count(b"\n") != self.data.count(b"\r\n"):
-                # Some line ends in a bare LF, and so may the head, whose end would then never be found.
+                # A line ends in a bare LF, so the head may too, and its end would never be found.
                 self.complete = self.partial = True
             elif len(self.data) > MAX_HEAD:
                 self.refused = 431
@@ -116,7 +116,7 @@ class Arrival:
         except (ParseException, OSError):
             self.complete = self.partial = True
             return True
-        # gunicorn undoes `chunked` alone, and would pass on a compressed body as if it were the plain one.
+        # gunicorn decodes only `chunked`, and would pass on a compressed body as if it were a plain one.
         codings = [value.strip().lower() for name, value in request.headers if name == "TRANSFER-ENCODING"]
         if codings not in ([], ["chunked"]):
             self.refused = 501
@@ -127,7 +127,7 @@ class Arrival:
         return True
 
     def _read_chunks(self) -> bool:
-        """Whether to wait no longer: for the last chunk, a malformed one, or more than an endpoint reads."""
+        """Whether to stop waiting: the last chunk is here, one is malformed, or there is too much."""
         while True:
             end = self.data.find(b"\r\n", self._chunk)
             if end < 0:
@@ -139,7 +139,7 @@ class Arrival:
                 return True
             length = int(size, 16)
             if length == 0:
-                # The end of the trailers, of which there may be none.
+                # The end of the trailers, which may be empty.
                 last = self.data.find(b"\r\n\r\n", max(end, self._searched - 3))
                 self._searched = len(self.data)
                 return last >= 0

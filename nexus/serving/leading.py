@@ -1,4 +1,4 @@
-"""Who runs the loop of a worker: a thread that answers quick reads itself, until one holds it up."""
+"""Which thread runs a worker's event loop: it answers quick reads itself, until one of them blocks it."""
 
 import time
 from contextlib import suppress
@@ -9,19 +9,19 @@ from nexus.serving.answering import Answering
 from nexus.serving.peer import Connection
 from nexus.serving.threads import Threads
 
-#: Seconds between two looks at the request that is answered in the loop: one that is seen twice holds the
-#: loop up. Seconds without one, after which the main thread stops looking.
+#: Seconds between two checks of the request that is answered in the loop: one that is seen twice blocks the
+#: loop. Seconds without such a request, after which the main thread stops checking.
 TICK = 0.01
 REST = 1.0
-#: Reads in a sample; the ratio of their wall time to their CPU time up to which they are quick; and the
-#: seconds for which reads go to the threads when they are not.
+#: Reads in a sample; the ratio of their wall time to their CPU time up to which they count as quick; and the
+#: seconds for which reads go to the threads if they are not.
 SAMPLE = 64
 QUICK = 2.5
 PAUSE = 1.0
 
 
 class Pace:
-    """Whether reads are quick: those that mostly wait, on a distant database say, must not block the loop."""
+    """Whether reads are quick: those that mostly wait, as for a distant database, must not block the loop."""
 
     def __init__(self) -> None:
         self._resumes = 0.0
@@ -35,7 +35,7 @@ class Pace:
         return time.monotonic() >= self._resumes
 
     def note(self, seconds: float, *, computed: float) -> None:
-        """Record a read: the seconds that it took, and those of them in which it computed."""
+        """Record a read: its wall time, and its CPU time."""
         self._reads += 1
         self._seconds += seconds
         self._computed += computed
@@ -46,15 +46,15 @@ class Pace:
 
 
 class TakenOver(Exception):
-    """The other thread has the loop now."""
+    """The other thread runs the loop now."""
 
 
 class Leading(Answering):
-    """A worker with two threads for its loop, of which one has it.
+    """A worker with two threads for its loop, one of which runs it.
 
-    To pass a request from the loop to a thread and back costs much of what a quick read does, so the loop
-    answers those itself. When one takes longer than it should, the other thread gets the loop, and hands all
-    requests on until the first has ended. The main thread sees to that, and to signals.
+    Passing a request from the loop to a thread and back costs a large part of what a quick read does, so
+    the loop answers quick reads itself. If one takes too long, the other thread takes over the loop, and
+    hands all requests to threads until the first has finished. The main thread controls this, and signals.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -62,31 +62,31 @@ class Leading(Answering):
         super().__init__(*args, **kwargs)
         self._pace = Pace()
         self._leaders: Threads
-        #: Whether the other thread could take over.
+        #: Whether the other thread is free to take over.
         self._spare = True
         #: The connection answered in the loop. Which thread removes it, its own or the main one, decides who
-        #: leads.
+        #: runs the loop.
         self._here: list[Connection] = []
-        self._stirred = Event()
+        self._woken = Event()
         self._over = Event()
         #: Whether to stop at once.
         self._quits = False
         self._failure: BaseException | None = None
 
     def loop(self) -> None:
-        """Serve to the end."""
+        """Serve until stopped."""
         raise NotImplementedError
 
     def release(self, conn: Connection) -> None:
-        """Have the loop wait for nothing from a connection."""
+        """Stop waiting for events of a connection."""
         raise NotImplementedError
 
     def get_thread_pool(self) -> Threads:
-        """Make the threads for requests, when the process has begun."""
+        """Create the threads for requests, after the process has started."""
         return Threads(self.cfg.threads, "requests")
 
     def give(self, conn: Connection) -> None:
-        """Have a thread answer a request."""
+        """Let a thread answer a request."""
         self.tpool.give(lambda: self._answer(conn))
 
     def _answer(self, conn: Connection) -> None:
@@ -100,11 +100,11 @@ class Leading(Answering):
         conn.goes_on = goes_on
         conn.asked = 0
         if conn.environ:
-            # The answer may wait for a slow client; the request's body need not be kept for that long.
+            # The response may wait for a slow client; the request's body need not be kept for that long.
             conn.environ.pop("wsgi.input", None)
 
     def suits(self, conn: Connection) -> bool:
-        """Whether the loop may answer a request: a read, none pipelined behind it, while reads are quick."""
+        """Whether the loop may answer a request: it is a read, nothing is pipelined, and reads are quick."""
         return bool(
             conn.environ
             and not conn.changes
@@ -115,11 +115,11 @@ class Leading(Answering):
         )
 
     def answer_here(self, conn: Connection) -> None:
-        """Answer a request in the loop; TakenOver when that took so long that the other thread has it."""
+        """Answer a request in the loop; TakenOver if it took so long that the other thread runs the loop."""
         began, computed = time.monotonic(), time.thread_time()
         self._here.append(conn)
-        if not self._stirred.is_set():
-            self._stirred.set()
+        if not self._woken.is_set():
+            self._woken.set()
         self._handle(conn)
         self._pace.note(time.monotonic() - began, computed=time.thread_time() - computed)
         try:
@@ -130,17 +130,17 @@ class Leading(Answering):
         self.finish_request(conn)
 
     def handle_quit(self, *_: Any) -> None:
-        """Stop at once. It may be called twice: a terminal signals every process, and the master its workers.
+        """Stop at once. May be called twice: a terminal signals every process, and the master its workers.
 
-        It is only noted here. An exception raised by a signal handler, as gunicorn's is, could interrupt
-        anything, such as an import or a lock.
+        It only sets a flag. An exception raised in a signal handler, like gunicorn's, could interrupt
+        anything, such as an import or the use of a lock.
         """
         self.alive = False
         self._quits = True
-        self.method_queue.defer(self._stirred.set)
+        self.method_queue.defer(self._woken.set)
 
     def watch(self) -> None:
-        """Have the loop run, and wait for its end: in the main thread."""
+        """Start the loop, watch it, and wait for its end, in the main thread."""
         self._leaders = Threads(2, "loop")
         self._leaders.give(self._lead)
         seen: object = None
@@ -153,9 +153,9 @@ class Leading(Answering):
                 if present is seen:
                     self._take_over()
             elif time.monotonic() - since > REST:
-                self._stirred.clear()
+                self._woken.clear()
                 if not self._here and not self._over.is_set() and not self._quits:
-                    self._stirred.wait(REST)
+                    self._woken.wait(REST)
             seen = present
         if self._failure:
             raise self._failure
@@ -165,7 +165,7 @@ class Leading(Answering):
         try:
             conn = self._here.pop()
         except IndexError:
-            # It has ended at this moment.
+            # It has just finished.
             self._spare = True
             return
         self.release(conn)
@@ -180,4 +180,4 @@ class Leading(Answering):
         except BaseException as error:  # noqa: BLE001 - the main thread raises it.
             self._failure = error
         self._over.set()
-        self._stirred.set()
+        self._woken.set()

@@ -1,4 +1,4 @@
-"""gunicorn's log without its line for each request."""
+"""gunicorn's logger without an access log."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 
 class Log(Logger):  # type: ignore[misc]
-    """Writes what the server says of itself; of requests the application's own log says more.
+    """Logs messages of the server, but no requests, which the application logs itself.
 
-    gunicorn puts together a line that nobody reads whenever it is given a configuration of loggers.
+    Given a logging configuration, gunicorn would build an access line for each request, and discard it.
     """
 
     def access(self, *args: Any) -> None:
-        """Write nothing."""
+        """Do nothing."""

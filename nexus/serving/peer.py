@@ -1,4 +1,4 @@
-"""A client of the worker: what it has sent, what it is to get, and why the connection is held."""
+"""A client of the worker: its input, its output, and what its connection is waiting for."""
 
 import errno
 import io
@@ -15,26 +15,26 @@ from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 from nexus.serving.arrival import Arrival
 from nexus.serving.plain import Plain
 
-#: Bytes of a streamed answer that are made ahead of its reader.
+#: Bytes of a streamed response that are buffered ahead of its reader.
 AHEAD = 4_194_304
 #: Seconds in which a reader that is further behind must catch up to AHEAD.
 PATIENCE = 30.0
-#: What is given to the system in one go, and taken from it.
+#: Bytes that are sent and received in one system call.
 PIECE = 262_144
 RECEIVED = 65_536
 
-#: How a request begins that only reads.
+#: The start of requests that only read.
 READS = (b"GET ", b"HEAD ", b"OPTIONS ")
 
-#: Why the loop holds a connection.
+#: What the loop is waiting for on a connection.
 LINGERING, IDLE, IN_HEAD, IN_BODY, SENDING = range(5)
 
 
 class Outbox(socket.socket):
-    """A socket that never blocks on input, and buffers what the client does not take yet.
+    """A non-blocking socket that buffers what the client does not accept yet.
 
-    An answer in one piece is buffered whole, so its thread is free at once. A thread that streams waits when
-    more than AHEAD is buffered; a stream is cut off when as many wait as `waiting` admits.
+    A response in one piece is buffered whole, so its thread is free at once. A thread that streams waits
+    while more than AHEAD is buffered; a stream is cut off if as many wait already as `waiting` admits.
     """
 
     def __init__(self, accepted: socket.socket, waiting: Semaphore) -> None:
@@ -45,17 +45,17 @@ class Outbox(socket.socket):
         self._waiting = waiting
 
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - it is the socket's.
-        """Stay as it is: gunicorn's threads would wait."""
+        """Ignore gunicorn, which would make the socket block."""
 
     def sendall(self, data: bytes) -> None:  # type: ignore[override]
-        """Send, or keep, all of it; BrokenPipeError when a stream is too far ahead of its reader."""
+        """Send or buffer all of it; BrokenPipeError if a stream is too far ahead of its reader."""
         if len(self.unsent) > AHEAD:
             self._wait()
         self.unsent += data
         self.flush()
 
     def flush(self) -> None:
-        """Send what the client takes at this moment."""
+        """Send what the client accepts right now."""
         while self.unsent:
             try:
                 sent = self.send(bytes(self.unsent[:PIECE]))
@@ -65,7 +65,7 @@ class Outbox(socket.socket):
 
     def _wait(self) -> None:
         if not self._waiting.acquire(blocking=False):
-            self._cut("too many answers wait for their readers")
+            self._cut("too many responses wait for their readers")
         try:
             deadline = time.monotonic() + PATIENCE
             poll = select.poll()
@@ -73,48 +73,48 @@ class Outbox(socket.socket):
             while len(self.unsent) > AHEAD:
                 left = deadline - time.monotonic()
                 if left <= 0 or not poll.poll(left * 1000):
-                    self._cut("the client does not read its answer")
+                    self._cut("the client does not read its response")
                 self.flush()
         finally:
             self._waiting.release()
 
     def _cut(self, why: str) -> NoReturn:
         self.unsent.clear()
-        # gunicorn takes this error for a client that has disconnected, and logs it as no failure.
+        # gunicorn takes this error for a disconnected client, and does not log it as a failure.
         raise BrokenPipeError(errno.EPIPE, why)
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """A client, with what it sent and has not been answered yet."""
+    """A client's connection, with the input that has not been answered yet."""
 
     def __init__(
         self, cfg: Any, accepted: socket.socket, client: Any, plain: Plain, waiting: Semaphore
     ) -> None:
-        """Take over an accepted connection; where it led to is asked of itself."""
+        """Take over an accepted connection."""
         outbox = Outbox(accepted, waiting)
         super().__init__(cfg, outbox, client, outbox.getsockname())
-        # It makes the parser, which reads nothing yet.
+        # Creates the parser, which reads nothing yet.
         self.init()
         self._plain = partial(plain.read, client=client, server=self.server)
         self.arrival = Arrival(cfg, client, self._plain)
-        #: The present request, when it is of the usual shape; and what was read behind it.
+        #: The current request, if it has the usual form, and the bytes read after it.
         self.environ: dict[str, Any] | None = None
         self.following = b""
-        #: Bytes of the present request, until it is answered.
+        #: Bytes of the current request, until it is answered.
         self.asked = 0
-        #: Why the loop holds it, and until when; None while a thread has it.
+        #: What the loop is waiting for, and until when; None while a thread has the connection.
         self.held: int | None = None
         self.deadline = 0.0
         self._since = 0.0
-        #: Whether it has been kept open after an answer before.
+        #: Whether it has been kept open after a response before.
         self._known = False
-        #: Whether its present request may change something.
+        #: Whether its current request may change something.
         self.changes = False
-        #: Whether another request may follow the present one.
+        #: Whether another request may follow the current one.
         self.goes_on = False
 
     def receive(self) -> None:
-        """Read once unless a request is here already; OSError when the client has gone."""
+        """Read once unless a request is complete; OSError if the client has disconnected."""
         if self.arrival.complete:
             return
         try:
@@ -129,13 +129,13 @@ class Connection(TConn):  # type: ignore[misc]
             raise ConnectionAbortedError
 
     def stage(self) -> int:
-        """How much of a request is here."""
+        """How much of a request has arrived."""
         if not self.arrival.data:
             return IDLE
         return IN_BODY if self.arrival.in_body else IN_HEAD
 
     def hold(self, reason: int, patience: float) -> None:
-        """Note why, and for how many seconds at most."""
+        """Set what the loop is waiting for, and for how many seconds at most."""
         now = time.monotonic()
         if self.held is None or reason == IDLE:
             self._since = now
@@ -143,15 +143,15 @@ class Connection(TConn):  # type: ignore[misc]
 
     @property
     def worth(self) -> tuple[bool, bool, bool, float]:
-        """The sort key by which connections are closed when there is no room, the lowest first.
+        """The sort key by which connections are closed to make room, lowest first.
 
-        In this order: those that linger, have had no answer yet, have had one, are sent one; among equals
-        the one whose present wait began first.
+        In this order: those that linger, have had no response yet, have had one, are being sent one; among
+        equals the one whose current wait began first.
         """
         return self.held != LINGERING, self.held == SENDING, self._known, self._since
 
     def begin(self) -> None:
-        """Hand on the request that has arrived: as read here, or to gunicorn's parser to be read again."""
+        """Prepare the request that has arrived: as parsed here, or for gunicorn to parse it again."""
         arrival = self.arrival
         self.changes = not arrival.data.startswith(READS)
         self.goes_on = not arrival.partial
@@ -165,7 +165,7 @@ class Connection(TConn):  # type: ignore[misc]
         arrival.data.clear()
 
     def expect_another(self) -> None:
-        """Begin the next request, of which some may have been read."""
+        """Start the next request, of which some bytes may have been read."""
         self._known = True
         following = self.following if self.environ else self.parser.unreader.take_buffered()
         self.environ, self.following = None, b""
@@ -173,21 +173,21 @@ class Connection(TConn):  # type: ignore[misc]
 
     @property
     def size(self) -> int:
-        """Bytes that it holds."""
+        """Bytes of memory that it holds."""
         return len(self.arrival.data) + self.asked + len(self.sock.unsent)
 
 
 class Lane:
-    """Admits a number of connections at a time, and queues the others."""
+    """Admits a limited number of connections at a time, and queues the others."""
 
-    def __init__(self, wide: int) -> None:
-        """Take how many."""
-        self._free = wide
-        #: Those who wait, in their order.
+    def __init__(self, width: int) -> None:
+        """Take the limit."""
+        self._free = width
+        #: The waiting connections, in order.
         self.queue: deque[Connection] = deque()
 
     def admits(self, conn: Connection) -> bool:
-        """Let a connection in, or have it wait for `next` to return it."""
+        """Admit a connection, or queue it for `next` to return."""
         if not self._free:
             self.queue.append(conn)
             return False
@@ -195,7 +195,7 @@ class Lane:
         return True
 
     def next(self) -> Connection | None:
-        """Let one leave; the connection that takes its place, which has waited longest."""
+        """Release a place; return the connection that takes it, the one that has waited longest."""
         if self.queue:
             return self.queue.popleft()
         self._free += 1

@@ -1,6 +1,6 @@
-"""Requests and answers of the usual shape, read and written without the detours that rare ones need.
+"""A short path for requests and responses of the usual form, without what only rare ones need.
 
-Whatever is shaped otherwise is left to gunicorn, and what is taken here gunicorn would read and write alike.
+All others are left to gunicorn, which would parse and write the usual ones in the same way.
 """
 
 import io
@@ -19,32 +19,32 @@ from gunicorn.http.wsgi import STATUS_RE, Response, base_environ  # type: ignore
 from nexus.limits import MAX_BODY
 from nexus.refusals import REFUSED
 
-#: A head in ASCII whose target begins with one slash. `#` and `\t` have a meaning of their own to gunicorn.
+#: A head in ASCII whose target begins with a single slash. gunicorn treats `#` and `\t` specially.
 HEAD = re.compile(
     r"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/(?!/)[!\"$-~]*) HTTP/1\.1\r\n"
     r"((?:[A-Za-z0-9-]+:[ -~]*\r\n)*)\r\n"
 )
 FIELD = re.compile(r"([^:\r\n]+):(.*)\r\n")
-#: Fields that say how the rest is to be read, or what becomes of the connection.
-RULING = {"HTTP_CONNECTION", "HTTP_EXPECT", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE"}
+#: Fields that determine how the rest is parsed, or what happens to the connection.
+CONTROL = {"HTTP_CONNECTION", "HTTP_EXPECT", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE"}
 
-#: Fields that an application may send, which are all but those of the connection itself.
+#: Fields that an application may send: all except those of the connection.
 SENDABLE = re.compile(
     r"(?:(?!(?i:connection|keep-alive|proxy-authenticate|proxy-authorization|te|trailers|transfer-encoding"
     r"|upgrade|server|date):)[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t -~\x80-\xff]*\r\n)*"
 )
 LENGTH = re.compile(r"\r\nContent-Length: ([0-9]{1,7})\r\n")
-#: Of a body's length, at most.
+#: The most digits of a body's length.
 DIGITS = 7
-#: Statuses whose answers have no body, whatever the application says.
+#: Statuses whose responses have no body, whatever the application returns.
 BODILESS = ("1", "204", "304")
 
 
 class Plain:
-    """Reads heads, and answers requests whose head it has read."""
+    """Parses heads, and answers the requests that it has parsed."""
 
     def __init__(self, cfg: Any) -> None:
-        """Take gunicorn's settings, of which some make every request a rare one."""
+        """Take gunicorn's settings, some of which disable the short path."""
         self._cfg = cfg
         self._base = {
             **base_environ(cfg),
@@ -60,12 +60,12 @@ class Plain:
             or not cfg.keepalive
             or os.getenv("SCRIPT_NAME")
         )
-        #: Bytes of a head, fields included, of which none can be too long then; and how many fields.
+        #: The maximum size of a head, so that none of its fields can be too long, and their maximum number.
         self._longest = 0 if rare else min(cfg.limit_request_line, cfg.limit_request_field_size)
         self._fields = cfg.limit_request_fields
 
     def read(self, head: bytes, client: Any, server: Any) -> dict[str, Any] | None:
-        """The WSGI environment of a request, without its body; None for a head that gunicorn is to read."""
+        """The WSGI environment of a request, without its body; None for a head that gunicorn must parse."""
         if len(head) > self._longest or not isinstance(client, tuple):
             return None
         found = HEAD.fullmatch(head.decode("latin-1"))
@@ -89,21 +89,21 @@ class Plain:
         for name, value in given:
             environ[_variable(name)] = value.strip()
         if len(environ) != known + len(given) or len(given) > self._fields:
-            # What a repeated field means depends on its name, so gunicorn reads it.
+            # What a repeated field means depends on its name, so gunicorn parses it.
             return None
-        if not RULING.isdisjoint(environ) and not _goes_on(environ):
+        if not CONTROL.isdisjoint(environ) and not _keeps_alive(environ):
             return None
         length = environ.get("CONTENT_LENGTH", "0")
-        # Of thousands of digits Python makes no number.
+        # Python refuses to convert thousands of digits to a number.
         is_usual = length.isdecimal() and len(length) <= DIGITS and int(length) <= MAX_BODY
         return environ if is_usual else None
 
     def refused(self, status: int) -> dict[str, Any]:
-        """The WSGI environment in which the application answers a request that could not be read."""
+        """The WSGI environment with which the application answers a request that could not be parsed."""
         return {
             **self._base,
             REFUSED: status,
-            # No route has such a path or method, so that nothing but an error can come of it.
+            # No route has such a path or method, so the response can only be an error.
             "REQUEST_METHOD": "-",
             "PATH_INFO": "*",
             "QUERY_STRING": "",
@@ -113,20 +113,20 @@ class Plain:
         }
 
     def answer(self, app: Any, environ: dict[str, Any], sock: Any, *, last: bool) -> bool:
-        """Send the application's answer, and return whether the client may go on, unless it is the `last`."""
-        said: list[Any] = []
+        """Send the application's response; return whether the connection can be kept, unless it is `last`."""
+        started: list[Any] = []
         pieces: list[bytes] = []
 
         def start(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
-            said[:] = status, headers
+            started[:] = status, headers
             return pieces.append
 
         body = app(environ, start)
         try:
-            status, headers = said
+            status, headers = started
             head = None if environ["REQUEST_METHOD"] == "HEAD" else _head(status, headers, last=last)
             if head is None:
-                return self._stream(environ, sock, said, chain(pieces, body), last=last)
+                return self._stream(environ, sock, started, chain(pieces, body), last=last)
             text, length = head
             content = b"".join([*pieces, *body])
             sock.sendall(text.encode("latin-1") + content[:length])
@@ -135,35 +135,35 @@ class Plain:
             _end(body)
 
     def _stream(
-        self, environ: dict[str, Any], sock: Any, said: list[Any], body: Iterable[bytes], *, last: bool
+        self, environ: dict[str, Any], sock: Any, started: list[Any], body: Iterable[bytes], *, last: bool
     ) -> bool:
-        """Have gunicorn send an answer of which nobody knows the length, or that has no body."""
+        """Let gunicorn send a response whose length is unknown, or that has no body."""
         request = SimpleNamespace(
             method=environ["REQUEST_METHOD"], version=(1, 1), headers=[], should_close=lambda: last
         )
         response = Response(request, sock, self._cfg)
-        response.start_response(*said)
+        response.start_response(*started)
         try:
             for piece in body:
                 response.write(piece)
             response.close()
         except OSError:
-            # The client has gone.
+            # The client has disconnected.
             raise
         except Exception as error:
             if response.headers_sent:
-                # What has been sent cannot be taken back, so that its end has to be missing.
+                # What has been sent cannot be taken back, so the response must be visibly truncated.
                 raise CutOff from error
             raise
         return not response.should_close()
 
 
 class CutOff(Exception):
-    """An answer ends before its end."""
+    """A response was truncated."""
 
 
 def _end(body: Any) -> None:
-    """Let an application end what it answered with; CutOff where that fails, since it may be sent."""
+    """Close the application's response; CutOff if that fails, since it may have been sent."""
     try:
         if hasattr(body, "close"):
             body.close()
@@ -171,28 +171,28 @@ def _end(body: Any) -> None:
         raise CutOff from error
 
 
-def _goes_on(environ: dict[str, Any]) -> bool:
-    """Whether the fields that rule say no more than what is usual anyway."""
+def _keeps_alive(environ: dict[str, Any]) -> bool:
+    """Whether the control fields only ask for the default, to keep the connection."""
     return (
-        RULING & environ.keys() == {"HTTP_CONNECTION"} and environ["HTTP_CONNECTION"].lower() == "keep-alive"
+        CONTROL & environ.keys() == {"HTTP_CONNECTION"} and environ["HTTP_CONNECTION"].lower() == "keep-alive"
     )
 
 
 def _head(status: str, headers: list[tuple[str, str]], *, last: bool) -> tuple[str, int] | None:
-    """The head of an answer, and the length of its body; None where gunicorn is to write it."""
+    """The head of a response, and the length of its body; None if gunicorn must write it."""
     fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
     length = LENGTH.search(f"\r\n{fields}")
     if length is None or status.startswith(BODILESS) or not STATUS_RE.fullmatch(status):
         return None
     if not SENDABLE.fullmatch(fields) or fields.count("\r\n") != len(headers):
-        # A value has a line break, and would pass for a field of its own.
+        # A value contains a line break, and would look like another field.
         return None
     return f"HTTP/1.1 {status}\r\n{_usual(int(time.time()), last)}{fields}\r\n", int(length[1])
 
 
 @lru_cache(2)
 def _usual(second: int, last: bool) -> str:  # noqa: FBT001 - a cache compares faster without names.
-    """What every answer of this second begins with."""
+    """The first fields of every response in this second."""
     going = "close" if last else "keep-alive"
     return f"Server: {SERVER}\r\nDate: {util.http_date(second)}\r\nConnection: {going}\r\n"
 

@@ -6,22 +6,22 @@ from threading import Thread
 
 
 class Threads:
-    """So many threads that do what they are given, in the order in which it came.
+    """A fixed number of threads that run jobs in the order in which they are given.
 
-    They end with their process. An executor would make a promise with a lock of its own for each request, and
-    on a busy process what limits it is how often the lock of the interpreter is passed around.
+    They end with their process. An executor would create a future with its own lock for each request, and a
+    busy process is limited by how often the GIL changes hands.
     """
 
-    def __init__(self, many: int, name: str) -> None:
-        """Take how many, and what they are called."""
-        self._given: SimpleQueue[Callable[[], object]] = SimpleQueue()
-        for number in range(many):
+    def __init__(self, count: int, name: str) -> None:
+        """Take the number of threads, and the prefix of their names."""
+        self._jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        for number in range(count):
             Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
 
     def give(self, job: Callable[[], object]) -> None:
-        """Have a thread do it, when one is free."""
-        self._given.put(job)
+        """Let a thread run the job, when one is free."""
+        self._jobs.put(job)
 
     def _run(self) -> None:
         while True:
-            self._given.get()()
+            self._jobs.get()()

@@ -1,7 +1,7 @@
 """gunicorn's threaded worker, in which no thread waits for a client.
 
-Its loop reads each request without waiting, hands it to a thread when all of it is here, and sends what the
-client did not take at once. Clients that are slow therefore cost memory, of which there is a limit.
+Its event loop reads each request without blocking, hands it to a thread when it is complete, and sends what
+the client did not accept at once. Slow clients therefore cost only memory, which is limited.
 """
 
 import errno
@@ -15,41 +15,40 @@ from typing import Any
 from nexus.serving.leading import Leading
 from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, RECEIVED, SENDING, Connection, Lane
 
-#: Seconds for an answer to be taken, and bytes that extend them by one.
+#: Seconds in which a response must be read, and bytes that extend them by one.
 ANSWER = 30.0
 SLOWEST = 16_384
-#: Seconds in which a client may read the end of an answer, and send what is not wanted any more.
+#: Seconds in which a client may read the end of a response, and send what is no longer wanted.
 LINGER = 5.0
-#: Seconds that a stopping worker leaves to clients without a request: when others have taken its place, and
-#: when the service ends.
+#: Seconds for which a stopping worker keeps idle connections: if others replace it, and if the service stops.
 IDLE_REPLACED = 10.0
 IDLE_STOPPED = 2.0
-#: Bytes that all connections of a worker may hold together, in both directions.
+#: Bytes that all connections of a worker may buffer together, in both directions.
 HELD = 67_108_864
-#: Seconds for a head to arrive whole, for its first byte on a new connection too, and for a body behind it.
+#: Seconds in which a head must arrive, also on a new connection, and then its body.
 PATIENCE = {IN_HEAD: 10.0, IN_BODY: 30.0}
 
-#: Seconds in which another process with fewer clients may take a new one, and between two looks at that.
+#: Seconds in which another process with fewer clients may accept a new one, and between two checks of that.
 YIELD = 0.02
 LOOK = 0.001
 
 
 class Worker(Leading):
-    """Waits for clients in its loop, and works in its threads."""
+    """Waits for clients in its event loop, and handles requests in its threads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Called in the master, before the worker's process is forked."""
         super().__init__(*args, **kwargs)
         self._connections: set[Connection] = set()
         self._waiting = Semaphore(max(1, self.cfg.threads // 2))
-        # One thread is kept for those who read, since they never wait for another's lock.
+        # One thread is reserved for reads, which never wait for the locks of other requests.
         self._changing = Lane(max(1, self.cfg.threads - 1))
         self._sweep_at = 0.0
-        #: Until when a new client is left to others; None while it is not.
+        #: Until when new clients are left to other processes; None if they are not.
         self._yields_until: float | None = None
 
     def run(self) -> None:
-        """Serve, in the threads."""
+        """Serve until stopped."""
         self.poller.register(
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
@@ -57,9 +56,9 @@ class Worker(Leading):
         self.watch()
 
     def loop(self) -> None:
-        """Serve until asked to stop or left alone by the master, then finish what was begun."""
+        """Serve until asked to stop or until the master has died, then finish what was begun."""
         while self.alive or self.needed:
-            self._mind_the_door()
+            self._balance()
             if not self._turn():
                 break
         self.alive = False
@@ -71,7 +70,7 @@ class Worker(Leading):
             self._close(conn)
 
     def _turn(self) -> bool:
-        """Do what there is to be done; False, once a second at most, when the master has gone."""
+        """Handle pending events; return False, checked once a second, if the master has died."""
         self.wait_for_and_dispatch_events(timeout=1.0 if self._yields_until is None else LOOK)
         now = time.monotonic()
         if now < self._sweep_at:
@@ -82,45 +81,45 @@ class Worker(Leading):
         return bool(self.is_parent_alive())
 
     def _leave(self) -> None:
-        """Accept what is pending, and close the listeners, so that no client waits in their queues."""
+        """Accept pending connections, and close the listeners, so that no client waits in their queues."""
         self.set_accept_enabled(False)
         self.leave()
         self._yields_until = None
-        self._take_in()
+        self._accept_pending()
         for listener in self.sockets:
             listener.close()
-        until = time.monotonic() + self._idle_at_the_end()
+        until = time.monotonic() + self._idle_when_stopping()
         for conn in self._connections:
             if conn.held == IDLE:
                 conn.deadline = min(conn.deadline, until)
 
-    def _idle_at_the_end(self) -> float:
+    def _idle_when_stopping(self) -> float:
         return IDLE_REPLACED if self.replaced else IDLE_STOPPED
 
     def _has_room(self) -> bool:
         return bool(self.nr_conns < self.worker_connections or self._connections)
 
-    def _mind_the_door(self) -> None:
-        """Accept new clients, but leave them to other processes for a moment while those have fewer."""
+    def _balance(self) -> None:
+        """Accept new clients, but leave them for a moment to other processes that have fewer."""
         self.tell()
         if self._yields_until is not None:
             overdue = time.monotonic() >= self._yields_until
             if overdue:
-                self._take_in()
+                self._accept_pending()
             if overdue or not self.has_more:
                 self._yields_until = None
         self.set_accept_enabled(self._yields_until is None and self._has_room())
 
-    def _take_in(self) -> None:
+    def _accept_pending(self) -> None:
         """Accept all pending connections."""
         for listener in self.sockets:
             while self._has_room() and self._accept(listener):
                 pass
 
     def accept(self, listener: Any) -> None:
-        """Accept a new connection, for which another may have to be closed, or leave it to other processes.
+        """Accept a new connection, perhaps closing another one, or leave it to other processes.
 
-        It wakes every process, and the first would accept all that arrive at the same moment.
+        Every process is woken by it, and the first would accept all that arrive at the same moment.
         """
         if self.has_more:
             self._yields_until = time.monotonic() + YIELD
@@ -135,7 +134,7 @@ class Worker(Leading):
                 raise
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 self._make_room()
-            # Any other error is that of the one connection, and not ours.
+            # Any other error only concerns this connection.
             return False
         if self.nr_conns >= self.worker_connections:
             self._make_room()
@@ -143,33 +142,33 @@ class Worker(Leading):
         try:
             conn = Connection(self.cfg, accepted, client, self._plain, self._waiting)
         except OSError:
-            # It has gone already.
+            # It is already closed.
             self.nr_conns -= 1
             return True
         self._await_request(conn, PATIENCE[IN_HEAD])
         return True
 
     def _make_room(self) -> None:
-        """Close the connection that is worth the least."""
+        """Close the least valuable connection."""
         if self._connections:
             self._close(min(self._connections, key=lambda conn: conn.worth))
 
     def _await_request(self, conn: Connection, patience: float) -> None:
-        """Hold the connection, unless a request has been read of it already."""
+        """Wait for the next request, unless it has already been read."""
         if conn.arrival.data and self._use(conn):
             return
         if not self.alive:
-            patience = min(patience, self._idle_at_the_end())
+            patience = min(patience, self._idle_when_stopping())
         stage = conn.stage()
         self._hold(conn, stage, PATIENCE.get(stage, patience))
 
     def _read(self, conn: Connection, _: Any) -> None:
-        """Take in what has arrived on a connection that is held for it."""
+        """Read what has arrived on a connection."""
         if not self._use(conn) and (stage := conn.stage()) != conn.held:
             conn.hold(stage, PATIENCE[stage])
 
     def _use(self, conn: Connection) -> bool:
-        """Read once, and do what that asks for; False while there is nothing to be done."""
+        """Read once, and handle a request if it is complete; False if there is nothing to do yet."""
         arrival = conn.arrival
         try:
             conn.receive()
@@ -183,8 +182,8 @@ class Worker(Leading):
             self._refuse(conn, arrival.refused)
         elif arrival.complete:
             conn.begin()
-            # Only for an event of the poller: a loop that is taken over in here drops its other events, which
-            # the poller reports again.
+            # Only on an event of the poller: a loop that is taken over here drops its other events, which the
+            # poller will report again.
             if conn.held is not None and self.suits(conn):
                 self.answer_here(conn)
             else:
@@ -194,7 +193,7 @@ class Worker(Leading):
         return bool(arrival.refused or arrival.complete)
 
     def finish_request(self, conn: Connection) -> None:
-        """Send, on the loop, what the client did not take, and then keep the connection or close it."""
+        """Send, in the loop, what the client did not accept yet, then keep or close the connection."""
         if conn.changes and (following := self._changing.next()):
             self.give(following)
         if conn.sock.fileno() < 0:
@@ -222,11 +221,11 @@ class Worker(Leading):
             if conn.held is None:
                 self._await_request(conn, self.cfg.keepalive)
             else:
-                # It was answered in the loop, and stays in the poller, so that others have their turn first.
+                # It was answered in the loop and stays in the poller, so that others get their turn first.
                 conn.hold(IDLE, self.cfg.keepalive)
             return
         self.release(conn)
-        # Closing at once would reset the connection, and the client might lose the answer with it.
+        # Closing at once would reset the connection, and the client might lose the response.
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -236,7 +235,7 @@ class Worker(Leading):
             self._hold(conn, LINGERING, LINGER)
 
     def _ignore(self, conn: Connection, _: Any) -> None:
-        """Read what is not wanted any more, up to its end."""
+        """Discard what the client sends, until it closes the connection."""
         try:
             if not conn.sock.recv(RECEIVED):
                 self._close(conn)
@@ -249,7 +248,7 @@ class Worker(Leading):
         self.release(conn)
         conn.goes_on = False
         conn.arrival.data.clear()
-        self.refuse(conn.sock, conn.client, status, "it has not arrived")
+        self.refuse(conn.sock, conn.client, status, "it has not arrived completely")
         self._answered(conn)
 
     def _hold(self, conn: Connection, reason: int, patience: float) -> None:
@@ -262,14 +261,14 @@ class Worker(Leading):
         conn.hold(reason, patience)
 
     def release(self, conn: Connection) -> None:
-        """Wait for nothing from a connection."""
+        """Stop waiting for events of a connection."""
         if conn.held is not None:
             self.poller.unregister(conn.sock)
             self._connections.discard(conn)
             conn.held = None
 
     def _close(self, conn: Connection) -> None:
-        # A connection that was closed to make room may have an event in the same batch, for which it is gone.
+        # A connection that was closed to make room may still have an event in the same batch.
         if conn.sock.fileno() < 0:
             return
         self.release(conn)
@@ -277,7 +276,7 @@ class Worker(Leading):
         conn.close()
 
     def _sweep(self, now: float) -> None:
-        """Close those whose time is over, and the largest while all together hold too much."""
+        """Close the overdue connections, and the largest ones while all together buffer too much."""
         for conn in [conn for conn in self._connections if conn.deadline <= now]:
             if conn.held in PATIENCE:
                 self._refuse(conn, 408)

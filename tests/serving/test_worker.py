@@ -98,7 +98,7 @@ def test_a_client_that_has_to_go_is_counted_once_though_it_speaks_at_that_moment
 
 def turn(ours: Worker) -> None:
     """Let a loop go round once, with what there is at that moment."""
-    ours._mind_the_door()
+    ours._balance()
     ours.wait_for_and_dispatch_events(timeout=0)
 
 
