@@ -92,8 +92,8 @@ def test_what_counts_as_one_place(address: str, place: str) -> None:
         ("10.0.0.0/8,", "must be a number"),
         ("11", "at most 10"),
         ("99999999999", "must be a number"),
-        ("0.0.0.0/0", "everybody"),
-        ("10.0.0.0/8,::/0", "everybody"),
+        ("0.0.0.0/0", "all addresses"),
+        ("10.0.0.0/8,::/0", "all addresses"),
     ],
 )
 def test_nonsense_is_refused(text: str, said: str) -> None:

@@ -13,12 +13,12 @@ from nexus.transfer.whole import whole
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace the file where there is one.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @plainly
 def backup(*, file: Path, force: bool) -> None:
-    """Write the whole shop, its schema and its history into FILE, by pg_dump."""
+    """Write the whole shop, with its schema and migration history, into FILE with pg_dump."""
     if file == Path("-"):
-        raise click.UsageError("a backup needs a file of its own, and is not written to standard output")
+        raise click.UsageError("a backup needs a file, and cannot be written to standard output")
     server = Server(current_app.config["SETTINGS"])
     with whole(file, replace=force) as output, bar(server.tables, "backing up") as progress:
         server.back_up(Path(output.name), seen=progress.update)
@@ -27,17 +27,17 @@ def backup(*, file: Path, force: bool) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--yes", is_flag=True, help="Replace what is there without asking.")
-@click.option("--no-privileges", is_flag=True, help="Leave out what was granted, to roles that are not here.")
+@click.option("--yes", is_flag=True, help="Replace existing data without asking.")
+@click.option("--no-privileges", is_flag=True, help="Leave out grants, for roles that do not exist here.")
 @plainly
 def restore(*, file: Path, yes: bool, no_privileges: bool) -> None:
-    """Make the shop what it was when FILE was written: rows, schema and history, all of it or nothing."""
+    """Return the shop to the state of the backup FILE: rows, schema and history, all or nothing."""
     server = Server(current_app.config["SETTINGS"])
     backup = Backup(file, server=server)
     if server.tables and not yes:
         what = f"the {server.tables} tables of {server.database}"
-        if not agreed(f"Replace {what}, with every row, by the backup of {backup.made}?"):
-            raise click.ClickException("nothing was replaced: say yes, or add --yes to be asked nothing")
+        if not agreed(f"Replace {what}, with every row, with the backup of {backup.made}?"):
+            raise click.ClickException("nothing was replaced: answer yes, or add --yes to skip the question")
     with bar(backup.tables, "restoring") as progress:
         backup.restore(privileges=not no_privileges, seen=progress.update)
     click.echo(f"restored {server.database} to the backup of {backup.made}")

@@ -15,13 +15,13 @@ from nexus.config import Settings
 
 @click.command()
 @click.option(
-    "--runs", type=click.IntRange(min=1), default=300, show_default=True, help="Measure so many times."
+    "--runs", type=click.IntRange(min=1), default=300, show_default=True, help="Number of measurements."
 )
 @click.option("--force", is_flag=True, help="Place and delete orders in production as well.")
 @as_json("the report")
 @plainly
 def bench(*, runs: int, force: bool, as_json: bool) -> None:
-    """Measure the database through the models and beside them; leave no row behind."""
+    """Measure the database through the models and as bare SQL; leave no row behind."""
     settings: Settings = current_app.config["SETTINGS"]
     refuse_pending()
     with bar(runs) as progress:
@@ -64,7 +64,7 @@ def _table(report: BenchReport) -> str:
     size = f"user {report.user_id} has {report.products} live products"
     lines = [
         f"{report.runs} runs each, after {WARM_UP} to warm up; {size}",
-        "bare: the same SQL through psycopg2 alone, in turns",
+        "bare: the same SQL through psycopg2 alone, in alternation",
         "",
     ]
     for name, *cells in rows:

@@ -1,4 +1,4 @@
-"""`flask db check` and `flask db revision`: the models against the database."""
+"""`flask db check` and `flask db revision`: comparing the models with the database."""
 
 import json
 from typing import Any
@@ -17,32 +17,32 @@ from nexus.migrate.draft import write
 @as_json("the list")
 @plainly
 def check(*, as_json: bool) -> None:
-    """Name everything in which database, models and migration files differ; exit with 1 if anything."""
+    """List the differences between database, models and migration files; exit with 1 if there are any."""
     history = History.of(current_app.config["SETTINGS"])
-    told: list[dict[str, Any]] = [{"kind": "history", "text": line} for line in disagreements(history)]
+    listed: list[dict[str, Any]] = [{"kind": "history", "text": line} for line in disagreements(history)]
     found = differences(history)
     for one in found:
         thing = one.thing._asdict() | {"database": one.left, "models": one.right}
-        told += [thing | {"text": line} for line in lines([one])]
+        listed += [thing | {"text": line} for line in lines([one])]
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(listed, ensure_ascii=False))
     else:
-        shown = [one["text"] for one in told if one["kind"] == "history"] + lines(found)
-        click.echo("\n".join(shown) or "the database is what the models and the migrations say")
-    if told:
+        shown = [one["text"] for one in listed if one["kind"] == "history"] + lines(found)
+        click.echo("\n".join(shown) or "the database matches the models and the migrations")
+    if listed:
         raise SystemExit(1)
 
 
 @click.command()
 @click.argument("name")
-@as_json("the path, and what is left to write,")
+@as_json("the path, and what is left to do by hand,")
 @plainly
 def revision(*, name: str, as_json: bool) -> None:
-    """Draft the next migration, NAME, from the difference between the database and the models."""
+    """Draft the next migration, NAME, from the differences between the database and the models."""
     path, left = write(History.of(current_app.config["SETTINGS"]), name)
     if as_json:
         click.echo(json.dumps({"path": str(path), "left": left}, ensure_ascii=False))
         return
-    click.echo(f"drafted {path}: read it, complete it, then flask db rehearse")
+    click.echo(f"drafted {path}: read it, complete it, then run flask db rehearse")
     for line in left:
         click.echo(f"left to you: {line}")

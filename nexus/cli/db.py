@@ -8,7 +8,7 @@ from nexus.db import session
 
 @click.group()
 def db() -> None:
-    """Look after the database."""
+    """Manage the database."""
 
 
 @db.command()
@@ -17,4 +17,4 @@ def ping() -> None:
     """Test the connection: print the server's time and version, or fail with the reason."""
     with session() as database:
         moment, version = database.execute_sql("SELECT now(), current_setting('server_version')").fetchone()
-    click.echo(f"connected: PostgreSQL {version}, its time is {moment.isoformat()}")
+    click.echo(f"connected: PostgreSQL {version}, server time {moment.isoformat()}")

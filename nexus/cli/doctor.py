@@ -17,7 +17,7 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @as_json("the list")
 @plainly
 def doctor(*, as_json: bool) -> None:
-    """Examine the database and the way to it; each line is ok, warn or fail, with what to do."""
+    """Diagnose the database and the connection to it; each line is ok, warn or fail, with what to do."""
     findings = list(examine(current_app.config["SETTINGS"]))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))

@@ -21,11 +21,11 @@ STANDARD_OUTPUT = Path("-")
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(list(LAYOUTS)), help="Instead of what the suffix says.")
-@click.option("--force", is_flag=True, help="Replace the file where there is one.")
+@click.option("--format", "form", type=click.Choice(list(LAYOUTS)), help="Overrides the suffix of FILE.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @plainly
 def export(*, file: Path, form: str | None, force: bool) -> None:
-    """Write all users, products and orders into FILE, as they are at one moment; - is standard output."""
+    """Write a consistent snapshot of all users, products and orders into FILE; - is standard output."""
     form = form or file.suffix.removeprefix(".")
     if form not in LAYOUTS:
         raise click.UsageError("FILE must end in .json or .ndjson, or --format must name the format")
@@ -41,7 +41,7 @@ def export(*, file: Path, form: str | None, force: bool) -> None:
 
 @contextmanager
 def standard_output() -> Iterator[BinaryIO]:
-    """Standard output for bytes; what goes wrong with it is one line, and a reader who has enough is none."""
+    """Standard output for bytes; an error on it becomes a TransferError, except for a closed pipe."""
     if sys.stdout is None:
         raise TransferError("standard output is closed")
     try:

@@ -1,4 +1,4 @@
-"""How a command tells a person of its failure, in one line."""
+"""Failures of commands, reported in one line."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def plainly(command: Command) -> Command:
-    """Run a command in the application's context, its failures told to a person in one line."""
+    """Run a command in the application's context, and report its failures in one line."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
@@ -33,9 +33,9 @@ def plainly(command: Command) -> Command:
             raise click.ClickException(f"the database refused: {reason(error)}") from error
         except (UnicodeDecodeError, UnicodeEncodeError) as error:
             # Not shown: it may be a part of a password.
-            raise click.ClickException(f"what was given is no text in {error.encoding}") from error
+            raise click.ClickException(f"the input is not valid {error.encoding}") from error
         except BrokenPipeError:
-            # Whoever read has enough.
+            # The reader has closed the pipe.
             raise
         except OSError as error:
             raise click.ClickException(f"{error.filename or 'output'}: {error.strerror or error}") from error
@@ -44,8 +44,8 @@ def plainly(command: Command) -> Command:
 
 
 def refuse_pending() -> None:
-    """End a command that needs every table, when the database has not seen all migrations."""
+    """End a command that needs every table, if migrations are pending."""
     with session() as database:
         missing = pending(database)
     if missing:
-        raise click.ClickException(f"the database has not seen {missing[0]}: run flask migrate first")
+        raise click.ClickException(f"the migration {missing[0]} is pending: run flask migrate first")

@@ -1,4 +1,4 @@
-"""`flask migrate`, and its history: `flask db status`, `flask db rollback`."""
+"""`flask migrate`, `flask db status` and `flask db rollback`."""
 
 import json
 from dataclasses import asdict
@@ -13,17 +13,17 @@ from nexus.migrate import History
 
 
 def say_waiting(holder: str) -> None:
-    """Say why nothing happens, where it is not taken for what the command lists."""
+    """Say why nothing happens, on standard error, apart from the output of the command."""
     click.echo(f"waiting: {holder}", err=True)
 
 
 @click.command()
-@click.option("--to", metavar="NAME", help="Stop after this migration; its number will do.")
+@click.option("--to", metavar="NAME", help="Stop after this migration, given by name or number.")
 @click.option("--plan", is_flag=True, help="Print the SQL that would run, and change nothing.")
 @as_json("the list")
 @plainly
 def migrate(*, to: str | None, plan: bool, as_json: bool) -> None:
-    """Apply the migrations that the database has not seen yet."""
+    """Apply the pending migrations."""
     history = History.of(current_app.config["SETTINGS"], waiting=say_waiting)
     if plan:
         _plan(history, to=to, as_json=as_json)
@@ -49,11 +49,11 @@ def _plan(history: History, *, to: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.option("--count", type=click.IntRange(min=1), default=1, help="How many migrations; 1 by default.")
-@click.option("--yes", is_flag=True, help="Needed in production, since the way down can lose rows.")
+@click.option("--yes", is_flag=True, help="Required in production, since undoing a migration can lose rows.")
 @as_json("the list")
 @plainly
 def rollback(*, count: int, yes: bool, as_json: bool) -> None:
-    """Undo the last migration, or as many as said."""
+    """Undo the last migration, or the last few with --count."""
     settings: Settings = current_app.config["SETTINGS"]
     history = History.of(settings, waiting=say_waiting)
     if not settings.development and not yes:
@@ -74,7 +74,7 @@ def rollback(*, count: int, yes: bool, as_json: bool) -> None:
 @as_json("the list")
 @plainly
 def status(*, as_json: bool) -> None:
-    """List the migrations: which were applied and when, and whose file is another or none today."""
+    """List the migrations: which were applied and when, and whose file was edited or is missing."""
     states = History.of(current_app.config["SETTINGS"]).states()
     if as_json:
         listed = [

@@ -1,4 +1,4 @@
-"""`flask openapi`: the description of the API."""
+"""`flask openapi`: the OpenAPI document."""
 
 import click
 import orjson
@@ -11,5 +11,5 @@ from nexus.cli.failing import plainly
 @click.command()
 @plainly
 def openapi() -> None:
-    """Print the description of the API, OpenAPI 3.1 in JSON."""
+    """Print the OpenAPI 3.1 document of the API as JSON."""
     click.echo(orjson.dumps(orjson.loads(text(current_app)), option=orjson.OPT_INDENT_2))

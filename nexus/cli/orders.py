@@ -1,4 +1,4 @@
-"""`flask orders`: what the operator sees of an order and does with it."""
+"""`flask orders`: viewing and changing orders as the operator."""
 
 import json
 
@@ -19,7 +19,7 @@ from nexus.schemas.orders import event_out, order_out
 
 @click.group()
 def orders() -> None:
-    """Look after orders; ORDER is an id, which may be the old one."""
+    """Manage orders; ORDER is an id, or an id from the old system."""
 
 
 @orders.command()
@@ -27,7 +27,7 @@ def orders() -> None:
 @as_json("the answer")
 @plainly
 def show(*, order: str, as_json: bool) -> None:
-    """Show the order with the id ORDER, which may be its old one."""
+    """Show the order with the id or old id ORDER."""
     refuse_pending()
     with session():
         found = Order.select().where(Order.known_as(order)).first()
@@ -41,7 +41,7 @@ def show(*, order: str, as_json: bool) -> None:
 @as_json("the answer")
 @plainly
 def events(*, order: str, as_json: bool) -> None:
-    """List what happened to an order, its creation first."""
+    """List the events of an order, starting with its creation."""
     refuse_pending()
     with session():
         found = [event_out(event) for event in OrderEvent.of(Order.known_as(order))]
@@ -62,7 +62,7 @@ def events(*, order: str, as_json: bool) -> None:
 @as_json("the answer")
 @plainly
 def move(*, order: str, status: str, as_json: bool) -> None:
-    """Take an order to STATUS, as `operator` in its events."""
+    """Move an order to STATUS, as the actor `operator`."""
     refuse_pending()
     try:
         with session():
@@ -77,13 +77,13 @@ def move(*, order: str, status: str, as_json: bool) -> None:
 
 @orders.command("erase-buyer")
 @click.argument("email")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation.")
 @as_json("the answer")
 @plainly
 def erase_buyer(*, email: str, yes: bool, as_json: bool) -> None:
-    """Blank the address and name of the buyer EMAIL in all their orders; the sums stay."""
+    """Blank the address and name of the buyer EMAIL in all their orders; the amounts stay."""
     if not email:
-        raise click.UsageError("EMAIL is empty, as are the addresses of buyers who were erased")
+        raise click.UsageError("EMAIL is empty, which is also the address of every erased buyer")
     refuse_pending()
     if not yes:
         question = f"Erase the address and name of {email} in all orders?"
@@ -94,7 +94,7 @@ def erase_buyer(*, email: str, yes: bool, as_json: bool) -> None:
 
 
 def _unknown(order: str) -> click.ClickException:
-    """The failure of a command whose order is not there."""
+    """The failure of a command whose order does not exist."""
     return click.ClickException(f"there is no order {order}")
 
 

@@ -1,4 +1,4 @@
-"""How commands print what they found: as JSON for programs, and field by field for people."""
+"""Output of commands: as JSON for programs, and field by field for people."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -16,6 +16,6 @@ def as_json(what: str) -> Callable[[Command], Command]:
 
 
 def print_fields(found: Mapping[str, object], *, width: int = 12) -> None:
-    """Print a line for each field, its value behind a name of so many characters."""
+    """Print a line for each field, with the name padded to `width` characters."""
     for name, value in found.items():
         click.echo(f"{name:<{width}}{'-' if value is None else harmless(value)}")

@@ -1,4 +1,4 @@
-"""`flask products`: what the operator sees of what is sold, drafts included."""
+"""`flask products`: viewing products as the operator, drafts included."""
 
 import json
 
@@ -12,19 +12,19 @@ from nexus.schemas.catalog import product_out
 from nexus.schemas.fields import MAX_ID
 
 ID = click.IntRange(1, MAX_ID)
-#: As much as PostgreSQL takes.
+#: The maximum that PostgreSQL accepts.
 LIMIT = click.IntRange(1, 2**63 - 1)
 
 
 @click.group()
 def products() -> None:
-    """Look at products, drafts included."""
+    """Show products, drafts included."""
 
 
 @products.command("list")
-@click.option("--user", type=ID, help="Only those of the account with this id.")
-@click.option("--status", type=click.Choice([LIVE, DRAFT]), help="Only these.")
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many.")
+@click.option("--user", type=ID, help="Only products of the account with this id.")
+@click.option("--status", type=click.Choice([LIVE, DRAFT]), help="Only products with this status.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="Maximum number.")
 @as_json("the list")
 @plainly
 def list_products(*, user: int | None, status: str | None, limit: int, as_json: bool) -> None:
@@ -46,7 +46,7 @@ def list_products(*, user: int | None, status: str | None, limit: int, as_json: 
 
 @products.command()
 @click.argument("product", type=ID)
-@as_json("it")
+@as_json("the product")
 @plainly
 def show(*, product: int, as_json: bool) -> None:
     """Show the product with the id PRODUCT."""

@@ -20,13 +20,13 @@ LEADING = re.compile(r"\A(?:\s*--[^\n]*\n)+")
 
 @click.command()
 @click.option(
-    "--data", is_flag=True, help="Copy the rows too, which takes as long as a backup and a restore."
+    "--data", is_flag=True, help="Copy the rows too, which takes as long as a backup plus a restore."
 )
 @as_json("the report")
 @plainly
 def rehearse(*, data: bool, as_json: bool) -> None:
-    """Run what is pending up, down and up again in a copy of the database, and say what it would block."""
-    # The copy is to go also when a platform ends the command.
+    """Run pending migrations up, down and up again in a copy of the database; show what they would block."""
+    # The copy must also be dropped when a platform stops the command.
     with stoppable():
         rehearsal = run_through(History.of(current_app.config["SETTINGS"]), data=data)
     if as_json:
@@ -49,12 +49,12 @@ def _print(rehearsal: Rehearsal) -> None:
     for line in (*rehearsal.losses, *rehearsal.problems):
         click.echo(line)
     if not rehearsal.problems:
-        click.echo("up, down and up again lead where they should")
+        click.echo("up, down and up again give the expected schemas")
 
 
 def _effects(statement: Statement) -> list[str]:
     if not statement.transaction:
-        return ["outside a transaction: its locks are gone before they can be seen"]
+        return ["outside a transaction: its locks are released before they can be seen"]
     return [
         f"{_mode(lock)} on {lock.table}" + (f": blocks {lock.blocks}" if lock.blocks else "")
         for lock in statement.locks

@@ -16,16 +16,16 @@ from nexus.seed import plant, sign_in
 
 @click.command()
 @click.option(
-    "--scale", type=click.IntRange(min=1), metavar="N", help="Make N sellers with 100 products each instead."
+    "--scale", type=click.IntRange(min=1), metavar="N", help="Create N sellers, with 100 products each."
 )
-@click.option("--force", is_flag=True, help="Plant the seed in production, with SEED_PASSWORD.")
+@click.option("--force", is_flag=True, help="Seed in production, with SEED_PASSWORD.")
 @as_json("the report")
 @plainly
 def seed(*, scale: int | None, force: bool, as_json: bool) -> None:
-    """Plant the first seller and products; what is there already stays as it is."""
+    """Add the first seller and products; existing ones stay unchanged."""
     settings: Settings = current_app.config["SETTINGS"]
     if not settings.development and not force:
-        raise click.ClickException("this is production: add --force to plant the seed here")
+        raise click.ClickException("this is production: add --force to seed the shop anyway")
     if not settings.development and settings.seed_password is None:
         raise click.ClickException("this is production: set SEED_PASSWORD, the seeded user's password")
     if settings.seed_password is not None and not settings.development:

@@ -1,4 +1,4 @@
-"""`flask studio`: the data in a browser."""
+"""`flask studio`: the data browser."""
 
 import os
 import socket
@@ -16,12 +16,12 @@ from nexus.studio import create_studio
 from nexus.studio.door import Door
 from nexus.studio.server import open_browser, serve
 
-#: More than a browser asks for at a time, which is six.
+#: More than the six requests that a browser makes at a time.
 CONNECTIONS = 10
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Let rows be changed, within the rules of the shop.")
+@click.option("--write", is_flag=True, help="Allow changes, within the rules of the shop.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -32,7 +32,7 @@ CONNECTIONS = 10
 @click.option("--no-browser", is_flag=True, help="Only print the link.")
 @plainly
 def studio(*, write: bool, port: int, no_browser: bool) -> None:
-    """Open a window on the data in the browser; it is read-only unless --write is given."""
+    """Open the data in the browser; it is read-only unless --write is given."""
     settings: Settings = current_app.config["SETTINGS"]
     refuse_pending()
     try:
@@ -48,7 +48,7 @@ def studio(*, write: bool, port: int, no_browser: bool) -> None:
     with session():
         app = create_studio(settings, door, write=write)
     mode = "open for changes" if write else "read-only"
-    click.echo(f"the studio is {mode}; Ctrl-C ends it; once, this opens it:")
+    click.echo(f"the studio is {mode}; stop it with Ctrl-C. This link opens it, once:")
     click.echo(door.link)
     if not no_browser:
         open_browser(door.link)
@@ -56,6 +56,6 @@ def studio(*, write: bool, port: int, no_browser: bool) -> None:
 
 
 def read_only(url: DatabaseURL) -> DatabaseURL:
-    """The same database, in sessions whose every transaction PostgreSQL itself keeps from writing."""
+    """The same database, in sessions in which PostgreSQL itself makes every transaction read-only."""
     options = f"{url.parameters.get('options', '')} -c default_transaction_read_only=on".strip()
     return replace(url, parameters={**url.parameters, "options": options})

@@ -1,4 +1,4 @@
-"""`flask db sweep`: rows that nobody will ask for again."""
+"""`flask db sweep`: deleting expired rows."""
 
 import click
 
@@ -23,7 +23,7 @@ SWEEPS = {
 @click.command()
 @plainly
 def sweep() -> None:
-    """Delete what has expired, a batch at a time."""
+    """Delete expired rows, a batch at a time."""
     refuse_pending()
     with session():
         for name, delete in SWEEPS.items():

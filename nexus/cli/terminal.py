@@ -1,4 +1,4 @@
-"""What needs a person at a terminal, where there may be none and a stream may be closed."""
+"""Questions and progress bars at a terminal, where there may be none, or a stream may be closed."""
 
 import sys
 from typing import Any
@@ -7,14 +7,14 @@ import click
 
 
 def agree(question: str, *, refusal: str) -> None:
-    """Ask a person, and end the command on a no, and with the refusal where nobody can be asked."""
+    """Ask for confirmation; end the command on a no, or with `refusal` if nobody can be asked."""
     if not _can_ask() or not sys.stdin.isatty():
         raise click.ClickException(refusal)
     click.confirm(question, abort=True)
 
 
 def agreed(question: str) -> bool:
-    """Whether somebody says yes, at a terminal or through a pipe."""
+    """Whether somebody answers yes, at a terminal or through a pipe."""
     if not _can_ask():
         return False
     try:
@@ -30,9 +30,9 @@ def _can_ask() -> bool:
 
 
 def bar(length: int, label: str | None = None, *, steps: int = 1) -> Any:
-    """A bar on standard error that counts to `length`, drawn every so many `steps`, on a terminal alone."""
+    """A progress bar up to `length` on standard error if that is a terminal, redrawn every `steps`."""
     watched = sys.stderr is not None and sys.stderr.isatty()
-    # On standard error, so that the report can go elsewhere; click prints an empty line where none watches.
+    # On standard error, so that the report can be redirected; without `hidden`, click prints an empty line.
     return click.progressbar(
         length=length, label=label, file=sys.stderr, hidden=not watched, update_min_steps=steps
     )

@@ -28,12 +28,12 @@ Command = Callable[..., Any]
 
 
 def common(command: Command) -> Command:
-    """Add what an import and its proof have in common."""
+    """Add the arguments that an import and a verification have in common."""
     for option in (
         as_json("the report"),
-        click.option("--report", type=NEW_FILE, help="Write the report as JSON to this file, too."),
+        click.option("--report", type=NEW_FILE, help="Also write the report to this file, as JSON."),
         click.option(
-            "--limit", type=click.IntRange(1, 100_000), default=100, help="Name so many problems at most."
+            "--limit", type=click.IntRange(1, 100_000), default=100, help="Maximum number of listed problems."
         ),
         click.option("--fixes", type=FILE, help="Corrections by table, id and field, as JSON."),
         click.argument("file", type=FILE),
@@ -44,16 +44,16 @@ def common(command: Command) -> Command:
 
 @click.command("import")
 @common
-@click.option("--dry-run", is_flag=True, help="Do everything, and then undo it.")
+@click.option("--dry-run", is_flag=True, help="Do everything, then roll it back.")
 @click.option(
     "--orphans",
     type=click.Choice(["refuse", "keep"]),
     default="refuse",
-    help="Orders of products that never existed: refuse the file, or keep them without one.",
+    help="Orders of products that never existed: refuse the file, or keep them without a product.",
 )
 @plainly
 def import_file(*, file: Path, dry_run: bool, orphans: str, **options: Any) -> None:
-    """Import a file of users, products and orders, all or nothing, and prove it."""
+    """Import a file of users, products and orders, all or nothing, and verify the result."""
     settings: Settings = current_app.config["SETTINGS"]
 
     def run(transfer: Transfer) -> Report:
@@ -74,10 +74,10 @@ def import_file(*, file: Path, dry_run: bool, orphans: str, **options: Any) -> N
 @common
 @plainly
 def verify_file(*, file: Path, **options: Any) -> None:
-    """Prove that the database has what a file has, naming each difference."""
+    """Verify that the database has what a file has, and list each difference."""
     report = _run(file, current_app.config["SETTINGS"], Transfer.verify, passes=VERIFY_PASSES, **options)
     if not report.holds:
-        raise click.ClickException("the database does not have what the file has")
+        raise click.ClickException("the database differs from the file")
 
 
 def _run(
@@ -91,12 +91,12 @@ def _run(
     report: Path | None,
     as_json: bool,
 ) -> Report:
-    """Do the work behind a bar, and show and write its report."""
+    """Do the work with a progress bar, and show and write its report."""
     for name, source in (("FILE", file), ("the file of --fixes", fixes)):
         if report and source and report.exists() and report.samefile(source):
             raise click.UsageError(f"--report would replace {name}")
     progress = bar(file.stat().st_size * passes, file.name)
-    # Opened first: that it cannot be written must be known before the import is.
+    # Opened first: if it cannot be written, that must be known before the import starts.
     with (
         whole(report, replace=True) if report else nullcontext() as written,
         progress,
@@ -110,13 +110,13 @@ def _run(
                 written.write(f"{_printable(text)}\n".encode())
                 written.flush()
             except OSError as error:
-                # Left to its block, it would try to write again, and that failure would hide these words.
+                # Otherwise its block would try to write again, and that failure would hide this message.
                 with suppress(OSError):
                     written.close()
                 raise TransferError(f"{report}: {error.strerror}: nothing was written") from error
-        # Last, so that rows are there only when the report of them is.
+        # Last, so that rows are committed only if their report was written.
         transfer.keep(done)
-    with _told_whatever_happens(done):
+    with _output_optional(done):
         if as_json:
             click.echo(_printable(text))
         else:
@@ -125,20 +125,20 @@ def _run(
 
 
 @contextmanager
-def _told_whatever_happens(report: Report) -> Iterator[None]:
-    """Let rows that are written be a success, also where nobody reads that they are."""
+def _output_optional(report: Report) -> Iterator[None]:
+    """Count a committed import as a success, even if its report cannot be printed."""
     try:
         yield
     except OSError as error:
         if not report.kept:
             raise
         click.echo(f"everything is written, but the report was not shown: {error.strerror}", err=True)
-        # What Python has kept for it is dropped, or its end would be a failure after all.
+        # Python's buffered output is dropped, or flushing it at exit would fail after all.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plain(report: Report) -> dict[str, Any]:
-    """The report as JSON has it."""
+    """The report as data for JSON."""
     return {
         "holds": report.holds,
         "tables": [
@@ -182,7 +182,7 @@ def _show(report: Report) -> None:
     for table in report.tables:
         click.echo(f"{table.table:<14}{table.read:>10}{table.written:>10}{table.already_there:>15}")
     if report.proven:
-        click.echo(f"\n{'column':<22}{'values':>10}  {'of the file':<18}of the database")
+        click.echo(f"\n{'column':<22}{'values':>10}  {'in the file':<18}in the database")
     for table in report.tables:
         for column in table.columns:
             name = f"{table.table}.{column.field}"
@@ -210,5 +210,5 @@ def _list(what: str, named: list[Problem], count: int) -> None:
 
 
 def _printable(text: str) -> str:
-    """The text with what is not Unicode, as in a broken row, written out."""
+    """The text with invalid Unicode, as in a corrupt row, written as escapes."""
     return text.encode(errors="backslashreplace").decode()

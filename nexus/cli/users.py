@@ -1,4 +1,4 @@
-"""`flask users`: accounts, as the operator looks after them."""
+"""`flask users`: account management for the operator."""
 
 import json
 from typing import Any
@@ -28,15 +28,15 @@ ROLE = click.Choice([SELLER, ADMIN])
 
 @click.group()
 def users() -> None:
-    """Look after accounts; ACCOUNT is an e-mail address or an id."""
+    """Manage accounts; ACCOUNT is an e-mail address or an id."""
 
 
 @users.command()
 @click.argument("email")
-@click.option("--role", type=ROLE, default=SELLER, show_default=True, help="What the account may do.")
+@click.option("--role", type=ROLE, default=SELLER, show_default=True, help="Role of the account.")
 @plainly
 def create(*, email: str, role: str) -> None:
-    """Make an account; its password is asked for, or read from a pipe."""
+    """Create an account; its password is prompted for, or read from a pipe."""
     refuse_pending()
     given = _checked(Registration, email=email, password=asked())
     refuse_weak(given.password, email=given.email)
@@ -44,14 +44,14 @@ def create(*, email: str, role: str) -> None:
         try:
             user = User.register(email=given.email, password=given.password)
         except EmailTaken:
-            raise click.ClickException(f"{given.email} has an account already") from None
+            raise click.ClickException(f"{given.email} already has an account") from None
         accounts.change_role(user, role=role)
     journal.record("account_created", user=user.id, role=role, by="operator")
     click.echo(f"created user {user.id}, {given.email}, {role}")
 
 
 @users.command("list")
-@click.option("--role", type=ROLE, help="Only these.")
+@click.option("--role", type=ROLE, help="Only accounts with this role.")
 @as_json("the list")
 @plainly
 def list_users(*, role: str | None, as_json: bool) -> None:
@@ -68,10 +68,10 @@ def list_users(*, role: str | None, as_json: bool) -> None:
 
 @users.command()
 @click.argument("account")
-@as_json("it")
+@as_json("the account")
 @plainly
 def show(*, account: str, as_json: bool) -> None:
-    """Show one account, and how much it has."""
+    """Show one account, with the numbers of its products and orders."""
     refuse_pending()
     with session():
         user = _account(account)
@@ -84,24 +84,24 @@ def show(*, account: str, as_json: bool) -> None:
 
 @users.command()
 @click.argument("account")
-@click.option("--role", type=ROLE, default=ADMIN, show_default=True, help="What the account becomes.")
+@click.option("--role", type=ROLE, default=ADMIN, show_default=True, help="New role of the account.")
 @plainly
 def promote(*, account: str, role: str) -> None:
-    """Make an account an admin's, or a seller's again."""
+    """Make an account an admin, or a seller again."""
     refuse_pending()
     with session():
         user = _account(account)
         accounts.change_role(user, role=role)
     if role != user.role:
         journal.record("role_changed", user=user.id, role=role, before=user.role, by="operator")
-    click.echo(f"user {user.id}, {harmless(user.email)}, is {role} now")
+    click.echo(f"user {user.id}, {harmless(user.email)}, is now {role}")
 
 
 @users.command("set-password")
 @click.argument("account")
 @plainly
 def set_password(*, account: str) -> None:
-    """Give an account another password; it is asked for, or read from a pipe."""
+    """Set a new password for an account; it is prompted for, or read from a pipe."""
     refuse_pending()
     with session():
         user = _account(account)
@@ -109,7 +109,7 @@ def set_password(*, account: str) -> None:
         refuse_weak(given.new_password, email=user.email)
         accounts.set_password(user.id, new=given.new_password)
     journal.record("password_changed", user=user.id, by="operator")
-    click.echo(f"user {user.id}, {harmless(user.email)}, has another password")
+    click.echo(f"user {user.id}, {harmless(user.email)}, has a new password")
 
 
 @users.command("end-sessions")
@@ -127,10 +127,10 @@ def end_sessions(*, account: str) -> None:
 
 @users.command("reset-link")
 @click.argument("account")
-@as_json("it")
+@as_json("the token")
 @plainly
 def reset_link(*, account: str, as_json: bool) -> None:
-    """Print a token by which its owner can choose another password, once and within one hour."""
+    """Print a password reset token for the owner of the account, valid once and for one hour."""
     settings: Settings = current_app.config["SETTINGS"]
     refuse_pending()
     with session():
@@ -141,16 +141,16 @@ def reset_link(*, account: str, as_json: bool) -> None:
         click.echo(json.dumps({"user": user.id, "token": token, "expiresIn": accounts.RESET_SECONDS}))
         return
     body = json.dumps({"token": token, "newPassword": "..."})
-    click.echo(f"for user {user.id}, {harmless(user.email)}, once and within one hour:")
+    click.echo(f"for user {user.id}, {harmless(user.email)}, valid once and for one hour:")
     click.echo(f"token {token}")
-    # Only a developer's server is where we know it to be.
+    # Only the address of a development server is known.
     address = f"http://127.0.0.1:{settings.port}" if settings.development else "https://ADDRESS-OF-THE-SHOP"
     click.echo(f"curl {address}/api/auth/reset -H 'Content-Type: application/json' -d '{body}'")
 
 
 @users.command()
 @click.argument("account")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation.")
 @plainly
 def erase(*, account: str, yes: bool) -> None:
     """Delete an account with its products; its orders stay."""
@@ -171,7 +171,7 @@ def erase(*, account: str, yes: bool) -> None:
 
 
 def _account(reference: str) -> User:
-    """The account with an id or an e-mail address; a line for a person where there is none."""
+    """The account with an id or an e-mail address; ClickException if there is none."""
     known = User.by_id(int(reference)) if _is_id(reference) else None
     queries = [known] if known else [User.by_email(email) for email in spellings(reference)]
     user: User | None = next(filter(None, (query.first() for query in queries)), None)
@@ -185,7 +185,7 @@ def _is_id(reference: str) -> bool:
 
 
 def _checked(model: type[Input], **given: str) -> Any:
-    """What was given, as the API would take it; a line for a person about all that it would refuse."""
+    """Validate input as the API would; ClickException that lists every problem."""
     try:
         return model.model_validate(given)
     except ValidationError as error:

@@ -1,1 +1,1 @@
-"""Data in and out as files, with proof that nothing was lost on the way."""
+"""Import and export of data as files, with proof that nothing was lost."""

@@ -1,4 +1,4 @@
-"""Copies of the whole shop for the day on which something goes wrong, by PostgreSQL's own programs."""
+"""Backup and restore of the whole shop, with PostgreSQL's own programs."""
 
 import errno
 import os
@@ -29,9 +29,9 @@ SELECT current_database(), current_schema(), count(c.oid), coalesce(bool_or(reln
 FROM pg_class c WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind IN ('r', 'p')
 """
 
-#: Run before the backup's script: take the migration lock and drop the schema's objects, so that newer tables
-#: neither remain nor conflict. Fails if other schemas depend on them; objects of extensions are skipped, and
-#: objects that belong to a table go with it.
+#: Run before the backup's script: takes the migration lock and drops the schema's objects, so that newer
+#: tables neither remain nor conflict. Fails if other schemas depend on them; objects of extensions are
+#: skipped, and objects that belong to a table are dropped with it.
 CLEARED = rf"""
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -64,19 +64,19 @@ ORDER BY array_position(ARRAY[
 
 #: Written by pg_restore 17 and later, unknown to older servers.
 UNKNOWN = b"SET transaction_timeout = 0;\n"
-#: How PostgreSQL says that somebody to whom something was granted is not there.
+#: PostgreSQL's error for a grant to a role that does not exist.
 NO_ROLE = re.compile(r'role ".*" does not exist')
-#: A program's error when the reader of its output has ended.
+#: A program's error when the reader of its output has exited.
 BROKEN_PIPE = os.strerror(errno.EPIPE)
-#: pg_dump's progress messages under --verbose.
-NEWS = re.compile(rb"pg_dump: (?!error|warning|hint|detail)")
+#: pg_dump's progress messages with --verbose.
+PROGRESS = re.compile(rb"pg_dump: (?!error|warning|hint|detail)")
 
 
 class Server:
-    """The settings' database, as PostgreSQL's programs reach it."""
+    """The database in the settings, for use by PostgreSQL's programs."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connect, to see what is there; DatabaseUnavailable where that fails."""
+        """Connect and inspect the database; DatabaseUnavailable if that fails."""
         try:
             url = settings.direct or DatabaseURL.parse(embedded.url())
             if url.pgbouncer:
@@ -89,10 +89,10 @@ class Server:
         except OUTAGES as error:
             raise DatabaseUnavailable(reason(error)) from error
         if schema is None:
-            raise TransferError("the role's search_path names no schema that is there")
+            raise TransferError("the role's search_path contains no existing schema")
         self.schema = str(schema)
         secret = url.parameters.get("password")
-        # Everyone on the machine sees the arguments of a program; its environment is its owner's alone.
+        # Everyone on the machine can see the arguments of a program, but only its owner its environment.
         self.address = make_dsn(
             **{name: url.parameters[name] for name in url.parameters if name != "password"}
         )
@@ -104,62 +104,62 @@ class Server:
         }
 
     def back_up(self, path: Path, *, seen: Callable[[int], object] = lambda _: None) -> None:
-        """Write the shop's schema into a file, and tell `seen` of each table.
+        """Write the shop's schema into a file; `seen` is called for each table.
 
         Raises ProgramMissing and TransferError.
         """
         if not self._shop:
             raise TransferError(f"there is no shop in {self.database}, schema {self.schema}, to back up")
         schema = self.schema.replace('"', '""')
-        # By name: into its standard output pg_dump would write the table of contents twice.
+        # By name: on standard output pg_dump would write the table of contents twice.
         what = ["--format=custom", "--verbose", f'--schema="{schema}"', f"--file={path}"]
-        with subprocess.Popen(  # noqa: S603 - a program of PostgreSQL's, by its full path.
+        with subprocess.Popen(  # noqa: S603 - a program of PostgreSQL, by its full path.
             [find("pg_dump", server=self.version), *what, "--no-password", f"--dbname={self.address}"],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         ) as program:
             try:
-                said = _heard(program, seen)
+                output = _watched(program, seen)
             finally:
                 program.kill()
         if program.returncode:
-            raise TransferError(_complaint(said))
+            raise TransferError(_reason(output))
 
 
 class Backup:
     """A file that `Server.back_up` wrote."""
 
     def __init__(self, path: Path, *, server: Server) -> None:
-        """Look into the file; TransferError where it is none of a shop, ProgramMissing without pg_restore."""
+        """Inspect the file; TransferError if it is not a shop's backup, ProgramMissing without pg_restore."""
         self._server = server
-        # No name is taken for an option.
+        # Absolute, so that no name is taken for an option.
         self._path = str(path.absolute())
         # A pg_restore of the server's version may not read a file that a newer pg_dump has written.
         for program in suitable("pg_restore", server=server.version):
             self._program = str(program)
-            done = subprocess.run(  # noqa: S603 - a program of PostgreSQL's, by its full path.
+            done = subprocess.run(  # noqa: S603 - a program of PostgreSQL, by its full path.
                 [program, "--list", self._path], env=server.environment, capture_output=True, check=False
             )
             if not done.returncode:
                 break
         else:
-            raise TransferError(f"{path} is no backup that can be read: {_complaint(done.stderr)}")
+            raise TransferError(f"{path} is not a readable backup: {_reason(done.stderr)}")
         lines = done.stdout.decode(errors="replace").splitlines()
         if not any(f" TABLE {server.schema} {HISTORY} " in line for line in lines):
-            raise TransferError(f"{path} holds no shop for the schema {server.schema}")
-        #: How many tables have rows in it, or may have.
+            raise TransferError(f"{path} contains no shop in the schema {server.schema}")
+        #: The number of tables whose rows it contains.
         self.tables = sum(" TABLE DATA " in line for line in lines)
-        #: When it was made, as pg_dump writes it.
+        #: The time of the backup, as pg_dump writes it.
         self.made = next(line.partition(" at ")[2] for line in lines if "Archive created at" in line)
 
     def restore(self, *, privileges: bool = True, seen: Callable[[int], object] = lambda _: None) -> None:
-        """Put the shop back as it was, all of it or, with a TransferError, nothing, and tell of each table.
+        """Restore the shop completely or, with a TransferError, not at all; `seen` is called for each table.
 
-        Without `privileges` nothing is granted that was: the roles may be unknown here.
+        Without `privileges` the grants are left out, since their roles may not exist here.
 
-        pg_restore's own `--clean` would stumble over tables that came after the backup. So it only writes
-        the script, and psql runs it in one transaction after ours that clears the place.
+        pg_restore's own `--clean` would fail on tables that were created after the backup. So it only
+        writes the script, and psql runs it after our own script that drops everything, in one transaction.
         """
         server = self._server
         reading = [self._program, "--file=-", f"--schema={server.schema}", "--no-owner"]
@@ -171,42 +171,42 @@ class Backup:
             "--set=ON_ERROR_STOP=1",
         ]
         writing += ["--no-password", f"--dbname={server.address}"]
-        with tempfile.TemporaryFile() as said_reading, tempfile.TemporaryFile() as said_writing:
+        with tempfile.TemporaryFile() as read_errors, tempfile.TemporaryFile() as write_errors:
             with (
                 stoppable(),
                 subprocess.Popen(  # noqa: S603
-                    reading, env=server.environment, stdout=subprocess.PIPE, stderr=said_reading
+                    reading, env=server.environment, stdout=subprocess.PIPE, stderr=read_errors
                 ) as script,
                 subprocess.Popen(  # noqa: S603
                     writing,
                     env=server.environment,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
-                    stderr=said_writing,
+                    stderr=write_errors,
                 ) as psql,
             ):
                 _run(script, psql, unknown=UNKNOWN if server.version < 17 else b"", seen=seen)
-            unread = _said(said_reading)
+            unread = _reason_in(read_errors)
             # For a truncated file psql would only report half a row, so pg_restore's error comes first.
             if script.returncode > 0 and BROKEN_PIPE not in unread:
                 raise TransferError(f"nothing was restored: {unread}")
             if psql.returncode:
-                why = _said(said_writing)
-                grants = "; --no-privileges leaves out what is granted" if NO_ROLE.search(why) else ""
+                why = _reason_in(write_errors)
+                grants = "; --no-privileges leaves out the grants" if NO_ROLE.search(why) else ""
                 raise TransferError(f"nothing was restored: {why}{grants}")
 
 
-def _heard(program: "subprocess.Popen[bytes]", seen: Callable[[int], object]) -> bytes:
-    """Wait for the end of a pg_dump, and tell of each table; what else it said, without its news."""
-    said = b""
+def _watched(program: "subprocess.Popen[bytes]", seen: Callable[[int], object]) -> bytes:
+    """Wait for the end of pg_dump and call `seen` for each table; return its other messages."""
+    output = b""
     assert program.stderr is not None
     for line in program.stderr:
         if b": dumping contents of table " in line:
             seen(1)
-        elif not NEWS.match(line):
-            said += line
+        elif not PROGRESS.match(line):
+            output += line
     program.wait()
-    return said
+    return output
 
 
 def _run(
@@ -216,20 +216,20 @@ def _run(
     unknown: bytes,
     seen: Callable[[int], object],
 ) -> None:
-    """Let psql run what pg_restore writes but one line, and commit when both have come to the end of it."""
+    """Let psql run the script of pg_restore, except the line `unknown`; commit when it is complete."""
     assert script.stdout is not None
     assert psql.stdin is not None
     try:
-        # A broken pipe is psql's end, for which it gives the reason itself.
+        # A broken pipe means that psql has exited, and it gives the reason itself.
         with suppress(BrokenPipeError):
             psql.stdin.write(CLEARED.encode())
             for line in script.stdout:
                 if line != unknown:
                     psql.stdin.write(line)
-                # No row is such a line, with which the rows of each table end.
+                # This line ends the rows of each table, and is never a row.
                 if line == b"\\.\n":
                     seen(1)
-            # Only now: half a script ends like a whole one.
+            # Only now, since a truncated script could not be told from a complete one.
             if script.wait() == 0:
                 psql.stdin.write(b"COMMIT;\n")
             psql.stdin.close()
@@ -243,13 +243,13 @@ def _run(
             psql.stdin.close()
 
 
-def _said(file: IO[bytes]) -> str:
+def _reason_in(file: IO[bytes]) -> str:
     file.seek(0)
-    return _complaint(file.read())
+    return _reason(file.read())
 
 
-def _complaint(output: bytes) -> str:
-    """What a program says is wrong: its first line that is marked so, with the detail, or else its last."""
+def _reason(output: bytes) -> str:
+    """The reason that a program gives: its first line with an error, with the detail, or else the last."""
     lines = output.decode(errors="replace").strip().splitlines() or ["it gave no reason"]
     first = next((number for number, line in enumerate(lines) if "error:" in line.lower()), len(lines) - 1)
     detail = [line for line in lines[first + 1 : first + 2] if line.startswith("DETAIL:")]

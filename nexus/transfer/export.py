@@ -1,4 +1,4 @@
-"""Everything in the shop as JSON, all of it as it was at one moment."""
+"""Export of the shop as JSON, in a consistent snapshot."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, redirect_stderr
@@ -17,7 +17,7 @@ from nexus.transfer.tables import FORMAT, TABLES, VERSION, Kind, Table
 
 
 class Layout(NamedTuple):
-    """The text around the rows; TABLE is replaced by the table's name, COUNT by the number of all rows."""
+    """The text around the rows; TABLE stands for the name of the table, COUNT for the number of all rows."""
 
     head: str
     opening: str
@@ -29,29 +29,29 @@ class Layout(NamedTuple):
 
 
 HEAD = f'{{"format":"{FORMAT}","version":{VERSION}'
-#: The formats by name, which is the suffix of their files as well.
+#: The formats by name, which is also the suffix of their files.
 LAYOUTS = {
     "json": Layout(HEAD, ',"TABLE":[', "", "", ",\n", "\n]", "}\n"),
     "ndjson": Layout(HEAD + "}", "", '{"table":"TABLE","row":', "}", "\n", "", '\n{"rows":COUNT}\n'),
 }
 
-#: How PostgreSQL writes a value as JSON, by the column's type. It makes whole rows faster than Python could
-#: take them apart, and none of this depends on a locale or on a session's settings.
+#: How PostgreSQL writes a value as JSON, by the column's type. It builds whole rows faster than Python could
+#: convert them, and nothing here depends on a locale or on a session's settings.
 AS_JSON = {
     "bigint": "{}::text",
     "text": "to_json({})::text",
     "uuid": "to_json({})::text",
     "timestamptz": r"""to_char({} AT TIME ZONE 'UTC', '\"YYYY-MM-DD"T"HH24:MI:SS.US"Z"\"')""",
 }
-#: RFC 3339 has four digits for the year, and no word for infinity.
+#: RFC 3339 has four digits for the year, and no infinity.
 OUT_OF_TIME = "NOT ({0} >= '0001-01-01 00:00:00Z' AND {0} < '10000-01-01 00:00:00Z')"
-#: With these, which JSON text never contains, CSV is the text itself: nothing is quoted or escaped.
+#: JSON never contains these characters, so COPY neither quotes nor escapes anything.
 PLAIN = "FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01', ENCODING 'UTF8'"
 
 
 @contextmanager
 def snapshot(settings: Settings) -> Iterator["Snapshot"]:
-    """The database of this moment, while others go on writing; TransferError or DatabaseUnavailable."""
+    """A snapshot of the database, while others can write; TransferError or DatabaseUnavailable."""
     try:
         with closing(connect(settings.direct, wait=settings.pool_wait)) as connection:
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
@@ -59,20 +59,20 @@ def snapshot(settings: Settings) -> Iterator["Snapshot"]:
     except (UndefinedTable, UndefinedColumn) as error:
         raise outdated(error) from error
     except (*OUTAGES, psycopg2.Error) as error:
-        # An error without an SQLSTATE is not the server's: the connection to it has ended.
+        # An error without an SQLSTATE does not come from the server: the connection is lost.
         if sqlstate(error) is None:
             raise DatabaseUnavailable(reason(error)) from error
         raise TransferError(reason(error)) from error
 
 
 class Snapshot:
-    """All tables in one transaction; rows pass through one by one, however many there are."""
+    """All tables in one transaction; rows are streamed one by one."""
 
     def __init__(self, connection: Any) -> None:
-        """Take a connection that begins a transaction with its first statement."""
+        """Take a connection whose first statement begins a transaction."""
         self._cursor = connection.cursor()
-        # The role's timeout is meant for requests; row_security off turns a policy that would hide rows
-        # into an error, where the copy would be incomplete.
+        # The role's timeout is meant for requests. With row_security off, a policy that would hide rows, and
+        # so make the copy incomplete, becomes an error.
         self._cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL row_security = off")
         #: Rows by table.
         self.sizes = {table.name: self._size(table) for table in TABLES}
@@ -85,20 +85,20 @@ class Snapshot:
         )
         size, id_ = self._cursor.fetchone()
         if id_ is not None:
-            raise TransferError(f"{table.name} {id_}: a time outside the years 1 to 9999 has no form in JSON")
+            raise TransferError(f"{table.name} {id_}: a time outside the years 1 to 9999 cannot be exported")
         return int(size)
 
     def write(self, file: BinaryIO, *, form: str, seen: Callable[[int], None]) -> None:
-        """Write every row on a line of its own, in UTF-8, and tell `seen` of each.
+        """Write every row on a line of its own, in UTF-8; `seen` is called for each.
 
-        The bytes follow from the rows: fields have their order, and rows that of their ids.
+        Equal rows give equal bytes: the fields have a fixed order, and rows are ordered by id.
         """
         layout = LAYOUTS[form]
         file.write(layout.head.encode())
         for table in TABLES:
             file.write(layout.opening.replace("TABLE", table.name).encode())
             lines = _Lines(file, between=layout.between.encode(), seen=seen)
-            # When the server goes away here, psycopg2 prints an error beside the one that it raises.
+            # If the connection is lost here, psycopg2 prints an error in addition to raising it.
             with redirect_stderr(StringIO()):
                 self._cursor.copy_expert(_copy(table, layout), lines)
             file.write(layout.closing.encode())
@@ -106,7 +106,7 @@ class Snapshot:
 
 
 class _Lines:
-    """What COPY writes rows into, each with its end of line; it sets between them what the format wants."""
+    """The file for COPY to write rows into; it replaces the line ends with the separators of the format."""
 
     def __init__(self, file: BinaryIO, *, between: bytes, seen: Callable[[int], None]) -> None:
         self._file = file
@@ -115,7 +115,7 @@ class _Lines:
         self._seen = seen
 
     def write(self, line: bytes) -> None:
-        """Take one row."""
+        """Write one row."""
         self._file.write(self._before)
         self._file.write(line[:-1])
         self._before = self._between

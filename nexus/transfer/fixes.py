@@ -12,7 +12,7 @@ from nexus.transfer.tables import TABLES, Kind, Table
 
 @dataclass(frozen=True)
 class Correction:
-    """What a field was in the file, and what it was taken for."""
+    """The value of a field in the file, and the one that was used instead."""
 
     table: str
     id: str
@@ -22,17 +22,17 @@ class Correction:
 
 
 class Fixes:
-    """The corrections of `--fixes`, and which of them were made."""
+    """The corrections of `--fixes`, and which of them were applied."""
 
     def __init__(self, wanted: dict[str, dict[str, dict[str, Any]]]) -> None:
-        """Take values by table, id and field."""
+        """Take the new values by table, id and field."""
         self.wanted = wanted
         self.made: list[Correction] = []
         self._used: set[tuple[str, str]] = set()
 
     @classmethod
     def load(cls, path: Path | None) -> "Fixes":
-        """Read the file of corrections, if there is one; TransferError where it is none."""
+        """Read the file of corrections, if any; TransferError if it is invalid."""
         if path is None:
             return cls({})
         try:
@@ -41,13 +41,13 @@ class Fixes:
         except (ValueError, OSError, RecursionError) as error:
             raise TransferError(f"{path}: {error}") from None
         if twice := repeated(text):
-            raise TransferError(f"{path}: {twice[0]!r} stands more than once in one object")
+            raise TransferError(f"{path}: {twice[0]!r} appears more than once in one object")
         names = {table.name: {field.wire for field in table.fields} for table in TABLES}
         if not isinstance(wanted, dict):
             raise TransferError(f"{path}: is not an object of tables")
         for table, rows in wanted.items():
             if table not in names:
-                raise TransferError(f"{path}: {table!r} is no table")
+                raise TransferError(f"{path}: {table!r} is not a table")
             if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
                 raise TransferError(f"{path}: {table} is not an object of rows by id")
             for identity, row in rows.items():
@@ -60,7 +60,7 @@ class Fixes:
         return self.wanted.get(table.name, {})
 
     def apply(self, table: Table, row: dict[str, Any]) -> dict[str, Any]:
-        """The row as it is after its corrections."""
+        """The row with its corrections applied."""
         identity = str(row.get("id"))
         changes = self.of(table).get(identity)
         if not changes:
@@ -75,9 +75,9 @@ class Fixes:
         return row | changes
 
     def unused(self, problems: Problems) -> None:
-        """Name every correction whose row is not in the file."""
+        """Add a problem for every correction whose row is not in the file."""
         for table, rows in self.wanted.items():
             for identity in rows:
                 if (table, identity) not in self._used:
-                    reason = "the correction finds no such row in the file"
+                    reason = "the file has no such row to correct"
                     problems.add(Problem(None, table, None, reason, id=identity))

@@ -1,4 +1,4 @@
-"""An import, all or nothing, and the proof of one at any later time."""
+"""The import of a file, all or nothing, and its verification at any later time."""
 
 import mmap
 from collections.abc import Iterator
@@ -29,16 +29,16 @@ IMPORT_PASSES, VERIFY_PASSES = 3, 2
 
 @dataclass
 class Report:
-    """What was done with a file, and whether the database has what it has."""
+    """What was done with a file, and whether the database matches it."""
 
     tables: list[TableProof] = field(default_factory=list)
-    #: The rows that were kept although what they refer to never existed.
+    #: The rows that were kept although the rows that they refer to never existed.
     orphans: Problems = field(default_factory=lambda: Problems(0))
     corrections: list[Correction] = field(default_factory=list)
     problems: Problems = field(default_factory=lambda: Problems(0))
-    #: How many of the accounts that were written are admins, which whoever imports should know.
+    #: The number of new accounts that are admins, which the operator should know.
     admins: int = 0
-    #: Whether the rows are written, once `Transfer.keep` is called.
+    #: Whether `Transfer.keep` commits the rows.
     kept: bool = False
 
     @property
@@ -53,10 +53,10 @@ class Report:
 
 
 class Transfer:
-    """One file and one transaction, on a connection of its own to the direct URL."""
+    """One file and one transaction, on a separate connection through the direct URL."""
 
     def __init__(self, file: File, connection: Any, *, fixes: Fixes, limit: int, advance: Advance) -> None:
-        """Take the corrections, how many problems to name, and whom to tell of the progress."""
+        """Take the file, the corrections, the maximum number of listed problems, and a progress callback."""
         self.file = file
         self.connection = connection
         self.fixes = fixes
@@ -66,7 +66,7 @@ class Transfer:
         self.digests = {table.name: Digest(table) for table in TABLES}
 
     def import_(self, *, currency: str, keep_orphans: bool, dry_run: bool) -> Report:
-        """Write what is not there yet, and prove it; `keep` then makes it last, unless it is dry or wrong."""
+        """Insert the missing rows and verify them; `keep` then commits, unless it was a dry run or failed."""
         with self.connection.cursor() as cursor:
             staging = Staging(cursor)
             if self._stage(staging):
@@ -83,12 +83,12 @@ class Transfer:
         return report
 
     def keep(self, report: Report) -> None:
-        """Make what was written last, if it is to."""
+        """Commit the rows, if the report says so."""
         if report.kept:
             self.connection.commit()
 
     def verify(self) -> Report:
-        """Compare the file with what the database holds now, as one moment saw it."""
+        """Compare the file with a snapshot of the database."""
         self.connection.set_session(isolation_level="REPEATABLE READ")
         with self.connection.cursor() as cursor:
             staging = Staging(cursor)
@@ -104,7 +104,7 @@ class Transfer:
             return self._prove(staging, {})
 
     def _stage(self, staging: Staging) -> bool:
-        """Take every row in; False where the file could not be read to its end."""
+        """Load every row; False if the file could not be read to its end."""
         intake = Intake(self.fixes, self.problems)
         position = 0
         try:
@@ -166,10 +166,10 @@ class Transfer:
 def opened(
     path: Path, settings: Settings, *, fixes: Path | None, limit: int, advance: Advance
 ) -> Iterator[Transfer]:
-    """A file and a transaction for it; TransferError or DatabaseUnavailable where there cannot be one."""
+    """A file and a transaction for it; TransferError or DatabaseUnavailable if that is not possible."""
     corrections = Fixes.load(fixes)
     if not path.is_file():
-        raise TransferError(f"{path} is no ordinary file: write what comes out of a pipe into one first")
+        raise TransferError(f"{path} is not a regular file: write the output of a pipe into one first")
     try:
         with path.open("rb") as source, closing(_mapped(source.fileno())) as data:
             file = File(data, lines=path.suffix.lower() == ".ndjson")
@@ -178,7 +178,7 @@ def opened(
                 connection.set_client_encoding("UTF8")
                 yield Transfer(file, connection, fixes=corrections, limit=limit, advance=advance)
     except LockNotAvailable as error:
-        raise TransferError("someone else holds the tables for ten seconds: nothing was written") from error
+        raise TransferError("the tables were locked for ten seconds: nothing was written") from error
     except (UndefinedTable, UndefinedColumn) as error:
         raise outdated(error) from error
     except (*OUTAGES, psycopg2.Error) as error:

@@ -1,4 +1,4 @@
-"""From the JSON of many rows to what COPY writes for them; a row that is not valid is named."""
+"""Conversion of rows from JSON to the text format of COPY; invalid rows are reported."""
 
 import json
 import re
@@ -15,13 +15,13 @@ from nexus.transfer.reading import ID, Batch, repeated, scalar
 from nexus.transfer.rows import NULL, Refused, old_id, rule
 from nexus.transfer.tables import ORDERS, Table
 
-#: A key with space before its colon, which the count in `Intake._rows` misses.
+#: A key with a space before its colon, which the count in `Intake._rows` misses.
 SPACED = re.compile(rb'"[ \t\r\n]+:')
 
 
 @dataclass
 class Cells:
-    """The texts of some rows, one sequence for each column of the table."""
+    """The cells of some rows as text, one sequence for each column of the table."""
 
     places: list[int]
     #: For each row, the mask of `Table.given`.
@@ -30,15 +30,15 @@ class Cells:
 
 
 class Intake:
-    """Reads rows in batches, a column at a time; only where that fails, a row at a time."""
+    """Converts batches of rows, column by column; only if that fails, row by row."""
 
     def __init__(self, fixes: Fixes, problems: Problems) -> None:
-        """Take the corrections to make first, and where to put what is wrong after them."""
+        """Take the corrections to apply first, and the list for the problems that remain."""
         self.fixes = fixes
         self.problems = problems
 
     def cells(self, batch: Batch) -> Cells:
-        """The cells of a batch; those that are not valid are null and stand among the problems."""
+        """The cells of a batch; invalid ones are null and reported as problems."""
         rows = self._rows(batch)
         if self.fixes.of(batch.table) or (batch.keys and batch.table.keyed_by):
             rows = self._corrected(batch, rows)
@@ -48,29 +48,29 @@ class Intake:
             return self._one_by_one(batch, rows)
 
     def _rows(self, batch: Batch) -> list[Any]:
-        """The values of the rows; None for what is not JSON."""
+        """The parsed rows; None for a row that is not JSON."""
         text = b",".join(batch.rows)
         try:
             rows: list[Any] = orjson.loads(b"[" + text + b"]")
         except orjson.JSONDecodeError:
             rows = [self._row(batch, number) for number in range(len(batch.rows))]
-        # A value that looks like the end of a key makes the count larger, never smaller, so that a repeated
-        # key always makes a difference.
+        # A value that looks like the end of a key makes the count larger, never smaller, so a repeated key
+        # is always noticed.
         keys = text.count(b'":')
         if SPACED.search(text) or keys != sum(len(row) for row in rows if isinstance(row, dict)):
             self._repeated(batch, rows)
         return rows
 
     def _repeated(self, batch: Batch, rows: list[Any]) -> None:
-        """Name the fields that a row has twice, of which a reader of JSON keeps the last."""
+        """Report the fields that a row has twice, of which a JSON parser keeps the last."""
         for place, text, row in zip(batch.places, batch.rows, rows, strict=True):
             if isinstance(row, dict):
                 for name in repeated(text.decode(errors="surrogateescape")):
-                    reason = "stands in the row more than once"
+                    reason = "appears in the row more than once"
                     self.problems.add(Problem(place, batch.table.name, name, reason, id=row.get("id")))
 
     def _row(self, batch: Batch, number: int) -> Any:
-        # The library's reader takes lone surrogates as they are, so that the field can be named.
+        # The standard library's parser accepts lone surrogates, so that the field can be named.
         text = batch.rows[number].decode(errors="surrogateescape")
         try:
             return json.loads(text)
@@ -94,7 +94,7 @@ class Intake:
         if batch.keys and table.keyed_by:
             keys = [str(scalar(key)) for key in batch.keys]
             for number, key in enumerate(keys):
-                # A correction may change what the key was, or make it what the key is.
+                # A correction may change the field that the key came from, or make it equal to the key.
                 versions = [row for row in (rows[number], corrected[number]) if isinstance(row, dict)]
                 names = {str(row.get(name)) for row in versions for name in table.keyed_by}
                 if versions and key not in names:
@@ -127,7 +127,7 @@ class Intake:
         wires = {field.wire for field in table.fields}
         for name in row:
             if name not in wires:
-                refuse(name, "is no field of ours")
+                refuse(name, "is not a known field")
         if table is ORDERS:
             try:
                 row = {**row, "oldId": old_id(row.get("id"), row.get("oldId"))}
@@ -146,7 +146,7 @@ class Intake:
 
 
 def _together(batch: Batch, rows: list[Any]) -> Cells:
-    """The cells of rows that all have the same fields and are all valid; any error where they are not."""
+    """The cells of rows that all have the same fields and are all valid; otherwise some error."""
     table, names = batch.table, list(rows[0])
     if set(map(len, rows)) != {len(names)} or len(names) < 2:
         raise KeyError

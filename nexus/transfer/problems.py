@@ -1,35 +1,35 @@
-"""What is wrong with a file: each problem with its place, all of them up to a limit."""
+"""The problems of a file, each with its position, up to a limit."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from nexus.transfer.reading import Broken, File
 
-#: UTF-8's continuation bytes: each character has exactly one byte that is none of these.
+#: UTF-8's continuation bytes: each character has exactly one byte that is not one of these.
 CONTINUATION = bytes(range(0x80, 0xC0))
 STEP = 2**20
 
 
 class TransferError(Exception):
-    """An import, a proof or an export that cannot be; the text is one line that says why."""
+    """An import, verification, export or backup failed; the text is one line that says why."""
 
 
 def outdated(error: Any) -> TransferError:
-    """What to say when the database has no such table or column."""
+    """The error for a database that lacks a table or column."""
     return TransferError(f"{error.diag.message_primary}: bring the schema up to date with flask migrate")
 
 
 @dataclass
 class Problem:
-    """One value, or one row, that is not as it must be."""
+    """An invalid value or row."""
 
-    #: The byte in the file; None for what is in no file.
+    #: The byte offset in the file; None if it is not in the file.
     place: int | None
     table: str | None
     field: str | None
     reason: str
     id: Any = None
-    #: From 1 on, the column in characters.
+    #: Counted from 1, the column in characters.
     line: int | None = None
     column: int | None = None
 
@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass
 class Problems:
-    """The first problems by their place, and how many there are in all."""
+    """The first problems, and the number of all."""
 
     limit: int
     count: int = 0
@@ -54,11 +54,11 @@ class Problems:
             self.found.append(problem)
 
     def room(self) -> "Problems":
-        """An empty list with the same limit, to be joined later in the file's order."""
+        """An empty list with the same limit, to be joined later."""
         return Problems(self.limit)
 
     def join(self, others: "Problems", *, file: File) -> None:
-        """Add others, bring all in the file's order, and give each its line, column and id."""
+        """Add others, sort all by their position, and give each its line, column and id."""
         self.count += others.count
         self.found = sorted(self.found + others.found, key=lambda problem: problem.place or -1)[: self.limit]
         line, column, position = 1, 1, 0
@@ -79,7 +79,7 @@ class Problems:
 
 
 def _id(file: File, place: int) -> Any:
-    """The id of the row at a place, as the file has it."""
+    """The id of the row at an offset, as in the file."""
     try:
         row = file.row(place)
     except Broken:

@@ -1,4 +1,4 @@
-"""The proof: a checksum of every column and the money by status, from the file and from the database."""
+"""The proof: a checksum of every column and the amounts by status, from the file and from the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,26 +14,26 @@ BLOCK_ROWS = 5000
 
 @dataclass
 class Sum:
-    """How many rows have one status, and their money, in the currencies' smallest units."""
+    """The number of rows with one status, and their total amount, in the currencies' smallest units."""
 
     rows: int = 0
     amount: int = 0
 
 
 class Digest:
-    """Checksums and sums over a table's rows in file order, made from the file and from the database."""
+    """Checksums and sums over a table's rows in file order, computed from the file and from the database."""
 
     def __init__(self, table: Table) -> None:
-        """Begin with no row."""
+        """Start without rows."""
         self.table = table
         self.rows = 0
         self.sums: dict[str, Sum] = {}
-        #: The values that are not null and that the file gives, by the field's name.
+        #: The number of values that are not null, by field name.
         self.values = dict.fromkeys((field.wire for field in table.fields), 0)
         self._hashes = [sha256() for _ in table.fields]
 
     def add(self, columns: Sequence[Sequence[str]]) -> None:
-        """Take some rows, as COPY writes them, by column."""
+        """Add rows in the text format of COPY, column by column."""
         for name, hashed, cells in zip(self.values, self._hashes, columns, strict=True):
             hashed.update(("\n".join(cells) + "\n").encode())
             self.values[name] += len(cells) - cells.count(NULL)
@@ -47,7 +47,7 @@ class Digest:
 
     @property
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of each column, by the field's name."""
+        """SHA-256 of each column, by field name."""
         return {
             field.wire: hashed.hexdigest()
             for field, hashed in zip(self.table.fields, self._hashes, strict=True)
@@ -59,7 +59,7 @@ class ColumnProof:
     """The checksums of one column on both sides."""
 
     field: str
-    #: How many values of the file it was made of.
+    #: The number of the file's values in it.
     values: int
     file: str
     database: str
@@ -72,7 +72,7 @@ class ColumnProof:
 
 @dataclass
 class TableProof:
-    """What a table had to do with a file."""
+    """The rows of one table in a file, and their proof."""
 
     table: str
     read: int
@@ -84,14 +84,14 @@ class TableProof:
 
     @property
     def holds(self) -> bool:
-        """Whether the database has what the file has."""
+        """Whether the database matches the file."""
         return all(column.holds for column in self.columns) and all(
             file == database for file, database in self.sums.values()
         )
 
 
 def compare(proof: TableProof, file: Digest, database: Digest) -> None:
-    """Put both sides into the proof of a table."""
+    """Fill in the proof of a table from both sides."""
     theirs = database.checksums
     proof.columns = [
         ColumnProof(name, file.values[name], ours, theirs[name]) for name, ours in file.checksums.items()
@@ -101,7 +101,7 @@ def compare(proof: TableProof, file: Digest, database: Digest) -> None:
 
 
 def from_database(cursor: Any, table: Table) -> Digest:
-    """The digest of the rows that the tables hold for the ids of the staged ones, read back over the wire."""
+    """The digest of the rows in the table that have the ids of the staged ones, read back from the server."""
     digest = Digest(table)
     block = _Block(digest)
     columns = ", ".join(_stored(table, field) for field in table.fields)
@@ -122,13 +122,13 @@ class _Block:
         self._lines: list[bytes] = []
 
     def write(self, line: bytes) -> None:
-        """Take one row."""
+        """Add one row."""
         self._lines.append(line)
         if len(self._lines) >= BLOCK_ROWS:
             self.flush()
 
     def flush(self) -> None:
-        """Digest what has come."""
+        """Digest the rows that are buffered."""
         if self._lines:
             rows = b"".join(self._lines).decode().removesuffix("\n").split("\n")
             self._digest.add(list(zip(*[row.split("\t") for row in rows], strict=True)))
@@ -136,7 +136,7 @@ class _Block:
 
 
 def _stored(table: Table, field: Field) -> str:
-    """SQL for the column of a row `t` as the file gave it.
+    """SQL for the column of a row `t` as it was in the file.
 
     NULL where a default was filled in; the file's value for an orphan's reference, which is stored as NULL.
     """

@@ -1,4 +1,4 @@
-"""How a file is laid out: which tables it has, which rows, and where each of them stands."""
+"""Reading the structure of a file: its tables, its rows, and the position of each."""
 
 import json
 import mmap
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from nexus.transfer.tables import FORMAT, TABLES, VERSION, Table
 
-#: No row is longer. Where the end of one is not found within this, a quotation mark is missing.
+#: No row is longer. If the end of a row is not found within this, a quotation mark is missing.
 ROW_BYTES = 16 * 2**20
 BATCH_ROWS = 5000
 BATCH_BYTES = 2**20
@@ -19,7 +19,7 @@ BATCH_BYTES = 2**20
 SPACE = rb"[ \t\r\n]*+"
 STRING = rb'"[^"\\]*+(?:\\[\x00-\xff][^"\\]*+)*+"'
 KEY = rb"(?P<key>" + STRING + rb"|-?[0-9]+|null|true|false)"
-#: An object without another in it, as all good rows are.
+#: An object without nested ones, as all valid rows are.
 FLAT = rb'(?P<row>\{[^{}\[\]"]*+(?:' + STRING + rb'[^{}\[\]"]*+)*+\})'
 
 OPEN = re.compile(SPACE + rb"\{" + SPACE)
@@ -40,10 +40,10 @@ LAST = re.compile(rb'\{[ \t]*"rows"[ \t]*:[ \t]*([0-9]{1,18})[ \t]*\}[ \t\r]*(?:
 
 
 class Broken(Exception):
-    """The file cannot be read on from here."""
+    """The file cannot be read beyond this position."""
 
     def __init__(self, place: int, reason: str, *, table: Table | None = None, identity: Any = None) -> None:
-        """Take the place in bytes, the reason, and the row's table and id as far as they are known."""
+        """Take the byte offset, the reason, and the row's table and id as far as they are known."""
         super().__init__(reason)
         self.place = place
         self.table = table
@@ -51,7 +51,7 @@ class Broken(Exception):
 
 
 class Row(NamedTuple):
-    """One row as JSON, the place of its first byte, and its key as JSON, which is empty outside a map."""
+    """One row as JSON, the offset of its first byte, and its key as JSON, which is empty outside a map."""
 
     table: Table
     place: int
@@ -61,17 +61,17 @@ class Row(NamedTuple):
 
 @dataclass
 class Batch:
-    """Some rows of one table, as JSON, each with the place of its first byte."""
+    """Some rows of one table, as JSON, each with the offset of its first byte."""
 
     table: Table
     places: list[int] = field(default_factory=list)
     rows: list[bytes] = field(default_factory=list)
-    #: What the rows had as keys in their map, as JSON; none where they were no map.
+    #: The keys of the rows in their map, as JSON; empty if it was not a map.
     keys: list[bytes] = field(default_factory=list)
     size: int = 0
 
     def add(self, row: Row) -> None:
-        """Take one more."""
+        """Add a row."""
         self.places.append(row.place)
         self.rows.append(row.text)
         self.size += len(row.text)
@@ -80,15 +80,15 @@ class Batch:
 
     @property
     def full(self) -> bool:
-        """Whether it is time to work on it: a batch is bounded in rows and in bytes."""
+        """Whether it has reached its limit of rows or bytes."""
         return len(self.rows) >= BATCH_ROWS or self.size >= BATCH_BYTES
 
 
 class Shape:
-    """One way to write a table: what stands before each row, and what after it."""
+    """One way to write a table: what comes before and after each row."""
 
     def __init__(self, before: bytes, after: bytes) -> None:
-        """Take the patterns; `after` has a group of what separates rows or ends the table."""
+        """Take the patterns; `after` has a group for what separates rows or ends the table."""
         self.before = re.compile(SPACE + before)
         self.after = re.compile(SPACE + after)
         self.element = re.compile(SPACE + before + FLAT + SPACE + after)
@@ -104,16 +104,16 @@ LINES = Shape(
 
 
 class File:
-    """A file of rows, mapped into memory a window at a time; what was read is let go of."""
+    """A file of rows, mapped into memory; the memory of what has been read is released."""
 
     def __init__(self, data: mmap.mmap, *, lines: bool) -> None:
-        """Take the mapped file, and whether each of its lines is JSON of its own."""
+        """Take the mapped file, and whether each of its lines is a separate JSON object."""
         self.data = data
         self.lines = lines
         self.size = len(data)
 
     def batches(self) -> Iterator[Batch]:
-        """Every row of the file, in its order; Broken where it cannot be read on."""
+        """Every row of the file, in its order; Broken if it cannot be read further."""
         start = len(MARK) if self.data[: len(MARK)] == MARK else 0
         batch = Batch(TABLES[0])
         try:
@@ -125,7 +125,7 @@ class File:
                     batch = Batch(row.table)
                 batch.add(row)
         except Broken:
-            # What stood before is worth looking at all the same.
+            # The rows before it are still checked.
             if batch.rows:
                 yield batch
             raise
@@ -133,11 +133,11 @@ class File:
             yield batch
 
     def row(self, place: int) -> Any:
-        """What stands at a place, read leniently; Broken where that is not JSON."""
+        """The value at an offset, read leniently; Broken if it is not JSON."""
         return self._value(place)[0]
 
     def forget(self) -> None:
-        """Give back the memory of what was read, which the system reads again where it is needed."""
+        """Release the memory of what was read; the system reads it again if needed."""
         self.data.madvise(mmap.MADV_DONTNEED)
 
     def _of_object(self, start: int) -> Iterator[Row]:
@@ -154,10 +154,10 @@ class File:
                 raise Broken(position, self._instead("the name of a table"))
             name = scalar(found[1])
             if str(name) in seen:
-                raise Broken(found.start(1), f"{name!r} is here a second time")
+                raise Broken(found.start(1), f"{name!r} appears a second time")
             seen.add(str(name))
             if name in ("format", "version"):
-                position = self._stated(name, found.end())
+                position = self._metadata(name, found.end())
             else:
                 position = yield from self._of_table(_named(name, found.start(1)), found.end())
             following = NEXT.match(self.data, position)
@@ -167,16 +167,16 @@ class File:
         if END.match(self.data, position) is None:
             raise Broken(position, "something follows the end of the object")
 
-    def _stated(self, name: str, position: int) -> int:
-        """Check what the file says about itself; the position after it."""
+    def _metadata(self, name: str, position: int) -> int:
+        """Check the format or version of the file; return the position after it."""
         found = SCALAR.match(self.data, position, self._bound(position))
-        said = scalar(found[0]) if found else None
-        if found is None or said != {"format": FORMAT, "version": VERSION}[name]:
+        value = scalar(found[0]) if found else None
+        if found is None or value != {"format": FORMAT, "version": VERSION}[name]:
             raise Broken(position, f"the {name} is not {FORMAT!r}, {VERSION}: another program wrote this")
         return found.end()
 
     def _of_table(self, table: Table, position: int) -> Generator[Row, None, int]:
-        """The rows of one table, and in the end the position after it."""
+        """The rows of one table, and finally the position after it."""
         if empty := EMPTY.match(self.data, position):
             return empty.end()
         opening = self.data[position : position + 1]
@@ -209,13 +209,13 @@ class File:
             raise Broken(last.end(), "something follows the line that counts the rows")
         if int(last[1]) != rows:
             raise Broken(
-                position, f"{int(last[1])} rows were written, and {rows} stand here: some are missing"
+                position, f"{int(last[1])} rows were written, but the file has {rows}: some are missing"
             )
 
     def _element(
         self, shape: Shape, position: int, table: Table | None
     ) -> tuple[int, bytes, bytes, int, bytes]:
-        """The row at a position: place, text and key, as `Row` has them; where it ends; what ended it."""
+        """The row at a position: place, text, key as in `Row`; the position after it; what ended it."""
         found = shape.element.match(self.data, position, self._bound(position))
         if found is not None:
             key = found["key"] if shape is not ROWS else b""
@@ -232,13 +232,13 @@ class File:
         return place, self.data[place:end], key, after.end(), after["end"]
 
     def _value(self, place: int, table: Table | None = None) -> tuple[Any, int]:
-        """The JSON value at a place, whatever it is, and the position after it."""
+        """Any JSON value at an offset, and the position after it."""
         for window in (2**16, 2**20, ROW_BYTES):
             text = self.data[place : place + window].decode(errors="surrogateescape")
             try:
                 value, length = json.JSONDecoder().raw_decode(text)
             except (ValueError, RecursionError) as error:
-                # What fails near the end of the window may only have been cut by it.
+                # An error near the end of the window may only be due to its end.
                 reached = getattr(error, "pos", 0) if "Unterminated" not in str(error) else len(text)
                 if place + window >= self.size or reached < len(text) - 16:
                     failed, reason = reached, str(error).partition(":")[0]
@@ -250,23 +250,23 @@ class File:
         raise self._cut(place + len(text[:failed].encode(errors="surrogateescape")), table, place, reason)
 
     def _cut(self, position: int, table: Table | None, place: int, reason: str = "") -> Broken:
-        """What to say of a row that begins at a place and cannot be read from a position on."""
+        """The error for a row that begins at `place` and cannot be read from `position` on."""
         known = ID.search(self.data, place, max(place, min(position, self._bound(place))))
         identity = scalar(known[1]) if known else None
         if END.match(self.data, position):
             return Broken(position, "the file ends in the middle of a row", table=table, identity=identity)
-        said = f"not JSON: {reason}" if reason else "not JSON: neither a comma nor the end follows the row"
-        return Broken(position, said, table=table, identity=identity)
+        text = f"not JSON: {reason}" if reason else "not JSON: neither a comma nor the end follows the row"
+        return Broken(position, text, table=table, identity=identity)
 
     def _instead(self, wanted: str) -> str:
-        return f"not JSON, or the file ends too early: here should be {wanted}"
+        return f"not JSON, or the file ends too early: expected {wanted}"
 
     def _bound(self, position: int) -> int:
         return min(self.size, position + ROW_BYTES)
 
 
 def scalar(text: bytes) -> Any:
-    """The value of a piece of JSON, or the piece itself where it is none."""
+    """The value of a piece of JSON, or the text itself if it is not JSON."""
     plain = text.decode(errors="replace")
     try:
         return json.loads(plain, strict=False)
@@ -275,14 +275,14 @@ def scalar(text: bytes) -> Any:
 
 
 def repeated(text: str) -> list[str]:
-    """The names that stand more than once in an object of a JSON text."""
+    """The names that appear more than once in an object of a JSON text."""
     found: list[str] = []
 
     def look(pairs: list[tuple[str, Any]]) -> None:
         times = Counter(name for name, _ in pairs)
         found.extend(name for name in times if times[name] > 1)
 
-    # What is nested too deeply for this is no value of any field, and told as such.
+    # What is nested too deeply for this is invalid for every field, and reported as such.
     with suppress(RecursionError):
         json.loads(text, object_pairs_hook=look)
     return found
@@ -292,4 +292,4 @@ def _named(name: str, place: int) -> Table:
     for table in TABLES:
         if table.name == name:
             return table
-    raise Broken(place, f"{name!r} is no table: there are {', '.join(table.name for table in TABLES)}")
+    raise Broken(place, f"{name!r} is not a table: there are {', '.join(table.name for table in TABLES)}")

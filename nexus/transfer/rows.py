@@ -1,4 +1,4 @@
-"""What a valid row is: for each kind of field, which values it takes and how COPY writes them."""
+"""Validation of rows: for each kind of field, the accepted values and their text format in COPY."""
 
 import re
 from base64 import b64decode, b64encode
@@ -13,48 +13,48 @@ from nexus.transfer.tables import TABLES, Field, Kind
 Rule = Callable[[object], str]
 
 NULL = r"\N"
-#: The last number of 64 bits with a sign.
+#: The largest signed 64-bit integer.
 MAX = 2**63 - 1
-#: An e-mail address longer than this cannot sign in; an index holds about twice as much.
+#: Nobody can sign in with a longer e-mail address; an index allows about twice as much.
 KEY_BYTES = 1024
 
-#: Where ids of old orders become UUIDs of version 5. It must never change.
+#: The namespace in which ids of old orders become UUIDs of version 5. It must never change.
 OLD_ORDERS = UUID("8e0f7a52-4c4b-5d0e-9a36-2f1c7b9d6e01")
 
-#: What COPY writes otherwise than it is, and what no text may hold.
+#: Characters that COPY escapes, and those that no text may contain.
 SPECIAL = re.compile(r"[\x00\x08-\x0d\\\ud800-\udfff]")
 ESCAPES = str.maketrans(
     {"\b": r"\b", "\t": r"\t", "\n": r"\n", "\v": r"\v", "\f": r"\f", "\r": r"\r", "\\": r"\\"}
 )
 CURRENCY = re.compile("[A-Z]{3}")
-#: PostgreSQL keeps microseconds, so what is finer would be lost.
+#: PostgreSQL stores microseconds, so finer digits would be lost.
 TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6}0*)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-#: Cost 14 takes a second; each further step doubles that, for whoever cares to sign in.
-#: The last characters of salt and hash have bits to spare; where these are set, no password fits.
+#: Cost 14 takes a second, which each further step doubles.
+#: The last characters of salt and hash have unused bits; if these are set, no password matches.
 BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-4])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]")
 ARGON2 = re.compile(
     r"\$argon2(?:id|i|d)\$v=19\$m=([1-9]\d{0,8}),t=([1-9]\d{0,8}),p=([1-9]\d{0,8})"
     r"\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{16,171})"
 )
-#: The most that an argon2 hash may cost: KiB of memory, passes over it, lanes.
+#: The maximum cost of an argon2 hash: KiB of memory, passes over it, lanes.
 MEMORY, PASSES, LANES = 2**18, 16, 16
 
 
 class Refused(Exception):
-    """A value that its field does not take; the text says why, and never what it was."""
+    """A value that is invalid for its field; the text says why, and never contains the value."""
 
 
 def rule(field: Field) -> Rule:
-    """How a field is read: from a value of JSON to the text that COPY writes for it; or Refused."""
+    """The function that converts a field's JSON value to the text format of COPY, or raises Refused."""
     return READ[field]
 
 
 def old_id(identity: object, given: object) -> object:
-    """What an order keeps as its old id: what it has as that, or an id that is no UUID."""
+    """The old id of an order: the given one, or its id if that is not a UUID."""
     if not isinstance(identity, str) or CANONICAL.fullmatch(identity):
         return given
     if given not in (None, identity):
-        raise Refused("is not the id, although the id is no UUID")
+        raise Refused("differs from the id, although the id is not a UUID")
     return identity
 
 
@@ -66,7 +66,7 @@ def _rule(field: Field) -> Rule:
         def known(value: object) -> str:
             if type(value) is str and value in choices:
                 return value
-            raise Refused(f"is none of {', '.join(field.choices)}")
+            raise Refused(f"is not one of {', '.join(field.choices)}")
 
     if not field.nullable:
         return known
@@ -93,21 +93,21 @@ def _no_number(value: object, bounds: str) -> Refused:
 
 def _text(value: object) -> str:
     if type(value) is not str:
-        raise Refused("is null" if value is None else "is not a text")
+        raise Refused("is null" if value is None else "is not text")
     if (found := SPECIAL.search(value)) is None:
         return value
     while found:
         if found[0] == "\0":
-            raise Refused("holds NUL, which PostgreSQL cannot store")
+            raise Refused("contains NUL, which PostgreSQL cannot store")
         if found[0] >= "\ud800":
-            raise Refused("is not Unicode: it holds half a surrogate pair, or bytes that are not UTF-8")
+            raise Refused("is not Unicode: it contains half a surrogate pair, or bytes that are not UTF-8")
         found = SPECIAL.search(value, found.end())
     return value.translate(ESCAPES)
 
 
 def _key(value: object) -> str:
     text = _text(value)
-    # Four bytes are the most that a character takes.
+    # A character takes at most four bytes.
     if len(text) * 4 > KEY_BYTES and len(text.encode()) > KEY_BYTES:
         raise Refused(f"is longer than {KEY_BYTES} bytes")
     return text
@@ -123,11 +123,11 @@ def _hash(value: object) -> str:
                 raise Refused("is an argon2 hash whose costs are out of bounds")
             if all(map(_is_base64, found.groups()[3:])):
                 return value
-    raise Refused("is not a hash of bcrypt (up to cost 14) or argon2")
+    raise Refused("is not a bcrypt (up to cost 14) or argon2 hash")
 
 
 def _is_base64(text: str) -> bool:
-    """Whether argon2 reads it: of a possible length, and with no bits set that it does not need."""
+    """Whether argon2 accepts it: it has a possible length, and no unused bits are set."""
     padded = text + "=" * (-len(text) % 4)
     return len(text) % 4 != 1 and b64encode(b64decode(padded)).decode() == padded
 
@@ -135,16 +135,16 @@ def _is_base64(text: str) -> bool:
 def _currency(value: object) -> str:
     if type(value) is str and CURRENCY.fullmatch(value):
         return value
-    raise Refused("is not a currency of three capital letters")
+    raise Refused("is not a currency code of three capital letters")
 
 
 def _time(value: object) -> str:
-    """As PostgreSQL prints it in UTC, so that both can be compared as texts."""
+    """The time as PostgreSQL prints it in UTC, so that both can be compared as text."""
     if type(value) is str and TIME.fullmatch(value):
         try:
             text = datetime.fromisoformat(value.upper()).astimezone(UTC).isoformat(" ")[:-6]
         except (ValueError, OverflowError):
-            raise Refused("is not a time that exists") from None
+            raise Refused("is not a valid time") from None
         return (text.rstrip("0") if "." in text else text) + "+00"
     raise Refused("is not a time to the microsecond with its zone, such as 2026-01-31T09:12:33.123Z")
 
@@ -154,7 +154,7 @@ def _order_id(value: object) -> str:
         return value.lower()
     if not _key(value):
         raise Refused("is empty")
-    # What uuid5 of the library does, in half the time.
+    # The same as uuid.uuid5, in half the time.
     digest = bytearray(sha1(OLD_ORDERS.bytes + str(value).encode(), usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80

@@ -1,4 +1,4 @@
-"""The rows of a file beside the tables they are for, and what can only be checked among all of them."""
+"""Staging tables for the rows of a file, and the checks that need all of the rows."""
 
 from collections.abc import Collection
 from io import BytesIO
@@ -9,7 +9,7 @@ from nexus.transfer.intake import Cells
 from nexus.transfer.problems import Problem, Problems
 from nexus.transfer.tables import TABLES, USERS, Field, Kind, Table
 
-#: Times print alike on both sides, the role's timeouts do not apply, and a lock is awaited for ten seconds.
+#: Times print alike on both sides, the role's timeouts do not apply, and locks time out after ten seconds.
 SETTINGS = """
 SET LOCAL timezone = 'UTC';
 SET LOCAL datestyle = 'ISO, YMD';
@@ -21,12 +21,12 @@ SET LOCAL work_mem = '64MB';
 
 
 class Staging:
-    """Temporary tables with the rows of a file, each beside its place; they go with the transaction."""
+    """Temporary tables with the rows of a file and their offsets, dropped at the end of the transaction."""
 
     def __init__(self, cursor: Any) -> None:
-        """Take a cursor in a transaction, and make the tables."""
+        """Take a cursor in a transaction, and create the tables."""
         self.cursor = cursor
-        #: By table: rows of the file, and those of them that the database has already.
+        #: By table: the numbers of rows in the file, and of those that the database already has.
         self.read: dict[str, int] = {table.name: 0 for table in TABLES}
         self.there: dict[str, int] = {table.name: 0 for table in TABLES}
         cursor.execute(SETTINGS)
@@ -38,7 +38,7 @@ class Staging:
             )
 
     def load(self, table: Table, cells: Cells) -> None:
-        """Add some rows."""
+        """Load rows."""
         lines = zip(map(str, cells.places), map(str, cells.given), *cells.columns, strict=True)
         text = "\n".join(map("\t".join, lines)) + "\n"
         names = ", ".join(("place", "given", *table.columns))
@@ -46,7 +46,7 @@ class Staging:
         self.read[table.name] += len(cells.places)
 
     def settle(self) -> None:
-        """When all rows are in: find out which of them are there already, and which are orphans."""
+        """After all rows are loaded: mark those that the database already has, and orphans."""
         for table in TABLES:
             self.cursor.execute(f"ANALYZE {staged(table)}")
             self.cursor.execute(
@@ -60,7 +60,7 @@ class Staging:
                     )
 
     def orphans(self, table: Table, problems: Problems) -> None:
-        """Name the rows that refer to what never existed."""
+        """Report the rows that refer to rows that never existed."""
         for field in table.fields:
             if field.orphans:
                 select = f"SELECT s.place, s.{field.column} FROM {staged(table)} s WHERE s.orphan"
@@ -73,7 +73,7 @@ class Staging:
                 )
 
     def check(self, table: Table, problems: Problems) -> None:
-        """Name what stands twice, what two rows may not share, and references that lead nowhere."""
+        """Report duplicate rows, violations of uniqueness, and dangling references."""
         self.duplicates(table, problems)
         for field in table.fields:
             if field.unique:
@@ -86,24 +86,24 @@ class Staging:
                     f"SELECT s.place, s.{field.column} FROM {staged(table)} s JOIN {field.references} r"
                     f" ON r.id = s.{field.column} WHERE NOT s.there AND s.id IS NOT NULL"
                 )
-                reason = f"the {field.references} row {{}} is in the database already, without this row"
+                reason = f"the {field.references} row {{}} is already in the database, without this row"
                 self._report(table, field, select, reason, problems)
 
     def duplicates(self, table: Table, problems: Problems) -> None:
-        """Name the rows whose id stood earlier in the file."""
+        """Report the rows whose id appeared earlier in the file."""
         select = (
             f"SELECT s.place, s.id FROM {staged(table)} s JOIN (SELECT id, min(place) AS first"
             f" FROM {staged(table)} WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1) d USING (id)"
             " WHERE s.place > d.first"
         )
-        self._report(table, table.id, select, "stands in the file more than once", problems)
+        self._report(table, table.id, select, "appears in the file more than once", problems)
 
     def differences(
         self, table: Table, problems: Problems, *, refused: Collection[tuple[int | None, str | None]] = ()
     ) -> None:
-        """Name the fields that are otherwise in the database than the file has them.
+        """Report the fields that differ between the database and the file.
 
-        `refused`: places and fields whose value was invalid and is staged as NULL; they are no differences.
+        `refused`: offsets and fields whose value was invalid and staged as NULL; they are not differences.
         """
         compared = ", ".join(
             f"('{field.wire}', {wanted(field)}::text, t.{field.column}::text, {_differs(table, field)})"
@@ -124,12 +124,12 @@ class Staging:
                 continue
             reason = f"is {_shown(file)} in the file and {_shown(found)} in the database"
             if field in secret:
-                reason = "is another hash in the file than in the database"
+                reason = "is a different hash in the file than in the database"
             problems.add(Problem(place, table.name, field, reason), more=more)
             more = 0
 
     def missing(self, table: Table, problems: Problems) -> None:
-        """Name the rows that the database does not have."""
+        """Report the rows that the database does not have."""
         select = (
             f"SELECT s.place, s.id FROM {staged(table)} s"
             f" WHERE NOT EXISTS (SELECT FROM {table.name} t WHERE t.id = s.id)"
@@ -137,7 +137,7 @@ class Staging:
         self._report(table, table.id, select, "is not in the database", problems)
 
     def admins(self) -> int:
-        """How many of the accounts that were not there come as admins."""
+        """The number of new accounts that are admins."""
         self.cursor.execute(f"SELECT count(*) FROM {staged(USERS)} WHERE role = '{ADMIN}' AND NOT there")
         (count,) = self.cursor.fetchone()
         return int(count)
@@ -145,9 +145,9 @@ class Staging:
     def _unique(self, table: Table, field: Field, problems: Problems) -> None:
         rule = str(field.unique)
         ours, theirs = (rule.format(f"{alias}.{field.column}") for alias in "st")
-        same = "the same" if rule == "{}" else "the same but for case"
-        # A row that stands there twice is another problem, so both ids must differ. Each row names one
-        # other, however many there are.
+        same = "the same" if rule == "{}" else "the same except for case"
+        # Duplicate rows are a problem of their own, so the ids must differ. Each row names one other,
+        # however many there are.
         in_file = (
             "SELECT s.place, CASE s.id::text WHEN d.first THEN d.last ELSE d.first END"
             f" FROM {staged(table)} s JOIN (SELECT {ours} AS value, min(s.id::text) AS first,"
@@ -173,17 +173,17 @@ class Staging:
 
 
 def staged(table: Table) -> str:
-    """The temporary table with a file's rows of a table."""
+    """The name of the staging table for a table."""
     return f"staged_{table.name}"
 
 
 def is_given(table: Table, field: Field) -> str:
-    """Whether a staged row `s` has a field that old rows may lack, in SQL."""
+    """SQL for whether a staged row `s` has a field that old rows may lack."""
     return f"s.given & {table.given((field.wire,))} <> 0"
 
 
 def wanted(field: Field) -> str:
-    """What the database shall have for a field of a staged row `s`, in SQL."""
+    """SQL for what the database should have for a field of a staged row `s`."""
     return f"CASE WHEN NOT s.orphan THEN s.{field.column} END" if field.orphans else f"s.{field.column}"
 
 
@@ -193,7 +193,7 @@ def _differs(table: Table, field: Field) -> str:
 
 
 def _dangling(field: Field) -> str:
-    """Whether what a staged row `s` refers to is neither in the file nor in the database, in SQL."""
+    """SQL for whether the row to which a staged row `s` refers is neither in the file nor in the database."""
     return f"s.{field.column} IS NOT NULL" + "".join(
         f" AND NOT EXISTS (SELECT FROM {there} r WHERE r.id = s.{field.column})"
         for there in (f"staged_{field.references}", field.references)

@@ -1,4 +1,4 @@
-"""What a file can hold: the tables, their fields, and what becomes of a row that lacks one."""
+"""The contents of a file: the tables, their fields, and the defaults for rows that lack one."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from nexus.models.catalog import DRAFT, LIVE
 from nexus.models.steps import STEPS
 from nexus.models.users import ADMIN, SELLER
 
-#: What a file of ours says about itself.
+#: The metadata of our files.
 FORMAT = "nexus"
 VERSION = 1
 
 
 class Kind(Enum):
-    """What a field holds; `nexus/transfer/rows.py` has the rule of each."""
+    """The kind of a field; `nexus/transfer/rows.py` has the rule of each."""
 
     #: A number that PostgreSQL assigns, or a reference to one.
     ID = "id"
-    #: An order's id: a UUID, or whatever text the old system gave.
+    #: An order's id: a UUID, or any text from the old system.
     ORDER_ID = "order id"
-    #: Whole and not negative, in the currency's smallest unit.
+    #: An integer that is not negative, in the currency's smallest unit.
     MONEY = "money"
     TEXT = "text"
-    #: A text that an index holds, which bounds its length.
+    #: An indexed text, whose length is limited by that.
     KEY = "key"
     HASH = "hash"
     CURRENCY = "currency"
-    #: RFC 3339 on the wire; up to microseconds.
+    #: RFC 3339 in the file; up to microseconds.
     TIME = "time"
 
     @property
@@ -41,23 +41,23 @@ TYPES = {Kind.ID: "bigint", Kind.MONEY: "bigint", Kind.ORDER_ID: "uuid", Kind.TI
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a row: its name in a file, its column, and what may stand in it."""
+    """One field of a row: its name in a file, its column, and its rules."""
 
     wire: str
     column: str
     kind: Kind
     nullable: bool = False
-    #: What an old row without this field gets, in SQL: `s` is the row, `p` an order's product.
+    #: SQL for the value in an old row without this field: `s` is the row, `p` an order's product.
     default: str | None = None
-    #: The only texts that it may be; empty: any.
+    #: The only allowed texts; empty: any.
     choices: tuple[str, ...] = ()
-    #: The table whose id it is.
+    #: The table to whose id it refers.
     references: str | None = None
-    #: Whether it may name a row that never existed, which `--orphans keep` makes null.
+    #: Whether it may refer to a row that never existed, which `--orphans keep` makes null.
     orphans: bool = False
-    #: Whether a row comes with the one that it refers to, and not after it.
+    #: Whether a row must be imported together with the one that it refers to, and not later.
     together: bool = False
-    #: What no two rows of the table may have in common, in SQL with `{}` for the column.
+    #: SQL, with `{}` for the column, for a value that must be unique in the table.
     unique: str | None = None
 
 
@@ -67,14 +67,14 @@ class Table:
 
     name: str
     fields: tuple[Field, ...]
-    #: The fields that an old map of these rows may have as its keys; empty: it was keyed by anything.
+    #: The fields that may be the keys of an old map of these rows; empty: keys can be anything.
     keyed_by: tuple[str, ...] = ()
-    #: The columns of an amount and of what it is summed by.
+    #: The column of an amount, and the one by which it is summed.
     summed: tuple[str, str] | None = None
 
     @property
     def id(self) -> Field:
-        """The field that tells rows apart."""
+        """The field that identifies rows."""
         return self.fields[0]
 
     @property
@@ -128,7 +128,7 @@ ORDERS = Table(
         Field("oldId", "old_id", Kind.KEY, nullable=True, unique="{}"),
         Field("sellerId", "seller_id", Kind.ID, nullable=True, default="p.user_id", references="users"),
         Field("productId", "product_id", Kind.ID, nullable=True, references="products", orphans=True),
-        # A product that never existed had no name that we know of.
+        # The name of a product that never existed is unknown.
         Field("productName", "product_name", Kind.TEXT, default="COALESCE(p.name, '')"),
         Field("email", "email", Kind.KEY),
         Field("name", "name", Kind.TEXT, nullable=True),
@@ -141,8 +141,8 @@ ORDERS = Table(
     summed=("amount", "status"),
 )
 
-#: Tables that no file holds: what belongs to a sign-in, is good for a day at most, counts tries, or tells who
-#: did what in this shop and no other.
+#: Tables that are never in a file: sessions and their tokens, what expires within a day, rate limit buckets,
+#: and the audit log, which belongs to this shop only.
 LEFT_OUT = ("audit", "buckets", "idempotency_keys", "refresh_tokens", "resets", "sessions")
 
 ORDER_EVENTS = Table(
@@ -158,5 +158,5 @@ ORDER_EVENTS = Table(
     ),
 )
 
-#: In this order, whatever a row refers to comes before it.
+#: In this order, so that the rows to which a row refers come before it.
 TABLES = (USERS, PRODUCTS, ORDERS, ORDER_EVENTS)

@@ -1,4 +1,4 @@
-"""Files that appear only when they are whole, and that their owner alone can read."""
+"""Files that appear only when complete, and are readable by their owner only."""
 
 import os
 import signal
@@ -10,33 +10,33 @@ from typing import BinaryIO
 
 from nexus.transfer.problems import TransferError
 
-OWNER_ALONE = 0o600
+OWNER_ONLY = 0o600
 
 
 @contextmanager
 def whole(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
-    """Write a file under a temporary name beside its own, which it gets when the block has ended well.
+    """Write a file under a temporary name in the same folder, and rename it when the block succeeds.
 
-    If the block ends in any other way (error, Ctrl-C, SIGTERM), the part is removed and the old file
-    untouched. TransferError where the path exists, except as an ordinary file to `replace`, and for an
-    OSError.
+    If the block ends in any other way (error, Ctrl-C, SIGTERM), the temporary file is removed and an old
+    file is left unchanged. TransferError if the path exists, unless it is a regular file to `replace`, and
+    for an OSError.
     """
-    # The file behind a link is what is written, and not the link.
+    # A symbolic link stays, and its target is written.
     path = path.resolve()
     try:
         _refuse(path, replace=replace)
         with stoppable():
             part = path.with_name(f".nexus-{token_hex(8)}.part")
-            # Made in the block that removes it: a signal may come as soon as it is there.
+            # Created inside the block that removes it, since a signal may come right after.
             try:
-                part.touch(OWNER_ALONE, exist_ok=False)
-                # By the umask it may have fewer.
-                part.chmod(OWNER_ALONE)
-                # Opened by its name, so that the file has one which another program can be told.
+                part.touch(OWNER_ONLY, exist_ok=False)
+                # The umask may have removed permissions.
+                part.chmod(OWNER_ONLY)
+                # Opened by name, so that `file.name` can be passed to another program.
                 with part.open("wb") as file:
                     yield file
                     file.flush()
-                    # A power cut must not find the name on a file without its content.
+                    # After a power failure, no file with the final name must lack its content.
                     os.fsync(file.fileno())
                 _name(part, path, replace=replace)
             except BaseException:
@@ -48,7 +48,7 @@ def whole(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does, so that what is unfinished is cleared away."""
+    """Let SIGTERM act like Ctrl-C, so that unfinished work is cleaned up."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -57,12 +57,12 @@ def stoppable() -> Iterator[None]:
 
 
 def _name(part: Path, path: Path, *, replace: bool) -> None:
-    """Give the file its name, which another may have taken meanwhile."""
+    """Give the file its final name, unless another file has taken it in the meantime."""
     if not replace:
         try:
             path.hardlink_to(part)
         except OSError:
-            # The name is taken, or the file system has no hard links.
+            # The name is taken, or the file system does not support hard links.
             _refuse(path, replace=False)
         else:
             part.unlink()
@@ -72,6 +72,6 @@ def _name(part: Path, path: Path, *, replace: bool) -> None:
 
 def _refuse(path: Path, *, replace: bool) -> None:
     if path.exists() and not path.is_file():
-        raise TransferError(f"{path} is no ordinary file")
+        raise TransferError(f"{path} is not a regular file")
     if path.exists() and not replace:
-        raise TransferError(f"{path} is there already: add --force to replace it")
+        raise TransferError(f"{path} already exists: add --force to replace it")

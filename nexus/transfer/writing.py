@@ -1,4 +1,4 @@
-"""From the staged rows of a file into the tables, and the sequences past their ids."""
+"""Inserting the staged rows of a file into the tables, and advancing the sequences past their ids."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 from nexus.transfer.staging import Staging, is_given, staged, wanted
 from nexus.transfer.tables import ORDER_EVENTS, ORDERS, TABLES, Field, Kind, Table
 
-#: Told how many bytes of the file have been dealt with since the last time.
+#: Called with the number of bytes of the file that have been processed since the last call.
 Advance = Callable[[int], None]
 
-#: Bytes of the file whose rows one INSERT writes; there are parts only so that progress can be shown.
+#: Bytes of the file whose rows one INSERT writes; it is split only so that progress can be shown.
 PART = 16 * 2**20
 
-#: Ids from here on come from no sequence: JavaScript, which made the old ones, cannot represent them exactly.
+#: Ids from here on are not from a sequence: JavaScript, which generated old ids, cannot represent them.
 COUNTED = 2**53
-#: The references that may lead to rows that never existed.
+#: The references that may point to rows that never existed.
 ORPHANS = [(table, field) for table in TABLES for field in table.fields if field.orphans]
 
-#: While this lasts, the trigger writes no event of an order: those of the file come as they are.
+#: Keeps the trigger from writing order events: those in the file are inserted unchanged.
 SILENCE = "SET LOCAL nexus.import = 'on'"
-#: An order without events in the file, as in old data, gets one: that it was imported.
+#: An order without events in the file, as in old data, gets one for its import.
 ARRIVALS = f"""
 INSERT INTO {ORDER_EVENTS.name} (order_id, at, "to", actor)
 SELECT o.id, s.created_at, s.status, 'import' FROM {staged(ORDERS)} s JOIN {ORDERS.name} o ON o.id = s.id
@@ -29,13 +29,13 @@ ORDER BY s.place
 
 
 def lock(cursor: Any) -> None:
-    """Let nobody else write until the transaction ends; readers are not held up."""
+    """Block other writers until the transaction ends, but not readers."""
     names = ", ".join(table.name for table in TABLES)
     cursor.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def write(staging: Staging, *, currency: str, size: int, advance: Advance) -> dict[str, int]:
-    """Write the rows that are not there yet; how many, by table. `size` is the file's, in bytes."""
+    """Insert the missing rows, and return their number by table. `size` is the file's, in bytes."""
     written = dict.fromkeys((table.name for table in TABLES), 0)
     staging.cursor.execute(SILENCE)
     for table in TABLES:
@@ -73,8 +73,8 @@ def _value(table: Table, field: Field) -> str:
 def _move_sequence(cursor: Any, table: Table) -> None:
     """Advance the sequence past the last id, in a way that a rollback undoes.
 
-    Ids of rows that never existed count too, lest new rows get ids that old ones refer to. Ids from COUNTED
-    on, which no sequence made, do not: past the largest bigint there is none.
+    Ids of rows that never existed count too, so that no new row gets an id that old ones refer to. Ids from
+    COUNTED on, which are not from a sequence, do not: there is no id after the largest bigint.
     """
     named = [(table, table.id), *((one, field) for one, field in ORPHANS if field.references == table.name)]
     ids = " UNION ALL ".join(f"SELECT {field.column} AS id FROM {staged(one)}" for one, field in named)

@@ -68,7 +68,7 @@ def test_nothing_is_restored_where_no_question_can_be_asked(
 
     run = shell(root, settings, f"db restore '{file}' {closed}", b"y\n")
 
-    refusal = b"Error: nothing was replaced: say yes, or add --yes to be asked nothing\n"
+    refusal = b"Error: nothing was replaced: answer yes, or add --yes to skip the question\n"
     assert (run.returncode, run.stdout, run.stderr) == (1, b"", refusal)
     assert query(settings, "SELECT email FROM users") == [("later@example.com",)]
 
@@ -81,6 +81,6 @@ def test_a_password_that_is_no_text_is_refused_in_one_line(
     run = shell(root, settings, "users create new@example.com", b"pass\xffword\n", LC_ALL=locale)
 
     assert (run.returncode, run.stdout) == (1, b"")
-    assert run.stderr.startswith(b"Error: what was given is no text in ")
+    assert run.stderr.startswith(b"Error: the input is not valid ")
     assert run.stderr.count(b"\n") == 1
     assert query(settings, "SELECT FROM users WHERE email = 'new@example.com'") == []

@@ -91,7 +91,7 @@ def test_production_is_seeded_only_on_purpose_and_with_a_password(root: Path, sc
     assert [one.returncode for one in easy] == [1, 1]
     assert all(one.stderr.startswith("Error: SEED_PASSWORD is too easy to guess") for one in easy)
     assert (unasked.returncode, weak.returncode, strong.returncode) == (1, 1, 0)
-    assert unasked.stderr == "Error: this is production: add --force to plant the seed here\n"
+    assert unasked.stderr == "Error: this is production: add --force to seed the shop anyway\n"
     assert "SEED_PASSWORD" in weak.stderr
     assert query(scratch, "SELECT email FROM users") == [("test@test.com",)]
 

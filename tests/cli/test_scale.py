@@ -91,7 +91,7 @@ def test_production_is_scaled_only_on_purpose_and_with_a_password(root: Path, sh
     forced = flask(root, shop, *words, "--force", **secret)
 
     assert (unasked.returncode, without.returncode, forced.returncode) == (1, 1, 0)
-    assert unasked.stderr == "Error: this is production: add --force to plant the seed here\n"
+    assert unasked.stderr == "Error: this is production: add --force to seed the shop anyway\n"
     assert before == [(0, 0, 0)]
     ((hashed,),) = query(shop, "SELECT password FROM users")
     assert verify("a password of our own", hashed)
@@ -101,7 +101,7 @@ def test_without_tables_it_fails_in_one_line(root: Path, scratch: Settings) -> N
     for words in (["seed"], ["seed", "--scale", "1"], ["db", "bench"]):
         run = flask(root, scratch, *words)
         assert (run.returncode, run.stdout) == (1, "")
-        assert run.stderr == "Error: the database has not seen 001_initial: run flask migrate first\n"
+        assert run.stderr == "Error: the migration 001_initial is pending: run flask migrate first\n"
 
 
 def test_no_sellers_are_a_wrong_command_line(root: Path, scratch: Settings) -> None:

@@ -30,7 +30,7 @@ def test_an_account_is_made_found_and_promoted(root: Path, settings: Settings, s
     listed = users(root, settings, "list", "--role", "admin", "--json")
 
     assert made.stdout == f"created user {found['id']}, Anna@example.com, seller\n"
-    assert promoted.stdout == f"user {found['id']}, Anna@example.com, is admin now\n"
+    assert promoted.stdout == f"user {found['id']}, Anna@example.com, is now admin\n"
     assert "role_changed" in promoted.stderr
     assert found == {
         "id": found["id"],
@@ -62,7 +62,7 @@ def test_a_password_is_set(root: Path, settings: Settings, seller: Person, stran
 
     assert (done.returncode, done.stdout) == (
         0,
-        f"user {seller.id}, seller@example.com, has another password\n",
+        f"user {seller.id}, seller@example.com, has a new password\n",
     )
     assert signs_in(stranger, "seller@example.com", "a better password")
     assert not signs_in(stranger, "seller@example.com", PASSWORD)
@@ -131,7 +131,7 @@ def test_an_account_is_erased_on_purpose_and_without_open_orders(
         (("show", "nobody@example.com"), "", "there is no account nobody@example.com"),
         (("show", "0"), "", "there is no account 0"),
         (("promote", "9" * 30), "", f"there is no account {'9' * 30}"),
-        (("create", "SELLER@example.com"), "long enough\n", "SELLER@example.com has an account already"),
+        (("create", "SELLER@example.com"), "long enough\n", "SELLER@example.com already has an account"),
         (
             ("create", "nobody"),
             "short\n",
@@ -168,7 +168,7 @@ def test_nothing_is_done_to_a_database_without_its_migrations(root: Path, scratc
     refused = users(root, scratch, "list")
 
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.startswith("Error: the database has not seen 001_initial")
+    assert refused.stderr.startswith("Error: the migration 001_initial is pending")
 
 
 def test_an_account_is_found_whatever_its_letters_case(

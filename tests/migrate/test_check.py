@@ -81,7 +81,7 @@ def test_a_migrated_database_is_what_the_models_declare(root: Path, shop: Settin
     run = flask(root, shop, "db", "check")
 
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout == "the database is what the models and the migrations say\n"
+    assert run.stdout == "the database matches the models and the migrations\n"
     assert flask(root, shop, "db", "check", "--json").stdout == "[]\n"
 
 

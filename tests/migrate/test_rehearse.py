@@ -246,7 +246,7 @@ def test_the_command_reports_for_people_and_for_programs(checkout: Checkout) -> 
         f"{name}, up:",
         f"{name}, down:",
         "down drops column users.note",
-        "up, down and up again lead where they should",
+        "up, down and up again give the expected schemas",
     ]
     assert "AccessExclusive on users: blocks readers and writers" in plain
     up, _ = json.loads(listed[1])["acts"]

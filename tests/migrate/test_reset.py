@@ -33,7 +33,7 @@ def test_it_leaves_an_empty_shop_whatever_state_that_was_in(root: Path, stocked:
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.splitlines() == [
         *(f"applied {name}" for name in names()),
-        "the shop is empty: flask seed plants the first user and products",
+        "the shop is empty: flask seed adds the first user and products",
     ]
     assert query(stocked, COUNT) == [(0,)]
     assert differences(History.of(stocked)) == []
@@ -44,7 +44,7 @@ def test_production_is_never_reset(root: Path, stocked: Settings) -> None:
     run = flask(root, stocked, "db", "reset", "--yes", APP_ENV="production")
 
     assert (run.returncode, run.stdout) == (1, "")
-    assert run.stderr == "Error: this is production: its rows are not dropped by a command\n"
+    assert run.stderr == "Error: this is production: flask db reset works only in development\n"
     assert query(stocked, COUNT) == [(1,)]
 
 

@@ -180,7 +180,7 @@ def test_the_command_says_what_it_wrote(checkout: Checkout) -> None:
 
     left = "orders.amount: the database has integer, the models bigint"
     assert drafted.splitlines() == [
-        f"drafted {path}: read it, complete it, then flask db rehearse",
+        f"drafted {path}: read it, complete it, then run flask db rehearse",
         f"left to you: {left}",
     ]
     assert json.loads(listed) == {"path": str(path), "left": [left]}

@@ -125,7 +125,7 @@ def test_only_a_shop_without_users_is_planted(
     def shown() -> str:
         process = start(installed, PORT=str(port), DATABASE_URL=str(scratch.database_url))
         assert process.stdout
-        begun = next(line for line in process.stdout if line.startswith("Its calls"))
+        begun = next(line for line in process.stdout if line.startswith("API documentation"))
         # The banner is written at once.
         process.terminate()
         return begun + process.stdout.read()

@@ -83,7 +83,7 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
     kept = query(stocked, "SELECT count(*) FROM orders")
     yes = db(root, stocked, "restore", backup, answer="y\n")
 
-    assert no.stderr == "Error: nothing was replaced: say yes, or add --yes to be asked nothing\n"
+    assert no.stderr == "Error: nothing was replaced: answer yes, or add --yes to skip the question\n"
     assert no.stdout.startswith("Replace the 11 tables of nexus_scratch_")
     assert [no.returncode, yes.returncode] == [1, 0]
     assert kept == [(0,)]
@@ -111,7 +111,7 @@ def test_a_backup_is_replaced_only_on_purpose(root: Path, stocked: Settings, tmp
     kept = file.read_text()
     replaced = db(root, stocked, "backup", file, "--force")
 
-    assert refused.stderr == f"Error: {file} is there already: add --force to replace it\n"
+    assert refused.stderr == f"Error: {file} already exists: add --force to replace it\n"
     assert (refused.returncode, kept, replaced.returncode) == (1, "a good one", 0)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert Backup(file, server=Server(stocked)).made
@@ -141,10 +141,10 @@ def test_what_is_no_backup_of_a_shop_is_refused(root: Path, stocked: Settings, b
     other.write_bytes(subprocess.run(command, env=server.environment, capture_output=True).stdout)
 
     refusals = {
-        text: "text is no backup that can be read: pg_restore: error: ",
+        text: "text is not a readable backup: pg_restore: error: ",
         cut: "^nothing was restored: pg_restore: error: could not read",
         half: "^nothing was restored: pg_restore: error: could not read",
-        other: "other holds no shop for the schema public$",
+        other: "other contains no shop in the schema public$",
         backup.with_name("missing"): "No such file",
     }
 
@@ -153,7 +153,7 @@ def test_what_is_no_backup_of_a_shop_is_refused(root: Path, stocked: Settings, b
             Backup(path, server=server).restore()
     run = db(root, stocked, "restore", text, "--yes")
     assert (run.returncode, run.stderr.count("\n")) == (1, 1)
-    assert run.stderr.startswith(f"Error: {text} is no backup that can be read: ")
+    assert run.stderr.startswith(f"Error: {text} is not a readable backup: ")
     assert everything(stocked) == before
 
 
@@ -216,7 +216,7 @@ def test_a_backup_is_not_written_to_standard_output(root: Path, stocked: Setting
     run = db(root, stocked, "backup", "-")
 
     assert run.returncode == 2
-    assert "a backup needs a file of its own" in run.stderr
+    assert "a backup needs a file" in run.stderr
 
 
 def test_an_interrupted_backup_leaves_no_file_and_tells_no_password(

@@ -66,5 +66,5 @@ def test_events_of_an_order_that_is_there_without_them_are_a_conflict(
         ("order_events", 109, "orderId"),
         ("order_events", 112, "orderId"),
     ]
-    assert named[0]["reason"].endswith("is in the database already, without this row")
+    assert named[0]["reason"].endswith("is already in the database, without this row")
     assert query(stocked, "SELECT id FROM order_events ORDER BY id") == [(9,), (12,)]

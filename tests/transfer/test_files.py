@@ -24,11 +24,11 @@ def problems(flask: Run, file: Path) -> list[tuple[int, int, str]]:
     [
         ("[]", 1, 1, "the file is not a JSON object"),
         ("<html>", 1, 1, "the file is not a JSON object"),
-        ('{"users": []', 1, 13, "here should be a comma"),
+        ('{"users": []', 1, 13, "expected a comma"),
         ('{"users": []} {}', 1, 14, "something follows"),
-        ('{"users": [],\n "users": []}', 2, 2, "'users' is here a second time"),
-        ('{"carts": []}', 1, 2, "'carts' is no table"),
-        ('{"users": 5}', 1, 11, "here should be a list or a map"),
+        ('{"users": [],\n "users": []}', 2, 2, "'users' appears a second time"),
+        ('{"carts": []}', 1, 2, "'carts' is not a table"),
+        ('{"users": 5}', 1, 11, "expected a list or a map"),
         ('{"users": [5, "x"]}', 1, 12, "is not an object"),
         ('{"users": [{"id": x}]}', 1, 19, "is not JSON: "),
         ('{"users": [{"id": 1} {"id": 2}]}', 1, 21, "not JSON: neither a comma nor the end"),
@@ -74,7 +74,7 @@ def test_lines_that_were_lost_are_missed(shop: Settings, flask: Run, tmp_path: P
     )
     for lines, line, reason in (
         ([head, *rows], 7, 'the file ends too early: its last line, {"rows": N}, is missing'),
-        ([head, *rows[:-1], last], 6, "5 rows were written, and 4 stand here: some are missing"),
+        ([head, *rows[:-1], last], 6, "5 rows were written, but the file has 4: some are missing"),
         ([head, *rows, last, rows[0]], 8, "something follows the line that counts the rows"),
     ):
         (tmp_path / "a.ndjson").write_text("".join(lines))
@@ -95,7 +95,7 @@ def test_a_field_that_stands_twice_in_a_row_is_named(
     named = json.loads(flask("db", "import", file, "--json").stdout)["problems"]["named"]
 
     assert [(one["table"], one["id"], one["field"], one["reason"]) for one in named] == [
-        ("products", 3, "price", "stands in the row more than once")
+        ("products", 3, "price", "appears in the row more than once")
     ]
     assert counts(shop) == [0, 0, 0]
 
@@ -131,7 +131,7 @@ def test_what_is_no_ordinary_file_is_refused_in_words(flask: Run) -> None:
 
     assert (run.exit_code, run.stderr) == (
         1,
-        "Error: /dev/null is no ordinary file: write what comes out of a pipe into one first\n",
+        "Error: /dev/null is not a regular file: write the output of a pipe into one first\n",
     )
 
 
@@ -180,7 +180,7 @@ def test_corrections_that_stand_twice_are_refused(flask: Run, tmp_path: Path) ->
 
     assert (run.exit_code, run.stderr) == (
         1,
-        f"Error: {fixes}: '1' stands more than once in one object\n",
+        f"Error: {fixes}: '1' appears more than once in one object\n",
     )
 
 
@@ -235,7 +235,7 @@ def test_lines_say_what_they_are(flask: Run, tmp_path: Path) -> None:
 
     file.write_text('{"format": "nexus", "version": 1}\n{"table": "carts", "row": {"id": 1}}\n')
     assert problems(flask, file) == [
-        (2, 1, "'carts' is no table: there are users, products, orders, order_events")
+        (2, 1, "'carts' is not a table: there are users, products, orders, order_events")
     ]
 
 

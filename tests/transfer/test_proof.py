@@ -74,7 +74,7 @@ def test_verify_names_what_has_changed_since(shop: Settings, flask: Run, tmp_pat
     run = flask("db", "verify", file, "--json", "--report", tmp_path / "report.json")
 
     assert run.exit_code == 1
-    assert run.stderr == "Error: the database does not have what the file has\n"
+    assert run.stderr == "Error: the database differs from the file\n"
     assert named(json.loads(run.stdout)) == [
         ("users", 1, "email"),
         ("products", 3, "id"),
@@ -159,8 +159,8 @@ def test_corrections_come_first_and_are_listed_beside_the_original(
 @pytest.mark.parametrize(
     ("fixes", "says"),
     [
-        ('{"users": {"77": {"email": "a"}}}', "users 77: the correction finds no such row in the file"),
-        ('{"carts": {}}', "'carts' is no table"),
+        ('{"users": {"77": {"email": "a"}}}', "users 77: the file has no such row to correct"),
+        ('{"carts": {}}', "'carts' is not a table"),
         ('{"users": {"1": {"mail": "a"}}}', "users 1 has no field 'mail'"),
         ("{", "Expecting property name"),
     ],
@@ -246,7 +246,7 @@ def test_a_value_that_is_refused_is_no_difference_too(shop: Settings, flask: Run
 
     found = json.loads(run.stdout)["problems"]
     assert [(one["id"], one["field"], one["reason"][:10]) for one in found["named"]] == [
-        (1, "email", "holds NUL,"),
+        (1, "email", "contains NUL,"),
         (5, "email", "is 'other@"),
     ]
     assert found["count"] == 2

@@ -34,7 +34,7 @@ def test_the_file_is_its_owners_alone_and_replaced_only_on_purpose(
     finally:
         os.umask(mask)
 
-    assert refused.stderr.decode() == f"Error: {file} is there already: add --force to replace it\n"
+    assert refused.stderr.decode() == f"Error: {file} already exists: add --force to replace it\n"
     assert (refused.returncode, before, replaced.returncode) == (1, "a good one", 0)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert json.loads(file.read_bytes())["users"] == ROWS["users"]
@@ -102,7 +102,7 @@ def test_a_link_is_followed_and_what_is_no_ordinary_file_refused(tmp_path: Path)
 
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "behind").read_bytes() == b"text"
-    with pytest.raises(TransferError, match="no ordinary file"), whole(tmp_path / "pipe", replace=True):
+    with pytest.raises(TransferError, match="not a regular file"), whole(tmp_path / "pipe", replace=True):
         pass
     with pytest.raises(TransferError, match="No such file"), whole(tmp_path / "no" / "x", replace=True):
         pass
