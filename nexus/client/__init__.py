@@ -1,6 +1,6 @@
-"""A typed client of the API, blocking or awaited, for programs that talk to a shop over HTTP.
+"""A typed client of the API, blocking or async, for programs that talk to a shop over HTTP.
 
-It needs httpx, which the service itself does not: `pip install 'nexus[client]'`.
+It needs httpx, which the service itself does not need: `pip install 'nexus[client]'`.
 """
 
 from nexus.client.exchange import Tokens

@@ -1,4 +1,4 @@
-"""What one call of the API is: the request that it sends, and what it reads from the answer."""
+"""A call of the API: the request that it sends, and what it reads from the response."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,10 +10,10 @@ Row = TypeVar("Row", covariant=True)
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Generic[Result]):
-    """One call; `read` takes its result out of the answer's JSON, which is None where that is empty.
+    """One call; `read` extracts its result from the response's JSON, which is None for an empty response.
 
-    One that is `safe` does no more when it is sent twice than when it is sent once. A call can begin the
-    client's session, by the tokens that it answers, or end it.
+    A `safe` call is idempotent: sent twice, it has the same effect as once. A call can begin the client's
+    session, with the tokens in its response, or end it.
     """
 
     method: str
@@ -28,7 +28,7 @@ class Call(Generic[Result]):
 
 @dataclass(frozen=True, kw_only=True)
 class Page(Generic[Row]):
-    """Some rows of a list, and the call for those that come after them, unless these are the last."""
+    """Some rows of a list, and the call for the following ones, or None on the last page."""
 
     rows: list[Row]
     following: "Call[Page[Row]] | None"
@@ -40,7 +40,7 @@ def get(path: str, read: Callable[[Any], Result], **rest: Any) -> Call[Result]:
 
 
 def listing(path: str, rows: str, query: Mapping[str, Any]) -> Call[Page[Any]]:
-    """A call for the first page of a list, whose answer has its rows under that name."""
+    """A call for the first page of a list, whose response has the rows under the name `rows`."""
 
     def read(answer: Any) -> Page[Any]:
         cursor = answer["nextCursor"]
@@ -57,4 +57,4 @@ def given(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def nothing(answer: Any) -> None:
-    """Read nothing from an answer."""
+    """Ignore the response."""

@@ -1,6 +1,6 @@
-"""Every call that a client can make, as what it sends and what it reads.
+"""Every call that a client can make: what it sends, and what it reads.
 
-What is None is not sent. What comes back is the JSON itself, in the types by which the service answers.
+Arguments that are None are not sent. Results are the JSON itself, in the types of the service's responses.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from nexus.schemas.catalog import ProductOut, ProductSort, ProductStatus
 from nexus.schemas.orders import EventOut, ListedOrder, OrderOut, OrderWithProduct, PlacedOrder, Status
 
 if TYPE_CHECKING:
-    # The period that its query makes needs the models.
+    # This module needs the models.
     from nexus.schemas.stats import Interval, Stats
 
 
 def register(*, email: str, password: str) -> Call[UserOut]:
-    """Make an account and sign in to it; EmailTaken, ValidationFailed."""
+    """Create an account and sign in to it; EmailTaken, ValidationFailed."""
     body = {"email": email, "password": password}
     return Call(method="POST", path="/api/auth/register", body=body, read=_user, session="begins")
 
@@ -38,34 +38,34 @@ def sign_out() -> Call[None]:
 
 
 def me() -> Call[UserOut]:
-    """Who is signed in; Unauthenticated."""
+    """The account that is signed in; Unauthenticated."""
     return get("/api/auth/me", _user)
 
 
 def sessions() -> Call[list[SessionOut]]:
-    """Where one is signed in, newest first."""
+    """The sessions of the account, newest first."""
     return get("/api/auth/sessions", _named("sessions"))
 
 
 def end_session(session_id: str) -> Call[None]:
-    """End one of one's sessions; NotFound."""
+    """End one of the account's sessions; NotFound."""
     return Call(method="DELETE", path=f"/api/auth/sessions/{_segment(session_id)}", read=nothing)
 
 
 def change_email(*, email: str, current_password: str) -> Call[UserOut]:
-    """Move the account to another address; EmailTaken, InvalidCredentials."""
+    """Change the account's e-mail address; EmailTaken, InvalidCredentials."""
     body = {"email": email, "currentPassword": current_password}
     return Call(method="PATCH", path="/api/auth/me", body=body, read=_user)
 
 
 def change_password(*, current_password: str, new_password: str) -> Call[None]:
-    """Choose another password, which ends every other session; InvalidCredentials."""
+    """Change the password, which ends every other session; InvalidCredentials."""
     body = {"currentPassword": current_password, "newPassword": new_password}
     return Call(method="POST", path="/api/auth/password", body=body, read=nothing)
 
 
 def reset_password(*, token: str, new_password: str) -> Call[None]:
-    """Choose a password by the operator's token, which ends every session; InvalidResetToken."""
+    """Set a new password with the operator's token, which ends every session; InvalidResetToken."""
     body = {"token": token, "newPassword": new_password}
     return Call(method="POST", path="/api/auth/reset", body=body, read=nothing)
 
@@ -90,7 +90,7 @@ def products(
     sort: ProductSort | None = None,
     page_size: int | None = None,
 ) -> Call[Page[ProductOut]]:
-    """The products of a seller, or those that a search finds, page after page."""
+    """The products of a seller, or the results of a search, page by page."""
     query = {
         "userId": user_id,
         "q": q,
@@ -105,7 +105,7 @@ def products(
 def add_product(
     *, name: str, price: int, description: str | None = None, status: ProductStatus | None = None
 ) -> Call[ProductOut]:
-    """Offer a product; ValidationFailed, Unauthenticated."""
+    """Add a product; ValidationFailed, Unauthenticated."""
     body = given({"name": name, "price": price, "description": description, "status": status})
     return Call(method="POST", path="/api/products", body=body, read=_named("product"))
 
@@ -118,13 +118,13 @@ def change_product(
     description: str | None = None,
     status: ProductStatus | None = None,
 ) -> Call[ProductOut]:
-    """Change what is given of one's product; Forbidden, NotFound."""
+    """Change the given fields of one's own product; Forbidden, NotFound."""
     body = given({"name": name, "price": price, "description": description, "status": status})
     return Call(method="PATCH", path=f"/api/products/{product_id:d}", body=body, read=_named("product"))
 
 
 def delete_product(product_id: int) -> Call[None]:
-    """Take back one's product; Forbidden, NotFound."""
+    """Delete one's own product; Forbidden, NotFound."""
     return Call(method="DELETE", path=f"/api/products/{product_id:d}", read=nothing)
 
 
@@ -136,9 +136,9 @@ def place_order(
     amount: int | None = None,
     key: str | None = None,
 ) -> Call[PlacedOrder]:
-    """Order a product, once however often it has to be sent; NotFound, PriceChanged, NotForSale.
+    """Order a product, once even if the call is repeated; NotFound, PriceChanged, NotForSale.
 
-    Each call has a key of its own, unless one is given that outlives the program.
+    Each call has a new idempotency key, unless `key` is given, which can outlive the program.
     """
     body = given({"productId": product_id, "email": email, "name": name, "amount": amount})
     headers = {"Idempotency-Key": key if key is not None else str(uuid4())}
@@ -153,7 +153,7 @@ def place_order(
 
 
 def order(order_id: str, *, receipt: str | None = None) -> Call[OrderWithProduct]:
-    """One order, for its seller, or for its buyer by receipt; NotFound."""
+    """One order, for its seller, or for its buyer with a receipt; NotFound."""
     return get(_order(order_id), _with("order", "product"), headers=_shown(receipt))
 
 
@@ -166,7 +166,7 @@ def orders(
     created_before: datetime | None = None,
     page_size: int | None = None,
 ) -> Call[Page[ListedOrder]]:
-    """The orders of one's own products, newest first, page after page; the times need a zone."""
+    """The orders of one's own products, newest first, page by page; the times need a time zone."""
     query = {
         "email": email,
         "status": status,
@@ -179,7 +179,7 @@ def orders(
 
 
 def order_events(order_id: str, *, receipt: str | None = None) -> Call[list[EventOut]]:
-    """What happened to an order, its creation first; NotFound."""
+    """The events of an order, starting with its creation; NotFound."""
     return get(f"{_order(order_id)}/events", _named("events"), headers=_shown(receipt))
 
 
@@ -191,7 +191,7 @@ def move_order(order_id: str, *, status: Status, receipt: str | None = None) -> 
 
 
 def issue_receipt(order_id: str) -> Call[str]:
-    """The receipt of one of one's orders, for a buyer who has none; NotFound."""
+    """Issue a receipt for an order of one's own product, for a buyer who has none; NotFound."""
     return Call(method="POST", path=f"{_order(order_id)}/receipt", read=_named("receiptToken"))
 
 
@@ -202,7 +202,7 @@ def stats(
     interval: "Interval | None" = None,
     time_zone: str | None = None,
 ) -> "Call[Stats]":
-    """What was sold from a day to another, both included, by time, product and status; ValidationFailed."""
+    """Sales from one day to another, both included, by time, product and status; ValidationFailed."""
     query = {
         "from": since and since.isoformat(),
         "to": to and to.isoformat(),
@@ -217,7 +217,7 @@ def _order(order_id: str) -> str:
 
 
 def _segment(given: str) -> str:
-    # httpx resolves dots that stand alone, as in a relative path.
+    # httpx would resolve "." and ".." as in a relative path.
     return quote(given, safe="").replace(".", "%2E")
 
 
@@ -231,11 +231,11 @@ def _user(answer: Any) -> UserOut:
 
 
 def _with(*names: str) -> Any:
-    """Read the whole answer, which has these names."""
+    """Return the whole response, which must have these names."""
     has = itemgetter(*names)
     return lambda answer: has(answer) and answer
 
 
 def _named(name: str) -> Any:
-    """Read what the answer has under a name."""
+    """Return the value under a name in the response."""
     return lambda answer: answer[name]

@@ -1,4 +1,4 @@
-"""Who takes the steps of a call: one that blocks, for threads, and one that awaits, for tasks."""
+"""The drivers that run the steps of a call: one that blocks, for threads, and one that awaits, for tasks."""
 
 import asyncio
 import threading
@@ -18,7 +18,7 @@ Row = TypeVar("Row")
 
 
 class Driver(ABC):
-    """What both of them are made of."""
+    """The common part of both."""
 
     def __init__(
         self,
@@ -29,20 +29,20 @@ class Driver(ABC):
         timeout: float = 10,
         patience: float = 30,
     ) -> None:
-        """Take the service's address, and if you like the tokens of a session that goes on.
+        """Take the URL of the service, and optionally the tokens of an existing session.
 
-        `timeout` are the seconds that one try waits for the service. A try that failed and may be repeated
-        is not repeated once `patience` seconds have passed since the first; with 0 none is.
+        `timeout` is the time limit of one attempt, in seconds. A failed attempt that may be repeated is not
+        repeated after `patience` seconds since the first one; with 0, none is.
         """
         if not url.lower().startswith(("http://", "https://")):
-            # httpx would say so to each try, and each would be repeated.
+            # httpx would raise this on each attempt, and each would be repeated.
             raise ValueError(f"the service's address must begin with http:// or https://: {url}")
         self._exchange = Exchange(tokens=tokens, timeout=timeout, patience=patience)
         self._connect(base_url=url, headers={"Accept-Language": language} if language else {})
 
     @property
     def tokens(self) -> Tokens | None:
-        """What the client is signed in by at present, to go on with later; None where it is not."""
+        """The current tokens, with which the session can be continued later; None if not signed in."""
         return self._exchange.tokens
 
     @abstractmethod
@@ -50,7 +50,7 @@ class Driver(ABC):
 
 
 class Blocking(Driver):
-    """Takes the steps in the thread that calls; threads may share one."""
+    """Runs the steps in the calling thread; threads may share one."""
 
     def _connect(self, **options: Any) -> None:
         self._http = httpx.Client(**options)
@@ -65,7 +65,7 @@ class Blocking(Driver):
         self.close()
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self._http.close()
 
     def call(self, call: Call[Result]) -> Result:
@@ -73,7 +73,7 @@ class Blocking(Driver):
         return self._drive(self._exchange.run(call))
 
     def pages(self, call: Call[Page[Row]]) -> Iterator[Row]:
-        """All rows of a list; each page is asked for when its first row is."""
+        """All rows of a list; each page is requested when its first row is needed."""
         following: Call[Page[Row]] | None = call
         while following:
             page = self.call(following)
@@ -107,7 +107,7 @@ class Blocking(Driver):
 
 
 class Awaiting(Driver):
-    """Takes the steps in the event loop in which it is used; tasks may share one."""
+    """Runs the steps in the event loop in which it is used; tasks may share one."""
 
     def _connect(self, **options: Any) -> None:
         self._http = httpx.AsyncClient(**options)
@@ -122,7 +122,7 @@ class Awaiting(Driver):
         await self.close()
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def call(self, call: Call[Result]) -> Result:
@@ -130,7 +130,7 @@ class Awaiting(Driver):
         return await self._drive(self._exchange.run(call))
 
     async def pages(self, call: Call[Page[Row]]) -> AsyncIterator[Row]:
-        """All rows of a list; each page is asked for when its first row is."""
+        """All rows of a list; each page is requested when its first row is needed."""
         following: Call[Page[Row]] | None = call
         while following:
             page = await self.call(following)

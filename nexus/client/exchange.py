@@ -1,7 +1,7 @@
-"""How a call goes, whoever sends it: which tries are repeated, and how the session is renewed.
+"""The steps of a call: which attempts are repeated, and how the session is renewed.
 
-Nothing is sent from here. An exchange is a generator of steps; a driver takes each of them, blocking or
-awaited, and gives back what came of it.
+Nothing is sent from here. An exchange is a generator of steps; a driver runs each of them, blocking or
+async, and sends its result back.
 """
 
 import random
@@ -19,16 +19,16 @@ from nexus.errors import DatabaseBusy, IdempotencyInProgress, Throttled, Unauthe
 
 Result = TypeVar("Result")
 
-#: Errors from before there was a connection, so that the service has done nothing.
+#: Errors before there was a connection, so the service has done nothing.
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-#: What a header can hold, whole and as it is.
+#: Header values that are transmitted unchanged.
 SENDABLE = re.compile(r"[!-~]+(?: +[!-~]+)*")
-#: The service is away for a moment, or a proxy finds it away.
+#: The service is temporarily unavailable, or a proxy cannot reach it.
 AWAY = (502, 503, 504)
-#: Seconds before the second try; each further wait is twice as long, up to the longest.
+#: Seconds before the second attempt; each further wait is twice as long, up to the longest.
 FIRST_WAIT, LONGEST_WAIT = 0.2, 4.0
-#: Seconds for a try to renew the session, so that a second one comes within the ten seconds in which the
-#: service answers a refresh token again.
+#: Time limit of an attempt to renew the session, so that a second one comes within the ten seconds in which
+#: the service accepts a used refresh token again.
 RENEWAL_TIMEOUT = 4.0
 
 _dice = random.SystemRandom()
@@ -36,7 +36,7 @@ _dice = random.SystemRandom()
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
-    """What signs a client in: for some time, and for the next pair."""
+    """The access token, and the refresh token for the next pair."""
 
     access: str
     refresh: str
@@ -52,7 +52,7 @@ class Send:
 
     @property
     def request(self) -> dict[str, Any]:
-        """What httpx needs to know."""
+        """The arguments for httpx."""
         call = self.call
         return {
             "method": call.method,
@@ -66,7 +66,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Wait:
-    """Let seconds pass."""
+    """Wait for some seconds."""
 
     seconds: float
 
@@ -83,7 +83,7 @@ Steps: TypeAlias = Generator[Step, Any, Result]
 
 
 class Exchange:
-    """The session of one client, and how its calls go; threads and tasks may share it."""
+    """The session of one client, and the steps of its calls; threads and tasks may share it."""
 
     def __init__(
         self,
@@ -93,18 +93,18 @@ class Exchange:
         patience: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the seconds that a try may take, and those after which a call is not tried again."""
+        """Take the time limit of an attempt, and the seconds after which a call is not repeated."""
         self.tokens = tokens
         self._clock = clock
         self._timeout = timeout
         self._patience = patience
 
     def run(self, call: Call[Result]) -> Steps[Result]:
-        """The steps of a call, and its result; Refused, Unreachable or Garbled where there is none.
+        """The steps of a call, and its result; Refused, Unreachable or Garbled if it fails.
 
-        ValueError for a key, receipt or token that no request can carry.
+        ValueError for a key, receipt or token that cannot be sent in a header.
         """
-        # Who shows a receipt is its buyer, signed in or not.
+        # With a receipt the caller is the buyer, signed in or not.
         tokens = None if "Authorization" in call.headers else self.tokens
         end = self._clock() + self._patience
         answer = yield from self._tried(call, tokens=tokens, timeout=self._timeout, end=end)
@@ -119,7 +119,7 @@ class Exchange:
         return result
 
     def _renew(self, spent: Tokens, *, end: float) -> Steps[None]:
-        """Get new tokens for spent ones, unless another call has; none are left when the session is over."""
+        """Renew expired tokens, unless another call has done so; None are left if the session has ended."""
         if self.tokens is not spent:
             return
         renewal = Call(
@@ -127,7 +127,7 @@ class Exchange:
             path="/api/auth/refresh",
             read=_tokens,
             body={"refreshToken": spent.refresh},
-            # Sent again it answers the same, and there is nothing better to do with the token.
+            # Repeated, it gives the same response, and there is no other use for the token.
             safe=True,
         )
         timeout = min(self._timeout, RENEWAL_TIMEOUT)
@@ -137,16 +137,16 @@ class Exchange:
     def _tried(
         self, call: Call[Any], *, tokens: Tokens | None, timeout: float, end: float
     ) -> Steps[httpx.Response]:
-        """Send a call until an answer counts, or the next try would come after the end."""
+        """Send a call until a response is final, or the next attempt would be after `end`."""
         bearer = {"Authorization": f"Bearer {tokens.access}"} if tokens else {}
         headers = {**call.headers, **bearer}
         for name, value in headers.items():
             if not SENDABLE.fullmatch(value):
-                raise ValueError(f"{name}: only printable ASCII, without spaces around it, can be sent")
+                raise ValueError(f"{name}: only printable ASCII without surrounding spaces can be sent")
         send = Send(call, headers, timeout)
         longest = FIRST_WAIT
         while True:
-            # Jitter, so that clients that failed at the same moment do not retry at the same moment.
+            # Jitter, so that clients that fail at the same moment do not retry at the same moment.
             pause = longest * _dice.uniform(0.5, 1)
             try:
                 answer: httpx.Response = yield send
@@ -156,21 +156,21 @@ class Exchange:
                     raise Unreachable(method=call.method, path=call.path) from error
             else:
                 pause += retry_after(answer.headers) or 0
-                if not _passes(call, answer) or self._clock() + pause > end:
+                if not _is_transient(call, answer) or self._clock() + pause > end:
                     return answer
             yield Wait(pause)
             longest = min(2 * longest, LONGEST_WAIT)
 
 
-def _passes(call: Call[Any], answer: httpx.Response) -> bool:
-    """Whether the call may be sent again and answered otherwise."""
+def _is_transient(call: Call[Any], answer: httpx.Response) -> bool:
+    """Whether the call may be repeated, and may then have another response."""
     undone = tells(answer, Throttled) or tells(answer, DatabaseBusy)
     passing = answer.status_code in AWAY or tells(answer, IdempotencyInProgress)
     return undone or (call.safe and passing)
 
 
 def _read(answer: httpx.Response, read: Callable[[Any], Result]) -> Result:
-    """What an answer says; Refused where that is an error, Garbled where it is none of the API's."""
+    """The result in a response; Refused if it is an error, Garbled if it does not come from the API."""
     if not answer.is_success:
         raise refusal(answer)
     try:

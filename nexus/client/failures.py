@@ -1,4 +1,4 @@
-"""How a call can fail: refused by an error of `nexus.errors`, or without an answer that counts."""
+"""How a call can fail: with an error of `nexus.errors`, or without a valid response."""
 
 from typing import Any, cast
 
@@ -8,26 +8,26 @@ from nexus.errors import NexusError, family
 from nexus.refusals import REFUSALS
 from nexus.schemas.fields import Failure
 
-#: Digits of a number of seconds, beyond which it counts as none.
+#: Longer numbers of seconds, in digits, are ignored.
 LONGEST = 9
-#: What every problem says (RFC 9457); beside it stands what one code adds.
+#: The members of every problem (RFC 9457), to which a code may add others.
 NEEDED = Failure.__required_keys__
 STANDARD = NEEDED | {"errors", "success"}
 
 
 class ShopError(Exception):
-    """A call that has no result."""
+    """A call has failed."""
 
 
 class Unreachable(ShopError):
-    """No answer came, and the cause is httpx's error; what the call has done is not known."""
+    """There was no response, and httpx's error is the cause; whether the call had an effect is unknown."""
 
     def __init__(self, *, method: str, path: str) -> None:
         super().__init__(f"{method} {path} was not answered")
 
 
 class Garbled(ShopError):
-    """The answer is none of this API, but a proxy's page, for instance; `status` is its own."""
+    """The response does not come from this API but, for example, from a proxy; `status` is its status."""
 
     def __init__(self, answer: httpx.Response) -> None:
         super().__init__(f"{answer.request.method} {answer.request.url} was answered {answer.status_code}")
@@ -35,16 +35,16 @@ class Garbled(ShopError):
 
 
 class Refused(ShopError):
-    """The service said no.
+    """The service refused the call.
 
-    What is raised is also the error of `nexus.errors` that has this `code`, unless the service is newer and
-    has one that is not there. `message` is for a person, in the language that was asked for; `extra` is what
-    the code adds, such as `allowed`; `problems` are those of the input, each with `field`, `code` and
-    `message`; `retry_after` are the seconds after which to try again, where that is told.
+    The exception is also an instance of the error in `nexus.errors` that has this `code`, unless the service
+    is newer and the code unknown here. `message` is for people, in the requested language; `extra` has the
+    members that the code adds, such as `allowed`; `problems` lists those of the input, each with `field`,
+    `code` and `message`; `retry_after` is the number of seconds after which to try again, if given.
     """
 
     def __init__(self, problem: dict[str, Any], *, headers: httpx.Headers) -> None:
-        # Not by super(), which may be the service's error, made otherwise.
+        # Not with super(), which may be the service's error, with other arguments.
         Exception.__init__(self, problem["code"], problem["requestId"])
         self.code: str = problem["code"]
         self.status: int = problem["status"]
@@ -59,7 +59,7 @@ class Refused(ShopError):
         return f"{self.code}: {self.message} (request {self.request_id})"
 
 
-#: Each refusal is its error of the service too, so that both ends name it by the same class.
+#: Each refusal is also the service's error, so that both sides use the same class for it.
 KINDS = {
     error.code: cast(type[Refused], type(error.__name__, (Refused, error), {"__doc__": error.__doc__}))
     for error in {*family(), *REFUSALS.values()}
@@ -67,7 +67,7 @@ KINDS = {
 
 
 def refusal(answer: httpx.Response) -> ShopError:
-    """The error that an answer tells."""
+    """The error in a response."""
     try:
         problem = answer.json()
     except ValueError:
@@ -78,7 +78,7 @@ def refusal(answer: httpx.Response) -> ShopError:
 
 
 def tells(answer: httpx.Response, error: type[NexusError]) -> bool:
-    """Whether an answer is this error."""
+    """Whether a response is this error."""
     if answer.status_code != error.status:
         return False
     found = refusal(answer)
@@ -86,6 +86,6 @@ def tells(answer: httpx.Response, error: type[NexusError]) -> bool:
 
 
 def retry_after(headers: httpx.Headers) -> int | None:
-    """The seconds of a `Retry-After`; a date, as some proxies send it, counts as none."""
+    """The seconds in `Retry-After`; a date, which some proxies send, is ignored."""
     given = headers.get("Retry-After", "")
     return int(given) if given.isdecimal() and len(given) <= LONGEST else None

@@ -14,7 +14,7 @@ Row = TypeVar("Row")
 
 
 class Method(Generic[Given, Result]):
-    """A call as a method: its result in a client that blocks, to be awaited in one that awaits."""
+    """A call as a method, which returns its result in a blocking client, and an awaitable in an async one."""
 
     def __init__(self, make: Callable[Given, Call[Result]]) -> None:
         self._make = make
@@ -35,7 +35,7 @@ class Method(Generic[Given, Result]):
 
 
 class Listing(Generic[Given, Row]):
-    """A list as a method: an iterator over its rows, through all pages."""
+    """A list as a method, which returns an iterator over the rows of all pages."""
 
     def __init__(self, make: Callable[Given, Call[Page[Row]]]) -> None:
         self._make = make
@@ -56,7 +56,7 @@ class Listing(Generic[Given, Row]):
 
 
 class Shop:
-    """Every call, as `calls.py` describes it."""
+    """Every call, as described in `calls.py`."""
 
     register = Method(calls.register)
     sign_in = Method(calls.sign_in)
