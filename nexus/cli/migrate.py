@@ -31,7 +31,7 @@ def migrate(*, to: str | None, plan: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(history.migrate(to=to)))
         return
-    if not history.migrate(to=to, told=lambda name: click.echo(f"applied {name}")):
+    if not history.migrate(to=to, tell=lambda name: click.echo(f"applied {name}")):
         click.echo("nothing to migrate: the database is up to date")
 
 
@@ -66,7 +66,7 @@ def rollback(*, count: int, yes: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(history.rollback(count=count)))
         return
-    if not history.rollback(count=count, told=lambda name: click.echo(f"undone {name}")):
+    if not history.rollback(count=count, tell=lambda name: click.echo(f"undone {name}")):
         click.echo("nothing to undo: no migration has been applied")
 
 

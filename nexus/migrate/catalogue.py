@@ -128,9 +128,9 @@ def read(cursor: Any, schema: str, *, tables: list[str]) -> Catalogue:
     return _read(cursor, {"schema": schema, "few": True, "tables": tables})
 
 
-def read_all(cursor: Any, schema: str, *, besides: list[str]) -> Catalogue:
+def read_all(cursor: Any, schema: str, *, excluding: list[str]) -> Catalogue:
     """Read every table and function of a schema except some tables; to be called in a transaction."""
-    return _read(cursor, {"schema": schema, "few": False, "tables": besides})
+    return _read(cursor, {"schema": schema, "few": False, "tables": excluding})
 
 
 def compare(left: Catalogue, right: Catalogue) -> list[Difference]:

@@ -66,10 +66,10 @@ class History:
         limits = Limits(lock=settings.migrate_lock_timeout, statement=settings.migrate_statement_timeout)
         return cls(settings.direct, wait=settings.pool_wait, limits=limits, waiting=waiting)
 
-    def migrate(self, *, to: str | None = None, told: Callable[[str], object] = lambda _: None) -> list[str]:
+    def migrate(self, *, to: str | None = None, tell: Callable[[str], object] = lambda _: None) -> list[str]:
         """Apply every pending migration, or those up to a name or number; return their names.
 
-        `told` is called with each name as soon as it is applied. Raises MigrationError; those before the
+        `tell` is called with each name as soon as it is applied. Raises MigrationError; those before the
         failed one stay applied, and it is rolled back unless it is marked to run outside a transaction.
         """
         last = self._last(to)
@@ -82,10 +82,10 @@ class History:
             for migration in todo:
                 if runner.up(migration):
                     applied.append(migration.name)
-                    told(migration.name)
+                    tell(migration.name)
             return applied
 
-    def rollback(self, *, count: int = 1, told: Callable[[str], object] = lambda _: None) -> list[str]:
+    def rollback(self, *, count: int = 1, tell: Callable[[str], object] = lambda _: None) -> list[str]:
         """Undo the last `count` migrations; return their names."""
         with self._locked() as (database, done):
             todo = [self._read(row.name) for row in reversed(done[-count:])]
@@ -97,7 +97,7 @@ class History:
             for migration in todo:
                 if runner.down(migration):
                     undone.append(migration.name)
-                    told(migration.name)
+                    tell(migration.name)
             return undone
 
     def plan(self, *, to: str | None = None) -> list[Plan]:

@@ -75,7 +75,7 @@ class Statement:
     transaction: bool
 
 
-def observing(told: Callable[[Statement], object], tables: dict[int, str]) -> type[Cursor]:
+def observing(tell: Callable[[Statement], object], tables: dict[int, str]) -> type[Cursor]:
     """A cursor class that reports each statement of a migration, with its locks on `tables`, given by oid."""
 
     class Observing(Cursor):
@@ -94,7 +94,7 @@ def observing(told: Callable[[Statement], object], tables: dict[int, str]) -> ty
                 now = self._held()
                 new = {table: mode for table, mode in now.items() if mode > before.get(table, -1)}
                 locks = tuple(Lock(table, MODES[mode]) for table, mode in sorted(new.items()))
-                told(Statement(sql, seconds, locks, inside))
+                tell(Statement(sql, seconds, locks, inside))
 
         def _held(self) -> dict[str, int]:
             """The strongest lock on each table, as its index in MODES."""

@@ -89,9 +89,9 @@ def _run(copy: History, rehearsal: Rehearsal, *, direction: str, data: bool) -> 
     assert copy.url
     watched = _on(copy, replace(copy.url, parameters=copy.url.parameters | cursors))  # type: ignore[arg-type]
     if direction == "up":
-        watched.migrate(told=done)
+        watched.migrate(tell=done)
     else:
-        watched.rollback(count=len(rehearsal.acts), told=done)
+        watched.rollback(count=len(rehearsal.acts), tell=done)
     return _snapshot(copy, data=data)
 
 
@@ -113,7 +113,7 @@ def _snapshot(copy: History, *, data: bool) -> Snapshot:
             for _, table in tables
             if table != TABLE
         }
-        return Snapshot(read_all(database.cursor(), here, besides=[TABLE]), rows)
+        return Snapshot(read_all(database.cursor(), here, excluding=[TABLE]), rows)
 
 
 def _moved(left: Snapshot, right: Snapshot) -> Iterator[str]:

@@ -175,7 +175,7 @@ def test_python_that_fails_is_told_in_one_line(checkout: Checkout, text: str, sa
     applied: list[str] = []
 
     with pytest.raises(MigrationError) as caught:
-        checkout.history().migrate(told=applied.append)
+        checkout.history().migrate(tell=applied.append)
 
     assert str(caught.value).startswith(said.format(name=name, file=f"{name}.py"))
     assert "\n" not in str(caught.value)

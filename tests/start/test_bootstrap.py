@@ -147,7 +147,7 @@ def test_the_environment_of_somebody_else_is_used_as_it_is(bare: Path, start: St
     (environment.place / "mine").touch()
     process = start(bare, "test")
     _, said = process.communicate(timeout=60)
-    assert "making" not in said
+    assert "creating" not in said
     assert (environment.place / "mine").exists()
     assert environment.holds([])
 
