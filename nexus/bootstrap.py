@@ -87,7 +87,7 @@ def has_database(root: Path) -> bool:
     except FileNotFoundError:
         return False
     values = re.findall(r"^\s*(?:export\s+)?DATABASE_URL\s*=[ \t]*(.*?)\s*$", text, re.MULTILINE)
-    return bool(values) and values[-1].strip("'\"") != "" and not values[-1].startswith("#")
+    return bool(values) and re.sub(r"(^|\s)#.*", "", values[-1]).strip("'\"") != ""
 
 
 class Environment:

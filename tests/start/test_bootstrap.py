@@ -160,6 +160,7 @@ def test_the_environment_of_somebody_else_is_used_as_it_is(bare: Path, start: St
         ("# DATABASE_URL=postgresql://h/d\n", False),
         ("DATABASE_URL=\nPORT=1\n", False),
         ("DATABASE_URL=''\n", False),
+        ("DATABASE_URL='' # the embedded one\n", False),
         ("MY_DATABASE_URL=postgresql://h/d\n", False),
         ("DATABASE_URL=postgresql://h/d\nDATABASE_URL=\n", False),
     ],
