@@ -246,7 +246,7 @@ def test_a_value_that_is_refused_is_no_difference_too(shop: Settings, flask: Run
 
     found = json.loads(run.stdout)["problems"]
     assert [(one["id"], one["field"], one["reason"][:10]) for one in found["named"]] == [
-        (1, "email", "contains NUL,"),
+        (1, "email", "contains N"),
         (5, "email", "is 'other@"),
     ]
     assert found["count"] == 2

@@ -84,7 +84,7 @@ def test_whenever_it_is_interrupted_nothing_is_left(tmp_path: Path) -> None:
 def test_a_file_that_appears_meanwhile_stays(tmp_path: Path) -> None:
     path = tmp_path / "shop.json"
 
-    with pytest.raises(TransferError, match="is there already"), whole(path, replace=False):
+    with pytest.raises(TransferError, match="already exists"), whole(path, replace=False):
         path.write_text("precious")
     assert path.read_text() == "precious"
     with whole(path, replace=True) as file:
