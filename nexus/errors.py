@@ -10,7 +10,7 @@ class NexusError(Exception):
     code: ClassVar[str]
     status: ClassVar[HTTPStatus]
     title: ClassVar[str]
-    #: Added to the answer's headers.
+    #: Added to the headers of the response.
     headers: dict[str, str] = {}  # noqa: RUF012 - Nobody changes it.
 
     def __init__(self, **extra: Any) -> None:
@@ -242,7 +242,7 @@ class DatabaseUnavailable(NexusError):
     headers = {"Retry-After": "2"}  # noqa: RUF012
 
     def __init__(self, reason: str) -> None:
-        """Take what the driver said, for the log and for commands; clients are not told."""
+        """Take the driver's message, for the log and for commands; clients do not see it."""
         super().__init__()
         self.reason = reason
 

@@ -1,4 +1,4 @@
-"""The sentences that people read, by error code, in English and Russian; and which of the two to speak."""
+"""The messages for people, by error code, in English and Russian, and the choice between the languages."""
 
 import re
 from typing import Literal, cast, get_args
@@ -9,11 +9,11 @@ Locale = Literal["en", "ru"]
 KNOWN: tuple[str, ...] = get_args(Locale)
 
 QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)
-#: That of a language which was not mentioned, below all that can be asked for; of a refused one it is 0.
+#: The quality of a language that is not mentioned: below any that can be requested, but above a refused 0.
 UNMENTIONED = 0.0001
 
 MESSAGES: dict[str, tuple[str, str]] = {
-    # Sentences that clients of the old API show as they are; their wording is part of the contract.
+    # Messages that clients of the old API show unchanged; their wording is part of the contract.
     "validation_failed": ("Invalid data format.", "Неверный формат данных."),
     "email_taken": (
         "A user with this email already exists.",
@@ -26,7 +26,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "missing_fields": ("Missing required fields", "Missing required fields"),
     "user_id_required": ("userId required", "userId required"),
-    # Sentences of ours.
+    # Messages of our own.
     "broken_json": (
         "The request body must be a JSON object.",
         "Тело запроса должно быть одним целым объектом JSON.",
@@ -44,7 +44,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Этот адрес не принимает такой метод.",
     ),
     "invalid_reset_token": (
-        "The link for a new password is not valid any more.",
+        "The link for a new password is no longer valid.",
         "Ссылка для смены пароля больше не действует.",
     ),
     "open_orders": (
@@ -94,7 +94,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Тело запроса должно быть application/json в UTF-8, без сжатия.",
     ),
     "throttled": (
-        "Too many tries. Please wait a little and try again.",
+        "Too many attempts. Please wait a little and try again.",
         "Слишком много попыток. Немного подождите и попробуйте снова.",
     ),
     "pool_exhausted": (
@@ -114,18 +114,18 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Не подтверждено, что это сохранено. Проверьте, прежде чем повторять.",
     ),
     "not_ready": ("The shop is not ready yet.", "Магазин ещё не готов."),
-    # Problems of one field; the numbers come from the rule that was broken.
+    # Problems of one field; the numbers come from the rule that was violated.
     "field.required": ("is required", "обязательное поле"),
-    "field.unknown": ("is not known here", "здесь такого поля нет"),
+    "field.unknown": ("is not a known field", "здесь такого поля нет"),
     "field.repeated": ("may be given only once", "можно указать только один раз"),
-    "field.not_a_string": ("must be a text", "должно быть текстом"),
+    "field.not_a_string": ("must be text", "должно быть текстом"),
     "field.not_an_integer": ("must be a whole number", "должно быть целым числом"),
     "field.too_short": ("needs {limit} or more characters", "не короче {limit} симв."),
     "field.too_long": ("may have at most {limit} characters", "не длиннее {limit} симв."),
     "field.too_many_bytes": ("may have at most {limit} bytes", "не больше {limit} байт"),
     "field.too_small": ("must be {limit} or more", "не меньше {limit}"),
     "field.too_large": ("must be {limit} or less", "не больше {limit}"),
-    "field.has_nul": ("must not contain the character NUL", "не может содержать символ NUL"),
+    "field.has_nul": ("must not contain the NUL character", "не может содержать символ NUL"),
     "field.not_an_email": ("is not an e-mail address", "не похоже на адрес e-mail"),
     "field.is_the_email": ("must not be the e-mail address", "не может совпадать с адресом e-mail"),
     "field.is_the_password": ("must not be the password", "не может совпадать с паролем"),
@@ -149,7 +149,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "must be a time with its zone, such as 2026-01-31T09:12:33Z",
         "должно быть временем с часовым поясом, например 2026-01-31T09:12:33Z",
     ),
-    "field.not_a_day": ("must be a day, like 2026-01-31", "должно быть днём, например 2026-01-31"),
+    "field.not_a_day": ("must be a date, like 2026-01-31", "должно быть днём, например 2026-01-31"),
     "field.not_a_time_zone": (
         "must be a time zone, like Europe/Moscow",
         "должно быть часовым поясом, например Europe/Moscow",
@@ -159,7 +159,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "не может быть позже to, а без него позже сегодняшнего дня",
     ),
     "field.too_many_intervals": (
-        "makes more than {limit} intervals",
+        "would make more than {limit} intervals",
         "получается больше {limit} промежутков",
     ),
     "field.not_a_choice": ("must be one of: {choices}", "должно быть одним из: {choices}"),
@@ -171,13 +171,13 @@ MESSAGES: dict[str, tuple[str, str]] = {
 
 
 def message(code: str, language: Locale) -> str:
-    """The sentence for a code; a KeyError for a code that has none is a mistake of ours."""
+    """The message for a code; a KeyError for an unknown code is a bug."""
     english, russian = MESSAGES[code]
     return russian if language == "ru" else english
 
 
 def locale() -> Locale:
-    """The language to answer the present request in."""
+    """The language of the response to the current request."""
     return negotiate(request.headers.get("Accept-Language", ""), default=current_app.config["DEFAULT_LOCALE"])
 
 
@@ -192,7 +192,7 @@ def negotiate(header: str, *, default: Locale) -> Locale:
         primary = tag.strip().lower().partition("-")[0]
         asked[primary] = max(_quality(parameters), asked.get(primary, 0))
     others = asked.get("*", UNMENTIONED)
-    # Of several that are equally welcome the first wins.
+    # Of several with the same quality, the first wins.
     in_order = [*(one for one in asked if one in KNOWN), default, *KNOWN]
     return cast("Locale", max(in_order, key=lambda one: asked.get(one, others)))
 

@@ -27,7 +27,7 @@ TAKEN = {
 }
 MALFORMED = {"en": "Invalid data format.", "ru": "Неверный формат данных."}
 DEAD = {
-    "en": "The link for a new password is not valid any more.",
+    "en": "The link for a new password is no longer valid.",
     "ru": "Ссылка для смены пароля больше не действует.",
 }
 OPEN = {

@@ -74,7 +74,7 @@ def refused(answer: TestResponse, language: str) -> None:
     """Assert that an answer is a 429 as the contract has it."""
     body = answer.get_json()
     sentences = {
-        "en": "Too many tries. Please wait a little and try again.",
+        "en": "Too many attempts. Please wait a little and try again.",
         "ru": "Слишком много попыток. Немного подождите и попробуйте снова.",
     }
     assert (answer.status_code, body["code"], body["error"]) == (429, "throttled", sentences[language])

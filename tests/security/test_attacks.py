@@ -52,7 +52,7 @@ def test_what_we_decide_is_taken_from_nobody(
         assert answer.get_json()["errors"][0] == {
             "field": field,
             "code": "unknown",
-            "message": "is not known here",
+            "message": "is not a known field",
         }
     assert query(settings, "SELECT email, role FROM users") == [("seller@example.com", "seller")]
 

@@ -61,7 +61,7 @@ def test_an_old_python_is_told_which_it_needs() -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert f"Python 3.11 or newer and this is 3.{minor}" in one_line(done.stderr)
+    assert f"Python 3.11 or newer, and this is 3.{minor}" in one_line(done.stderr)
 
 
 def test_windows_is_told_of_wsl() -> None:
