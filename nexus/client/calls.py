@@ -154,7 +154,7 @@ def place_order(
 
 def order(order_id: str, *, receipt: str | None = None) -> Call[OrderWithProduct]:
     """One order, for its seller, or for its buyer with a receipt; NotFound."""
-    return get(_order(order_id), _with("order", "product"), headers=_shown(receipt))
+    return get(_order(order_id), _with("order", "product"), headers=_authorization(receipt))
 
 
 def orders(
@@ -180,12 +180,12 @@ def orders(
 
 def order_events(order_id: str, *, receipt: str | None = None) -> Call[list[EventOut]]:
     """The events of an order, starting with its creation; NotFound."""
-    return get(f"{_order(order_id)}/events", _named("events"), headers=_shown(receipt))
+    return get(f"{_order(order_id)}/events", _named("events"), headers=_authorization(receipt))
 
 
 def move_order(order_id: str, *, status: Status, receipt: str | None = None) -> Call[OrderOut]:
     """Move an order to a status; InvalidTransition, NotFound."""
-    headers = _shown(receipt)
+    headers = _authorization(receipt)
     body = {"status": status}
     return Call(method="PATCH", path=_order(order_id), body=body, headers=headers, read=_named("order"))
 
@@ -221,7 +221,7 @@ def _segment(given: str) -> str:
     return quote(given, safe="").replace(".", "%2E")
 
 
-def _shown(receipt: str | None) -> Mapping[str, str]:
+def _authorization(receipt: str | None) -> Mapping[str, str]:
     return {} if receipt is None else {"Authorization": f"Receipt {receipt}"}
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 import httpx
 
 from nexus.client.call import Call, Page
-from nexus.client.exchange import Alone, Exchange, Send, Step, Steps, Tokens, Wait
+from nexus.client.exchange import Exchange, Locked, Send, Step, Steps, Tokens, Wait
 
 Result = TypeVar("Result")
 Row = TypeVar("Row")
@@ -100,7 +100,7 @@ class Blocking(Driver):
                 return self._http.request(**step.request)
             case Wait():
                 time.sleep(step.seconds)
-            case Alone():
+            case Locked():
                 with self._lock:
                     self._drive(step.steps)
         return None
@@ -158,7 +158,7 @@ class Awaiting(Driver):
                 return await self._http.request(**step.request)
             case Wait():
                 await asyncio.sleep(step.seconds)
-            case Alone():
+            case Locked():
                 async with self._lock:
                     await self._drive(step.steps)
         return None

@@ -72,13 +72,13 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Alone:
+class Locked:
     """Run these steps under the client's lock."""
 
     steps: "Steps[None]"
 
 
-Step: TypeAlias = Send | Wait | Alone
+Step: TypeAlias = Send | Wait | Locked
 Steps: TypeAlias = Generator[Step, Any, Result]
 
 
@@ -107,12 +107,12 @@ class Exchange:
         # With a receipt the caller is the buyer, signed in or not.
         tokens = None if "Authorization" in call.headers else self.tokens
         end = self._clock() + self._patience
-        answer = yield from self._tried(call, tokens=tokens, timeout=self._timeout, end=end)
+        answer = yield from self._attempt(call, tokens=tokens, timeout=self._timeout, end=end)
         if tokens and tells(answer, Unauthenticated):
-            yield Alone(self._renew(tokens, end=end))
+            yield Locked(self._renew(tokens, end=end))
             renewed = self.tokens
             if renewed:
-                answer = yield from self._tried(call, tokens=renewed, timeout=self._timeout, end=end)
+                answer = yield from self._attempt(call, tokens=renewed, timeout=self._timeout, end=end)
         result = _read(answer, call.read)
         if call.session:
             self.tokens = _read(answer, _tokens) if call.session == "begins" else None
@@ -131,10 +131,10 @@ class Exchange:
             safe=True,
         )
         timeout = min(self._timeout, RENEWAL_TIMEOUT)
-        answer = yield from self._tried(renewal, tokens=None, timeout=timeout, end=end)
+        answer = yield from self._attempt(renewal, tokens=None, timeout=timeout, end=end)
         self.tokens = None if tells(answer, Unauthenticated) else _read(answer, _tokens)
 
-    def _tried(
+    def _attempt(
         self, call: Call[Any], *, tokens: Tokens | None, timeout: float, end: float
     ) -> Steps[httpx.Response]:
         """Send a call until a response is final, or the next attempt would be after `end`."""

@@ -63,12 +63,12 @@ def rehearse(history: History, *, data: bool) -> Rehearsal:
         up = _run(copy, rehearsal, direction="up", data=data)
         down = _run(copy, rehearsal, direction="down", data=data)
         again = _repeat(copy, rehearsal, data=data)
-    rehearsal.problems += [f"the way down does not lead back: {line}" for line in _moved(before, down)]
-    rehearsal.problems += [f"up again is not as up: {line}" for line in _moved(up, again or up)]
-    rehearsal.problems += [f"up loses {line}" for line in _fewer(before, up)]
-    rehearsal.losses += [f"up drops {line}" for line in _gone(before, up)]
-    rehearsal.losses += [f"down drops {line}" for line in _gone(up, down)]
-    rehearsal.losses += [f"down loses {line}" for line in _fewer(up, down)]
+    rehearsal.problems += [f"down does not restore the schema: {line}" for line in _differences(before, down)]
+    rehearsal.problems += [f"up again differs from up: {line}" for line in _differences(up, again or up)]
+    rehearsal.problems += [f"up loses {line}" for line in _lost_rows(before, up)]
+    rehearsal.losses += [f"up drops {line}" for line in _dropped(before, up)]
+    rehearsal.losses += [f"down drops {line}" for line in _dropped(up, down)]
+    rehearsal.losses += [f"down loses {line}" for line in _lost_rows(up, down)]
     return rehearsal
 
 
@@ -116,7 +116,7 @@ def _snapshot(copy: History, *, data: bool) -> Snapshot:
         return Snapshot(read_all(database.cursor(), here, excluding=[TABLE]), rows)
 
 
-def _moved(left: Snapshot, right: Snapshot) -> Iterator[str]:
+def _differences(left: Snapshot, right: Snapshot) -> Iterator[str]:
     for one in compare(left.catalogue, right.catalogue):
         yield from _lines(one)
 
@@ -130,7 +130,7 @@ def _lines(one: Difference) -> Iterator[str]:
         yield f"{named} has {one.right[fact]} for {one.left[fact]}".replace("None", "no default")
 
 
-def _gone(left: Snapshot, right: Snapshot) -> Iterator[str]:
+def _dropped(left: Snapshot, right: Snapshot) -> Iterator[str]:
     """The tables and columns that are in the left snapshot and not in the right one."""
     gone = [thing for thing in left.catalogue if thing not in right.catalogue]
     tables = {thing.table for thing in gone if thing.kind == "table"}
@@ -142,7 +142,7 @@ def _gone(left: Snapshot, right: Snapshot) -> Iterator[str]:
             yield f"column {thing}"
 
 
-def _fewer(left: Snapshot, right: Snapshot) -> Iterator[str]:
+def _lost_rows(left: Snapshot, right: Snapshot) -> Iterator[str]:
     """The rows that a table has lost."""
     for table, rows in left.rows.items():
         if right.rows.get(table, rows) < rows:

@@ -93,10 +93,10 @@ class Transfer:
         with self.connection.cursor() as cursor:
             staging = Staging(cursor)
             if not self._stage(staging) or self.problems.count:
-                self._join(self.problems.room())
+                self._join(self.problems.empty())
                 return self._report(staging)
             staging.settle()
-            found = self.problems.room()
+            found = self.problems.empty()
             for table in TABLES:
                 staging.duplicates(table, found)
                 staging.orphans(table, self.orphans)
@@ -118,14 +118,14 @@ class Transfer:
         except Broken as broken:
             name = broken.table.name if broken.table else None
             self.problems.add(Problem(broken.place, name, None, str(broken), id=broken.identity))
-            self._join(self.problems.room())
+            self._join(self.problems.empty())
             return False
         self.advance(self.file.size - position)
         self.fixes.unused(self.problems)
         return True
 
     def _check(self, staging: Staging, *, keep_orphans: bool) -> None:
-        found = self.problems.room()
+        found = self.problems.empty()
         refused = {(problem.place, problem.field) for problem in self.problems.found}
         for table in TABLES:
             staging.check(table, found)
@@ -135,11 +135,11 @@ class Transfer:
 
     def _join(self, found: Problems) -> None:
         self.problems.join(found, file=self.file)
-        self.orphans.join(self.orphans.room(), file=self.file)
+        self.orphans.join(self.orphans.empty(), file=self.file)
 
     def _prove(self, staging: Staging, written: dict[str, int]) -> Report:
         report = self._report(staging, written)
-        unequal = self.problems.room()
+        unequal = self.problems.empty()
         for table, proof in zip(TABLES, report.tables, strict=True):
             compare(proof, self.digests[table.name], from_database(staging.cursor, table))
             if not proof.holds:

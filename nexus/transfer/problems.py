@@ -53,7 +53,7 @@ class Problems:
         if len(self.found) < self.limit or problem.place is None:
             self.found.append(problem)
 
-    def room(self) -> "Problems":
+    def empty(self) -> "Problems":
         """An empty list with the same limit, to be joined later."""
         return Problems(self.limit)
 

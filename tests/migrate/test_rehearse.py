@@ -125,9 +125,9 @@ def test_a_way_down_that_does_not_lead_back_is_a_problem(history: History) -> No
     )
 
     assert rehearse(history, data=False).problems == [
-        "the way down does not lead back: column products.status has no default for DEFAULT 'live'::text",
-        "the way down does not lead back: constraint products_price is gone",
-        "up again is not as up: constraint products_price is gone",
+        "down does not restore the schema: column products.status has no default for DEFAULT 'live'::text",
+        "down does not restore the schema: constraint products_price is gone",
+        "up again differs from up: constraint products_price is gone",
     ]
 
 
@@ -136,7 +136,7 @@ def test_a_way_up_that_does_not_go_twice_is_a_problem(history: History) -> None:
 
     assert rehearse(history, data=False).problems == [
         f'up again: {name} failed and was rolled back: column "note" of relation "products" already exists',
-        "the way down does not lead back: column products.note is new",
+        "down does not restore the schema: column products.note is new",
     ]
 
 
