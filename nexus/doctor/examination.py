@@ -5,7 +5,7 @@ from contextlib import closing
 
 from nexus.config import Settings
 from nexus.db.outages import FAILURES
-from nexus.doctor import clients, schema, server, way
+from nexus.doctor import clients, connection, schema, server
 from nexus.doctor.finding import Finding, Verdict, fail, ok
 from nexus.doctor.visit import Identity, Visit, described
 from nexus.errors import DatabaseUnavailable
@@ -13,11 +13,11 @@ from nexus.errors import DatabaseUnavailable
 Check = Callable[[Visit], Verdict]
 
 DIRECT: list[Check] = [
-    way.reachable,
-    way.latency,
-    way.tls,
-    way.pooler,
-    way.limits,
+    connection.reachable,
+    connection.latency,
+    connection.tls,
+    connection.pooler,
+    connection.limits,
     server.version,
     server.clock,
     server.locale,
@@ -32,11 +32,11 @@ DIRECT: list[Check] = [
     clients.client_addresses,
 ]
 POOLED: list[Check] = [
-    way.reachable,
-    way.latency,
-    way.tls,
-    way.pooler,
-    way.limits,
+    connection.reachable,
+    connection.latency,
+    connection.tls,
+    connection.pooler,
+    connection.limits,
     server.rights,
     server.connections,
 ]
