@@ -1,4 +1,4 @@
-"""Browsers before the pages for staff: nobody's, a seller's, an admin's."""
+"""Test clients of the staff pages, anonymous or signed in as an admin."""
 
 import re
 from html import unescape
@@ -17,19 +17,19 @@ ORIGIN = "http://localhost"
 
 
 class Browser(FlaskClient):
-    """A browser that speaks English, keeps cookies, and says from where a form comes."""
+    """A test client that asks for English, keeps cookies, and sends an Origin header."""
 
     def open(self, *arguments: Any, **options: Any) -> TestResponse:
-        """Ask for a page."""
+        """Send a request."""
         options["headers"] = {"Accept-Language": "en", "Origin": ORIGIN, **options.get("headers", {})}
         return super().open(*arguments, **options)
 
     def sign_in(self, email: str) -> TestResponse:
-        """Send the form of the page where one signs in."""
+        """Submit the sign-in form."""
         return self.post("/admin/sign-in", data={"email": email, "password": PASSWORD})
 
     def form(self, path: str, action: str) -> dict[str, str]:
-        """What a form of a page holds, by its action."""
+        """The fields of the form on a page that posts to `action`."""
         page = self.get(path).text.partition(f'action="{action}"')[2].partition("</form>")[0]
         fields = dict(re.findall(r'<input (?:type="hidden" )?name="(\w+)" value="([^"]*)"', page))
         fields |= dict(re.findall(r'<textarea name="(\w+)"[^>]*>\n(.*?)</textarea>', page, re.S))
@@ -38,16 +38,16 @@ class Browser(FlaskClient):
 
 @pytest.fixture
 def browser(app: Flask) -> Browser:
-    """Somebody who is not signed in."""
+    """A client that is not signed in."""
     return Browser(app, app.response_class)
 
 
 @pytest.fixture
 def staff(app: Flask, browser: Browser, settings: Settings) -> Browser:
-    """An admin who has signed in."""
+    """A client that is signed in as an admin."""
     register(app, "staff@example.com")
     query(settings, "UPDATE users SET role = 'admin' WHERE email = 'staff@example.com'")
     assert browser.sign_in("staff@example.com").status_code == 303
-    # The first look of a process asks for more: what tables there are.
+    # The first page view of a process takes extra queries, which list the tables.
     assert browser.get("/admin").status_code == 200
     return browser

@@ -1,4 +1,4 @@
-"""Who gets to the pages for staff, and that only forms of theirs change something."""
+"""Access to the staff pages, and that only their own forms can change anything."""
 
 import re
 from io import BytesIO
@@ -18,7 +18,7 @@ from tests.sql import query
 SIGN_IN = "/admin/sign-in"
 
 
-def test_whoever_is_no_admin_is_led_to_where_one_signs_in(
+def test_everyone_but_admins_is_redirected_to_the_sign_in_page(
     app: Flask, browser: Browser, seller: Person
 ) -> None:
     order = seller.order(seller.product()["id"])["id"]
@@ -39,7 +39,7 @@ def test_whoever_is_no_admin_is_led_to_where_one_signs_in(
     assert seller.user["email"] in browser.get(SIGN_IN).text
 
 
-def test_an_address_that_is_none_is_a_page(staff: Browser) -> None:
+def test_an_unknown_path_gets_an_html_404(staff: Browser) -> None:
     answer = staff.get("/admin/tables/orders/x/y")
 
     assert (answer.status_code, answer.content_type) == (404, "text/html; charset=utf-8")
@@ -58,13 +58,13 @@ def test_an_admin_signs_in_and_out(staff: Browser, settings: Settings) -> None:
     assert query(settings, "SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(1,)]
 
 
-def test_a_role_that_is_taken_back_closes_the_pages_at_once(staff: Browser, settings: Settings) -> None:
+def test_revoking_the_admin_role_takes_effect_at_once(staff: Browser, settings: Settings) -> None:
     query(settings, "UPDATE users SET role = 'seller'")
 
     assert staff.get("/admin/tables/users").location == SIGN_IN
 
 
-def test_the_cookies_are_those_of_the_api(app: Flask, browser: Browser, seller: Person) -> None:
+def test_signing_in_sets_the_same_cookies_as_the_api(app: Flask, browser: Browser, seller: Person) -> None:
     answer = browser.sign_in(str(seller.user["email"]))
     token, refresh = answer.headers.getlist("Set-Cookie")
 
@@ -76,7 +76,7 @@ def test_the_cookies_are_those_of_the_api(app: Flask, browser: Browser, seller: 
 @pytest.mark.parametrize(
     "given", [{}, {"email": "x" * 2000, "password": "x"}, {"email": "nobody@example.com"}]
 )
-def test_a_failed_sign_in_says_no_more_than_the_api(
+def test_a_failed_sign_in_discloses_no_more_than_the_api(
     browser: Browser, app: Flask, given: dict[str, str]
 ) -> None:
     answer = browser.post(SIGN_IN, data=given)
@@ -86,7 +86,7 @@ def test_a_failed_sign_in_says_no_more_than_the_api(
     assert "Set-Cookie" not in answer.headers
 
 
-def test_guesses_are_counted_with_those_at_the_api(
+def test_the_sign_in_page_and_the_api_share_one_rate_limit(
     app: Flask, browser: Browser, seller: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(app.config, "RATES", {"sign_in": Rate(2, 86400)})
@@ -100,7 +100,7 @@ def test_guesses_are_counted_with_those_at_the_api(
     assert refused.content_type.startswith("text/html")
 
 
-def test_a_form_that_is_not_of_these_pages_changes_nothing(
+def test_a_forged_form_changes_nothing(
     app: Flask, staff: Browser, seller: Person, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = seller.order(seller.product()["id"])["id"]
@@ -124,7 +124,7 @@ def test_a_form_that_is_not_of_these_pages_changes_nothing(
     assert "Access-Control-Allow-Origin" in staff.get("/api/products", headers={"Origin": shop}).headers
 
 
-def test_half_a_form_changes_nothing(staff: Browser, seller: Person, settings: Settings) -> None:
+def test_a_truncated_form_changes_nothing(staff: Browser, seller: Person, settings: Settings) -> None:
     product = seller.product(price=100)["id"]
     path = f"/admin/change/products/{product}"
     form = staff.form(f"/admin/tables/products/{product}", path)
@@ -132,7 +132,7 @@ def test_half_a_form_changes_nothing(staff: Browser, seller: Person, settings: S
     half = whole[: whole.index(b"price=59") + len(b"price=59")]
 
     def send(sent: bytes, length: int, to: str = path) -> tuple[int, str]:
-        # As our server hands on what a client left behind.
+        # What our server passes on when a client disconnects in the middle of a body.
         environ = {"wsgi.input_terminated": True, "CONTENT_LENGTH": str(length)}
         answer = staff.post(
             to,
@@ -151,13 +151,13 @@ def test_half_a_form_changes_nothing(staff: Browser, seller: Person, settings: S
     assert query(settings, "SELECT price FROM products") == [(5999,)]
 
 
-def test_its_address_may_end_with_a_stroke(staff: Browser) -> None:
+def test_a_trailing_slash_is_redirected(staff: Browser) -> None:
     answer = staff.get("/admin/")
 
     assert (answer.status_code, answer.location) == (308, "/admin")
 
 
-def test_what_is_not_there_is_a_page(staff: Browser) -> None:
+def test_a_missing_row_or_table_gets_an_html_404(staff: Browser) -> None:
     for path in (f"/admin/tables/orders/{uuid4()}", "/admin/tables/users/x", "/admin/tables/resets"):
         answer = staff.get(path)
         assert answer.status_code == 404

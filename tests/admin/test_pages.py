@@ -1,4 +1,4 @@
-"""What staff sees and does: orders, products and users, each action audited."""
+"""What staff can see and do with orders, products and users; every action is audited."""
 
 import json
 import re
@@ -20,7 +20,7 @@ AUDIT = "SELECT actor, action, subject, key, details, request_id FROM audit ORDE
 
 
 def shown(staff: Browser, path: str) -> str:
-    """A page's source, which took few queries."""
+    """The HTML of a page, which must take no more than QUERIES queries."""
     with heard() as statements:
         answer = staff.get(path)
     assert answer.status_code == 200, path
@@ -52,9 +52,7 @@ def test_every_page_takes_few_queries_and_shows_no_secret(staff: Browser, seller
     assert "csv" not in found.lower()
 
 
-def test_an_order_moves_by_its_steps_and_the_audit_tells_who_moved_it(
-    staff: Browser, seller: Person, settings: Settings
-) -> None:
+def test_moving_an_order_is_validated_and_audited(staff: Browser, seller: Person, settings: Settings) -> None:
     order = seller.order(seller.product()["id"])["id"]
     page, path = f"/admin/tables/orders/{order}", f"/admin/change/orders/{order}"
     token = staff.form(page, path)["form_token"]
@@ -72,11 +70,11 @@ def test_an_order_moves_by_its_steps_and_the_audit_tells_who_moved_it(
     assert query(settings, AUDIT) == [(by, "move_order", "orders", order, '{"status": "paid"}', "r-1")]
     assert by in shown(staff, legal.location)
     assert order in shown(staff, f"/admin/tables/audit?is.actor={by}")
-    told = seller.get(f"/api/orders/{order}/events").get_json()["events"]
-    assert [event["actor"] for event in told] == ["anonymous", by] or told[-1]["actor"] == by
+    listed = seller.get(f"/api/orders/{order}/events").get_json()["events"]
+    assert [event["actor"] for event in listed] == ["anonymous", by] or listed[-1]["actor"] == by
 
 
-def test_a_product_is_changed_by_its_verb_and_the_audit_keeps_both(
+def test_changing_a_product_is_validated_and_the_audit_has_old_and_new_values(
     staff: Browser, seller: Person, settings: Settings
 ) -> None:
     product = seller.product(name="Watercolours", price=700)["id"]
@@ -95,7 +93,9 @@ def test_a_product_is_changed_by_its_verb_and_the_audit_keeps_both(
     assert json.loads(details) == {"price": [700, 800], "status": ["live", "draft"]}
 
 
-def test_sessions_are_ended_and_roles_left_alone(staff: Browser, seller: Person, settings: Settings) -> None:
+def test_staff_can_end_sessions_but_not_change_roles(
+    staff: Browser, seller: Person, settings: Settings
+) -> None:
     page, path = f"/admin/tables/users/{seller.id}", f"/admin/change/users/{seller.id}"
     token = staff.form(page, f"{path}/sessions")["form_token"]
 
@@ -109,7 +109,9 @@ def test_sessions_are_ended_and_roles_left_alone(staff: Browser, seller: Person,
 
 
 @pytest.mark.parametrize("change", ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit"])
-def test_what_was_audited_stays(staff: Browser, seller: Person, settings: Settings, change: str) -> None:
+def test_audit_rows_cannot_be_changed_or_deleted(
+    staff: Browser, seller: Person, settings: Settings, change: str
+) -> None:
     path = f"/admin/change/users/{seller.id}/sessions"
     staff.post(path, data=staff.form(f"/admin/tables/users/{seller.id}", path))
 
@@ -118,7 +120,7 @@ def test_what_was_audited_stays(staff: Browser, seller: Person, settings: Settin
     assert len(query(settings, AUDIT)) == 1
 
 
-def test_a_row_shows_what_was_done_to_it_last(staff: Browser, seller: Person, settings: Settings) -> None:
+def test_a_row_shows_its_latest_audit_entries(staff: Browser, seller: Person, settings: Settings) -> None:
     query(
         settings,
         "INSERT INTO audit (actor, action, subject, key, details)"
@@ -131,7 +133,7 @@ def test_a_row_shows_what_was_done_to_it_last(staff: Browser, seller: Person, se
     assert re.findall(r">number (\d+)<", page) == [str(number) for number in range(11, 61)]
 
 
-def test_an_action_that_cannot_be_audited_is_not_done(
+def test_an_action_that_cannot_be_audited_is_rolled_back(
     staff: Browser, seller: Person, settings: Settings
 ) -> None:
     order = seller.order(seller.product()["id"])["id"]
@@ -161,7 +163,7 @@ def zones(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.mark.usefixtures("zones")
-def test_orders_are_listed_newest_first_and_by_pages(
+def test_orders_are_listed_newest_first_across_pages(
     staff: Browser, seller: Person, settings: Settings
 ) -> None:
     product = seller.product()["id"]
@@ -179,7 +181,7 @@ def test_orders_are_listed_newest_first_and_by_pages(
     assert listed == [str(n) for n in range(1, 61)]
 
 
-def test_the_first_page_has_what_was_paid_by_day_and_currency(
+def test_the_home_page_shows_revenue_by_day_and_currency(
     staff: Browser, seller: Person, settings: Settings
 ) -> None:
     query(
