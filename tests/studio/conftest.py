@@ -1,4 +1,4 @@
-"""A studio over the tables of the test run, and somebody whom it has let in."""
+"""A studio on the database of the test run, and clients of it."""
 
 from typing import Any
 
@@ -17,16 +17,16 @@ HOST = f"127.0.0.1:{PORT}"
 
 
 class Browser(FlaskClient):
-    """A browser that speaks English and goes to the studio's address."""
+    """A test client that asks for English and uses the studio's address."""
 
     def open(self, *arguments: Any, **options: Any) -> TestResponse:
-        """Ask for a page."""
+        """Send a request."""
         options["headers"] = {"Accept-Language": "en", "Host": HOST, **options.get("headers", {})}
         return super().open(*arguments, base_url=f"http://{HOST}", **options)
 
 
 def studio(settings: Settings, door: Door, *, write: bool = False) -> FlaskClient:
-    """A browser before a studio, that nobody has let in yet."""
+    """A client of a new studio that has not opened its link yet."""
     with database.connection_context():
         made = create_studio(settings, door, write=write)
     made.test_client_class = Browser
@@ -35,7 +35,7 @@ def studio(settings: Settings, door: Door, *, write: bool = False) -> FlaskClien
 
 @pytest.fixture
 def reader(app: Flask, settings: Settings) -> FlaskClient:
-    """Somebody who came by the link of a read-only studio."""
+    """A client that has opened the link of a read-only studio."""
     door = Door(PORT)
     client = studio(settings, door)
     assert client.get(door.link).status_code == 303

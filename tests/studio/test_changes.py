@@ -1,4 +1,4 @@
-"""What can be changed with `--write`, and what nobody can."""
+"""What can be changed with `--write`, and what cannot be changed at all."""
 
 import re
 from html import unescape
@@ -17,7 +17,7 @@ from tests.studio.conftest import HOST, PORT, studio
 
 @pytest.fixture
 def writer(app: Flask, settings: Settings) -> FlaskClient:
-    """Somebody who came by the link of a studio that is open for changes."""
+    """A client that has opened the link of a studio started with `--write`."""
     door = Door(PORT)
     client = studio(settings, door, write=True)
     assert client.get(door.link).status_code == 303
@@ -25,7 +25,7 @@ def writer(app: Flask, settings: Settings) -> FlaskClient:
 
 
 def form(client: FlaskClient, path: str) -> dict[str, str]:
-    """The hidden fields of the first form for changes on a page, and what stands in the others."""
+    """The fields of the first POST form on a page, with their current values."""
     page = client.get(path).text.partition('method="post"')[2].partition("</form>")[0]
     fields = dict(re.findall(r'<input (?:type="hidden" )?name="(\w+)" value="([^"]*)"', page))
     fields |= dict(re.findall(r'<textarea name="(\w+)"[^>]*>\n(.*?)</textarea>', page, re.S))
@@ -35,18 +35,20 @@ def form(client: FlaskClient, path: str) -> dict[str, str]:
 
 
 def send(client: FlaskClient, path: str, **fields: str) -> TestResponse:
-    """Send a form as a browser does from the studio's own page."""
+    """Submit a form as a browser does from the studio's own page."""
     return client.post(path, data=fields, headers={"Origin": f"http://{HOST}"})
 
 
 def problem(answer: TestResponse) -> str:
-    """What the page says of why nothing was changed."""
+    """The reason that the page gives for not changing anything."""
     assert "Nothing was changed" in answer.text
     (found,) = re.findall(r"<ul><li>(.*?)</li></ul>", answer.text.partition('role="alert"')[2], re.S)
     return unescape(found)
 
 
-def test_an_order_moves_by_its_steps_alone(writer: FlaskClient, seller: Person, settings: Settings) -> None:
+def test_only_allowed_status_changes_of_an_order_are_accepted(
+    writer: FlaskClient, seller: Person, settings: Settings
+) -> None:
     order = seller.order(seller.product()["id"])["id"]
     page, path = f"/tables/orders/{order}", f"/change/orders/{order}"
     token = form(writer, page)["form_token"]
@@ -64,18 +66,18 @@ def test_an_order_moves_by_its_steps_alone(writer: FlaskClient, seller: Person, 
     assert "Saved." in writer.get(legal.location).text
     assert "Saved." not in writer.get(page).text
     assert send(writer, path, form_token=token, status="created").status_code == 409
-    for none in ("", "sold", "paid\0"):
-        assert send(writer, path, form_token=token, status=none).status_code == 400
+    for unknown in ("", "sold", "paid\0"):
+        assert send(writer, path, form_token=token, status=unknown).status_code == 400
     (event,) = query(settings, "SELECT actor, request_id FROM order_events WHERE \"to\" = 'paid'")
     assert event[0] == "operator"
     assert re.fullmatch("[0-9a-f]{32}", event[1])
 
 
-def test_a_product_changes_in_what_was_written_and_in_nothing_else(
+def test_only_the_edited_fields_of_a_product_change(
     writer: FlaskClient, seller: Person, settings: Settings
 ) -> None:
     product = seller.product(price=700)["id"]
-    # As imported text may be: longer than a form takes, with line breaks that a browser would make its own.
+    # Imported text may be longer than a form accepts, and have line breaks that browsers normalise.
     query(settings, "UPDATE products SET name = repeat('x', 300), description = E'\\na\\nb\\r\\nc'")
     page, path = f"/tables/products/{product}", f"/change/products/{product}"
     given = form(writer, page)
@@ -90,7 +92,7 @@ def test_a_product_changes_in_what_was_written_and_in_nothing_else(
     assert (late.status_code, query(settings, "SELECT price FROM products")) == (412, [(800,)])
 
 
-def test_a_product_keeps_what_the_api_would_refuse(
+def test_a_product_is_not_changed_to_what_the_api_would_refuse(
     writer: FlaskClient, seller: Person, settings: Settings
 ) -> None:
     product = seller.product(price=700)["id"]
@@ -106,14 +108,14 @@ def test_a_product_keeps_what_the_api_would_refuse(
         answer = send(writer, f"/change/products/{product}", **typed)
         assert answer.status_code == 400
         assert problem(answer) == says
-        # Nobody has to type again what was well.
+        # The form keeps the valid input, so that nobody has to type it again.
         assert "Written &lt;anew&gt;</textarea>" in answer.text
     for version in ("", "yesterday", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
         assert send(writer, f"/change/products/{product}", **{**given, "version": version}).status_code == 400
     assert query(settings, "SELECT name, price, status FROM products") == [("Course", 700, "live")]
 
 
-def test_a_form_that_is_corrected_overwrites_no_change_made_meanwhile(
+def test_a_corrected_form_does_not_overwrite_a_concurrent_change(
     writer: FlaskClient, seller: Person, settings: Settings
 ) -> None:
     product = seller.product(name="Course", price=700)["id"]
@@ -129,7 +131,9 @@ def test_a_form_that_is_corrected_overwrites_no_change_made_meanwhile(
     assert query(settings, "SELECT name, price FROM products") == [("Better course", 700)]
 
 
-def test_a_role_is_preselected_and_changed(writer: FlaskClient, seller: Person, settings: Settings) -> None:
+def test_a_users_role_is_preselected_and_can_be_changed(
+    writer: FlaskClient, seller: Person, settings: Settings
+) -> None:
     query(settings, "UPDATE users SET role = 'admin'")
     page, path = f"/tables/users/{seller.id}", f"/change/users/{seller.id}"
     given = form(writer, page)
@@ -143,9 +147,7 @@ def test_a_role_is_preselected_and_changed(writer: FlaskClient, seller: Person, 
     assert seller.get("/api/auth/me").status_code == 401
 
 
-def test_a_form_of_another_page_changes_nothing(
-    writer: FlaskClient, seller: Person, settings: Settings
-) -> None:
+def test_a_forged_form_changes_nothing(writer: FlaskClient, seller: Person, settings: Settings) -> None:
     order = seller.order(seller.product()["id"])["id"]
     path = f"/change/orders/{order}"
     token = form(writer, f"/tables/orders/{order}")["form_token"]
@@ -160,7 +162,7 @@ def test_a_form_of_another_page_changes_nothing(
     assert query(settings, "SELECT status FROM orders") == [("created",)]
 
 
-def test_a_read_only_studio_has_no_forms_and_takes_none(
+def test_a_read_only_studio_shows_and_accepts_no_forms(
     reader: FlaskClient, seller: Person, settings: Settings
 ) -> None:
     order = seller.order(seller.product()["id"])["id"]

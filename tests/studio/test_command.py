@@ -1,4 +1,4 @@
-"""`flask studio` as a person runs it."""
+"""`flask studio` on the command line."""
 
 import re
 import signal
@@ -21,7 +21,9 @@ from tests.sql import query
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
-def test_it_prints_a_link_serves_and_ends_with_ctrl_c(app: Flask, root: Path, settings: Settings) -> None:
+def test_the_command_prints_a_link_serves_and_stops_on_ctrl_c(
+    app: Flask, root: Path, settings: Settings
+) -> None:
     port = free_port()
     command = [sys.executable, "-m", "flask", "studio", "--no-browser", "--port", str(port)]
     with subprocess.Popen(
@@ -56,7 +58,7 @@ def test_it_prints_a_link_serves_and_ends_with_ctrl_c(app: Flask, root: Path, se
     )
 
 
-def test_a_database_that_is_down_is_said_in_one_line(root: Path, settings: Settings) -> None:
+def test_an_unreachable_database_is_reported_in_one_line(root: Path, settings: Settings) -> None:
     run = flask(root, settings, "studio", "--no-browser", DATABASE_URL=NOWHERE)
 
     assert run.returncode == 1
@@ -64,7 +66,7 @@ def test_a_database_that_is_down_is_said_in_one_line(root: Path, settings: Setti
     assert run.stderr.count("\n") == 1
 
 
-def test_a_session_of_it_cannot_write_whatever_is_asked(app: Flask, settings: Settings) -> None:
+def test_connections_of_a_read_only_studio_cannot_write(app: Flask, settings: Settings) -> None:
     connection = connect(read_only(settings.direct), wait=5)  # type: ignore[arg-type]
     cursor = connection.cursor()
 

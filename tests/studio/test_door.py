@@ -1,4 +1,4 @@
-"""Who gets into the studio: whoever has the link, once, by its one address."""
+"""Access to the studio: by its link, which works once, and only at its own address."""
 
 import pytest
 from flask import Flask
@@ -8,7 +8,7 @@ from nexus.studio.door import Door
 from tests.studio.conftest import PORT, studio
 
 
-def test_the_link_opens_once_and_the_cookie_from_then_on(app: Flask, settings: Settings) -> None:
+def test_the_link_works_once_and_then_only_the_cookie_does(app: Flask, settings: Settings) -> None:
     door = Door(PORT)
     first, second = studio(settings, door), studio(settings, door)
     link = door.link
@@ -26,7 +26,7 @@ def test_the_link_opens_once_and_the_cookie_from_then_on(app: Flask, settings: S
     assert second.get("/").status_code == 403
 
 
-def test_a_cookie_of_another_run_opens_nothing(app: Flask, settings: Settings) -> None:
+def test_a_cookie_from_an_earlier_run_is_refused(app: Flask, settings: Settings) -> None:
     earlier, later = Door(PORT), Door(PORT)
     client = studio(settings, earlier)
     client.get(earlier.link)
@@ -40,7 +40,7 @@ def test_a_cookie_of_another_run_opens_nothing(app: Flask, settings: Settings) -
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:5555", "localhost:5555", "127.0.0.1", ""])
-def test_no_other_name_of_the_machine_is_answered(app: Flask, settings: Settings, host: str) -> None:
+def test_requests_with_another_host_header_are_refused(app: Flask, settings: Settings, host: str) -> None:
     door = Door(PORT)
     client = studio(settings, door)
     client.get(door.link)
@@ -50,7 +50,7 @@ def test_no_other_name_of_the_machine_is_answered(app: Flask, settings: Settings
     assert client.get("/").status_code == 200
 
 
-def test_the_port_that_http_has_anyway_is_no_part_of_the_address(app: Flask, settings: Settings) -> None:
+def test_the_default_http_port_is_left_out_of_the_link(app: Flask, settings: Settings) -> None:
     door = Door(80)
     client = studio(settings, door)
 
@@ -58,7 +58,7 @@ def test_the_port_that_http_has_anyway_is_no_part_of_the_address(app: Flask, set
     assert client.get(door.link, headers={"Host": "127.0.0.1"}).status_code == 303
 
 
-def test_every_page_is_kept_by_nobody_and_loads_nothing_of_others(app: Flask, settings: Settings) -> None:
+def test_no_page_is_cached_or_loads_anything_from_elsewhere(app: Flask, settings: Settings) -> None:
     door = Door(PORT)
     client = studio(settings, door)
     client.get(door.link)

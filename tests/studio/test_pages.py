@@ -1,4 +1,4 @@
-"""What the studio shows: all tables, lists and rows, with few queries and no secret."""
+"""What the studio shows: all tables, lists and rows, with few queries and no secrets."""
 
 import csv
 import io
@@ -20,13 +20,13 @@ from nexus.models.users import User
 from tests.factories import Person
 from tests.sql import query
 
-#: More than this no page may ask of the database.
+#: The most queries that a page may take.
 QUERIES = 5
 
 
 @contextmanager
 def heard() -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are run meanwhile, with their values."""
+    """Record the statements that run within the block, with their values."""
     statements: list[tuple[str, Any]] = []
 
     def note(event: peewee.QueryEvent) -> None:
@@ -40,33 +40,33 @@ def heard() -> Iterator[list[tuple[str, Any]]]:
 
 
 def text(client: FlaskClient, path: str, status: int = 200) -> str:
-    """A page's source."""
+    """The HTML of a page."""
     answer = client.get(path)
     assert answer.status_code == status, answer.text
     return answer.text
 
 
 def keys(page: str, table: str) -> list[str]:
-    """The keys of the rows that a page lists, in its order."""
+    """The keys of the rows that a page lists, in the order of the page."""
     return re.findall(rf'<tr><td[^>]*><a href="/tables/{table}/([^"]+)"', page)
 
 
 def link(page: str, label: str) -> str:
-    """Where the last link with a label leads."""
+    """The URL of the last link with this label."""
     *_, found = re.findall(rf'<a [^>]*?href="([^"]+)"[^>]*>{label}</a>', page)
     return unescape(found)
 
 
-def test_a_new_shop_whose_tables_have_no_estimates_is_counted(reader: FlaskClient, seller: Person) -> None:
+def test_tables_are_listed_with_estimated_or_counted_rows(reader: FlaskClient, seller: Person) -> None:
     seller.product()
 
-    told = re.findall(r'<td class="number">([^<]*)</td>', text(reader, "/"))
+    counts = re.findall(r'<td class="number">([^<]*)</td>', text(reader, "/"))
 
-    assert len(told) == len(SHOWN)
-    assert all(re.fullmatch(r"about [\d ]+|\d+\+?", number) for number in told)
+    assert len(counts) == len(SHOWN)
+    assert all(re.fullmatch(r"about [\d ]+|\d+\+?", number) for number in counts)
 
 
-def test_every_page_asks_little_and_shows_no_secret(reader: FlaskClient, seller: Person) -> None:
+def test_every_page_takes_few_queries_and_shows_no_secret(reader: FlaskClient, seller: Person) -> None:
     order = seller.order(seller.product()["id"])
     with database.connection_context():
         Reset.make(User.by_id(seller.id).get())
@@ -91,7 +91,7 @@ def test_every_page_asks_little_and_shows_no_secret(reader: FlaskClient, seller:
         assert not [secret for secret in secrets if secret in page], path
 
 
-def test_an_order_leads_to_all_that_belongs_to_it_and_back(reader: FlaskClient, seller: Person) -> None:
+def test_an_order_links_to_its_related_rows_and_they_link_back(reader: FlaskClient, seller: Person) -> None:
     product = seller.product(name="A course")
     order = seller.order(product["id"])
     seller.patch(f"/api/orders/{order['id']}", {"status": "paid"})
@@ -110,7 +110,7 @@ def test_rows_are_found_by_id_address_and_words(reader: FlaskClient, seller: Per
     product = seller.product(name="Watercolours", status="draft")
     order = seller.order(seller.product()["id"], email="Buyer@example.com")
 
-    # As the library writes it, and as it was typed in old data.
+    # The domain is found in both of its forms: in Unicode, as stored here, and in Punycode.
     seller.order(seller.product()["id"], email="anna@пример.рф")
     assert len(keys(text(reader, "/find?q=Anna@xn--e1afmkfd.xn--p1ai"), "orders")) == 1
     for q in (order["id"], "buyer@EXAMPLE.com"):
@@ -122,7 +122,7 @@ def test_rows_are_found_by_id_address_and_words(reader: FlaskClient, seller: Per
 
 
 @pytest.mark.parametrize("old_id", ["ord_1760000000000", "5f0c8f0e7c534f3e9f0b1d2c3b4a5f60", "1" * 32])
-def test_an_order_is_found_by_its_old_id_whatever_it_looks_like(
+def test_an_order_is_found_by_its_old_id_in_any_format(
     reader: FlaskClient, seller: Person, settings: Settings, old_id: str
 ) -> None:
     order = seller.order(seller.product()["id"])["id"]
@@ -131,7 +131,9 @@ def test_an_order_is_found_by_its_old_id_whatever_it_looks_like(
     assert keys(text(reader, f"/find?q={old_id}"), "orders") == [order]
 
 
-def test_a_list_is_paged_sorted_and_filtered_to_its_end(reader: FlaskClient, seller: Person) -> None:
+def test_a_filtered_list_can_be_paged_to_its_end_in_both_directions(
+    reader: FlaskClient, seller: Person
+) -> None:
     for price in [*range(60), *range(55)]:
         seller.product(price=price)
     ids = {"up": [], "down": []}  # type: dict[str, list[str]]
@@ -150,7 +152,7 @@ def test_a_list_is_paged_sorted_and_filtered_to_its_end(reader: FlaskClient, sel
     assert link(first, "price <span.*?</span>").endswith("sort=price&order=down")
 
 
-def test_orders_of_a_status_are_listed_by_time(reader: FlaskClient, seller: Person) -> None:
+def test_orders_filtered_by_status_are_sorted_by_time(reader: FlaskClient, seller: Person) -> None:
     product = seller.product()
     placed = [seller.order(product["id"])["id"] for _ in range(3)]
 
@@ -158,7 +160,7 @@ def test_orders_of_a_status_are_listed_by_time(reader: FlaskClient, seller: Pers
     assert keys(text(reader, "/tables/orders?is.status=created&order=up"), "orders") == placed
 
 
-def test_what_no_index_carries_is_refused_with_what_one_does(reader: FlaskClient) -> None:
+def test_filters_and_sorts_without_an_index_are_refused_with_the_possible_ones(reader: FlaskClient) -> None:
     for asked in ("is.status=paid&is.product_id=1", "is.name=x", "is.product_id=x", "sort=amount"):
         page = text(reader, f"/tables/orders?{asked}", 404)
         assert "<code>status</code> + <code>seller_id</code>" in page
@@ -170,7 +172,7 @@ def test_what_no_index_carries_is_refused_with_what_one_does(reader: FlaskClient
         "/tables/sessions?is.refreshed_at=9999-12-31T23:59:59-23:59",
         "/tables/products?sort=search",
         "/tables/refresh_tokens?sort=hash",
-        # The key of this one has 32 bits.
+        # The key of this table has 32 bits.
         "/tables/migratehistory/2147483648",
         "/tables/migratehistory?is.id=-2147483649",
     ):
@@ -179,7 +181,7 @@ def test_what_no_index_carries_is_refused_with_what_one_does(reader: FlaskClient
         text(reader, path, 404)
 
 
-def test_csv_holds_the_whole_list_and_no_formula(reader: FlaskClient, seller: Person) -> None:
+def test_csv_contains_the_list_with_formulas_escaped(reader: FlaskClient, seller: Person) -> None:
     seller.product(name="=1+1", price=5)
     seller.product(name="plain", price=6)
 
@@ -191,7 +193,7 @@ def test_csv_holds_the_whole_list_and_no_formula(reader: FlaskClient, seller: Pe
     assert answer.headers["Content-Disposition"] == 'attachment; filename="products.csv"'
 
 
-def test_the_pages_speak_russian_too(reader: FlaskClient) -> None:
+def test_pages_are_available_in_russian(reader: FlaskClient) -> None:
     page = reader.get("/tables/orders", headers={"Accept-Language": "ru"})
 
     assert page.headers["Content-Language"] == "ru"
