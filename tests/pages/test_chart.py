@@ -1,4 +1,4 @@
-"""The picture of what was sold: every bar has its place, and every number is what was sold."""
+"""The sales chart: bars stay inside their area and day, and the numbers are the sums of the sales."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -41,25 +41,25 @@ shops = st.dictionaries(st.integers(0, DAYS - 1), days, max_size=8)
 
 
 def drawn(by_day: dict[int, list[Sale]], language: Locale = "en") -> list[Chart]:
-    """The charts of what was sold on some of the days."""
+    """The charts of the sales of some of the days."""
     sold = [by_day.get(number, []) for number in range(DAYS)]
     return charts(PERIOD, sold, currency="USD", language=language)
 
 
 def bars(chart: Chart) -> Iterator[Bar]:
-    """All bars."""
+    """All bars of a chart."""
     for one in chart.days:
         yield from one.bars
 
 
 @given(shops)
-def test_every_bar_is_within_its_part_and_day(by_day: dict[int, list[Sale]]) -> None:
+def test_every_bar_stays_inside_its_area_and_day(by_day: dict[int, list[Sale]]) -> None:
     for chart in drawn(by_day):
         for number, one in enumerate(chart.days):
             for bar in one.bars:
                 assert number * 100 / DAYS <= bar.x <= bar.x + bar.width <= (number + 1) * 100 / DAYS
                 assert bar.height >= 1
-                # What is little is drawn a pixel high, and what stands upon it is moved up by it.
+                # Every bar is at least a pixel high, which can push up the bars stacked on it.
                 within_paid = PAID_TOP <= bar.y <= bar.y + bar.height <= PAID_BASE + 0.01
                 slack = len(STACKED) + 1
                 within_orders = ORDERS_TOP - slack <= bar.y <= bar.y + bar.height <= ORDERS_BASE + 0.01
@@ -67,7 +67,9 @@ def test_every_bar_is_within_its_part_and_day(by_day: dict[int, list[Sale]]) -> 
 
 
 @given(shops)
-def test_each_currency_has_its_own_chart_and_the_shops_is_first(by_day: dict[int, list[Sale]]) -> None:
+def test_each_currency_has_its_own_chart_and_the_shops_currency_is_first(
+    by_day: dict[int, list[Sale]],
+) -> None:
     found = {sale.currency for sold in by_day.values() for sale in sold} or {"USD"}
     made = drawn(by_day)
 
@@ -104,7 +106,7 @@ def test_the_second_half_is_compared_with_the_first() -> None:
     assert chart.days[-1].bars[0].y == ORDERS_TOP
 
 
-def test_an_empty_shop_has_a_chart_of_nothing() -> None:
+def test_a_shop_without_sales_has_one_empty_chart() -> None:
     (chart,) = drawn({})
 
     assert (chart.currency, chart.paid, chart.change, chart.best) == ("USD", "0.00", None, None)
@@ -122,12 +124,14 @@ def test_an_empty_shop_has_a_chart_of_nothing() -> None:
         (12345, "CLF", "1.2345", "1,2345"),
     ],
 )
-def test_money_is_written_as_its_currency_is(amount: int, currency: str, english: str, russian: str) -> None:
+def test_money_is_formatted_for_its_currency_and_the_language(
+    amount: int, currency: str, english: str, russian: str
+) -> None:
     assert money(amount, currency, "en") == english
     assert money(amount, currency, "ru") == russian
 
 
-def test_little_room_takes_a_suffix() -> None:
+def test_short_numbers_have_suffixes() -> None:
     assert [short(number, 1, "en") for number in (0, 5, 999, 1000, 1500, 2 * 10**6)] == [
         *("0", "5", "999", "1k", "1.5k", "2M"),
     ]

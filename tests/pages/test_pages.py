@@ -1,4 +1,4 @@
-"""What the pages are to browsers and caches, without a browser."""
+"""What browsers and caches see of the pages, tested without a browser."""
 
 import gzip
 import re
@@ -18,7 +18,7 @@ def loaded(person: Person) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_nothing_is_run_that_is_not_ours(stranger: Person, path: str) -> None:
+def test_pages_can_run_only_our_own_scripts(stranger: Person, path: str) -> None:
     answer = stranger.get(path)
     policy = dict(rule.split(" ", 1) for rule in answer.headers["Content-Security-Policy"].split("; "))
 
@@ -30,7 +30,7 @@ def test_nothing_is_run_that_is_not_ours(stranger: Person, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_asked_for_again_and_sent_once(stranger: Person, path: str) -> None:
+def test_an_unchanged_page_is_revalidated_and_not_sent_again(stranger: Person, path: str) -> None:
     first = stranger.get(path)
     again = stranger.get(path, headers={"If-None-Match": first.headers["ETag"]})
     russian = stranger.get(path, headers={"Accept-Language": "ru", "If-None-Match": first.headers["ETag"]})
@@ -41,7 +41,7 @@ def test_a_page_is_asked_for_again_and_sent_once(stranger: Person, path: str) ->
     assert "Accept-Language" in first.vary
 
 
-def test_what_a_page_loads_is_kept_for_good(stranger: Person) -> None:
+def test_assets_are_cached_forever_and_compressed(stranger: Person) -> None:
     for url in loaded(stranger):
         plain = stranger.get(url)
         packed = stranger.get(url, headers={"Accept-Encoding": "gzip, br"})
@@ -56,7 +56,7 @@ def test_what_a_page_loads_is_kept_for_good(stranger: Person) -> None:
         )
 
 
-def test_another_content_has_another_name(stranger: Person) -> None:
+def test_an_asset_with_a_wrong_hash_in_its_name_is_not_found(stranger: Person) -> None:
     for url in loaded(stranger):
         stem, _, ending = url.rpartition(".")
         for wrong in (
@@ -69,7 +69,7 @@ def test_another_content_has_another_name(stranger: Person) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_every_problem_has_its_place(stranger: Person, language: str) -> None:
+def test_every_error_code_has_its_section_on_the_errors_page(stranger: Person, language: str) -> None:
     text = stranger.get("/docs/errors", headers={"Accept-Language": language}).text
 
     for error in family():
@@ -77,7 +77,9 @@ def test_every_problem_has_its_place(stranger: Person, language: str) -> None:
     assert f'<html lang="{language}">' in text
 
 
-def test_the_first_paint_waits_for_no_database(stranger: Person, caplog: pytest.LogCaptureFixture) -> None:
+def test_loading_the_pages_takes_no_database_query(
+    stranger: Person, caplog: pytest.LogCaptureFixture
+) -> None:
     paths = [*PAGES, *loaded(stranger), "/api/openapi.json"]
     caplog.clear()
     for path in paths:
@@ -87,7 +89,7 @@ def test_the_first_paint_waits_for_no_database(stranger: Person, caplog: pytest.
     assert [event["queries"] for event in events(caplog, "nexus.request")] == [0] * len(paths)
 
 
-def test_the_server_alone_leads_to_its_docs(stranger: Person) -> None:
+def test_the_root_redirects_to_the_docs(stranger: Person) -> None:
     answer = stranger.get("/")
 
     assert (answer.status_code, answer.location) == (302, "/docs")
