@@ -1,4 +1,4 @@
-"""What is shown is decided column by column, and what is offered is what an index carries."""
+"""Each column is explicitly shown or hidden, and filters and sorts are offered only with an index."""
 
 from collections.abc import Iterator
 
@@ -12,16 +12,16 @@ from nexus.listing.tables import Table, read_tables, undecided
 
 @pytest.fixture
 def tables(app: Flask) -> Iterator[dict[str, Table]]:
-    """The tables of the run's database, on a connection that stays open."""
+    """The tables of the test database, on a connection that stays open."""
     with database.connection_context():
         yield read_tables()
 
 
-def test_every_column_is_decided(tables: dict[str, Table]) -> None:
+def test_every_column_is_classified_as_shown_or_hidden(tables: dict[str, Table]) -> None:
     assert undecided() == [], "decide in nexus/listing/columns.py whether people may see it"
 
 
-def test_a_new_column_and_a_new_table_are_hidden(app: Flask) -> None:
+def test_new_columns_and_tables_are_hidden(app: Flask) -> None:
     with database.connection_context(), database.atomic() as attempt:
         database.execute_sql("ALTER TABLE users ADD COLUMN secret text")
         database.execute_sql("CREATE TABLE secrets (id bigint PRIMARY KEY)")
@@ -33,7 +33,7 @@ def test_a_new_column_and_a_new_table_are_hidden(app: Flask) -> None:
     assert open_questions == ["secrets.id", "users.secret"]
 
 
-def test_secrets_are_neither_shown_nor_found_nor_sorted_by(tables: dict[str, Table]) -> None:
+def test_hidden_columns_are_neither_shown_nor_filtered_by(tables: dict[str, Table]) -> None:
     for name, hidden in HIDDEN.items():
         table = tables[name]
         assert not {column.name for column in table.columns} & set(hidden)
@@ -45,7 +45,7 @@ def test_secrets_are_neither_shown_nor_found_nor_sorted_by(tables: dict[str, Tab
     ]
 
 
-def test_lists_are_offered_as_far_as_indexes_carry_them(tables: dict[str, Table]) -> None:
+def test_filters_and_sorts_are_offered_only_where_an_index_supports_them(tables: dict[str, Table]) -> None:
     orders, products, users = tables["orders"], tables["products"], tables["users"]
 
     assert not {"amount", "name"} & frozenset().union(*orders.filters)
@@ -59,7 +59,7 @@ def test_lists_are_offered_as_far_as_indexes_carry_them(tables: dict[str, Table]
     assert list(users.sorts(frozenset())) == ["id", "email"]
 
 
-def test_a_sort_that_an_index_carried_goes_with_it(app: Flask) -> None:
+def test_dropping_an_index_removes_its_sort(app: Flask) -> None:
     with database.connection_context(), database.atomic() as attempt:
         database.execute_sql("DROP INDEX products_by_price")
         found = read_tables()
