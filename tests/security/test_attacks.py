@@ -1,4 +1,4 @@
-"""What an attacker tries who knows the code; docs/security.md tells the rest."""
+"""Attacks by somebody who knows the code; docs/security.md lists all that were tried."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +13,7 @@ from tests.sql import query
 NEW = "another battery horse"
 
 
-def test_nobody_reaches_by_its_id_what_is_anothers(seller: Person, rival: Person, stranger: Person) -> None:
+def test_ids_of_other_accounts_give_no_access(seller: Person, rival: Person, stranger: Person) -> None:
     live, draft = seller.product()["id"], seller.product(status="draft")["id"]
     order = stranger.order(live)["id"]
     (session,) = seller.get("/api/auth/sessions").get_json()["sessions"]
@@ -40,7 +40,7 @@ def test_nobody_reaches_by_its_id_what_is_anothers(seller: Person, rival: Person
 
 
 @pytest.mark.parametrize("field", ["role", "Role", "id", "createdAt", "user", "isAdmin", "__class__"])
-def test_what_we_decide_is_taken_from_nobody(
+def test_clients_cannot_set_server_controlled_fields(
     seller: Person, stranger: Person, settings: Settings, field: str
 ) -> None:
     extra = {field: "admin", "email": "new@example.com"}
@@ -72,7 +72,7 @@ def test_what_we_decide_is_taken_from_nobody(
         "/api/orders/{}",
     ],
 )
-def test_no_text_becomes_sql(seller: Person, path: str, text: str) -> None:
+def test_no_input_is_executed_as_sql(seller: Person, path: str, text: str) -> None:
     seller.order(seller.product()["id"])
 
     address, _, asked = path.replace("{id}", str(seller.id)).rpartition("?")
@@ -86,7 +86,7 @@ def test_no_text_becomes_sql(seller: Person, path: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"])
-def test_no_header_changes_the_method(seller: Person, header: str) -> None:
+def test_no_header_overrides_the_method(seller: Person, header: str) -> None:
     path = f"/api/products/{seller.product()['id']}"
 
     assert seller.get(path, headers={header: "DELETE"}).status_code == 200
@@ -111,7 +111,7 @@ def test_no_header_changes_the_method(seller: Person, header: str) -> None:
         "s" * 308 + "@example.com",
     ],
 )
-def test_a_spelling_of_an_address_makes_no_second_account(
+def test_another_spelling_of_an_address_makes_no_second_account(
     seller: Person, settings: Settings, stranger: Person, typed: str
 ) -> None:
     body = {"email": typed, "password": PASSWORD}
@@ -120,7 +120,7 @@ def test_a_spelling_of_an_address_makes_no_second_account(
     assert query(settings, "SELECT id FROM users") == [(seller.id,)]
 
 
-def test_nobody_goes_on_in_an_account_that_is_erased_meanwhile(app: Flask, settings: Settings) -> None:
+def test_no_session_survives_the_deletion_of_its_account(app: Flask, settings: Settings) -> None:
     for number in range(5):
         person = register(app, f"{number}@example.com")
         with ThreadPoolExecutor(2) as pool:
@@ -133,7 +133,9 @@ def test_nobody_goes_on_in_an_account_that_is_erased_meanwhile(app: Flask, setti
     assert query(settings, "SELECT count(*) FROM sessions") == [(0,)]
 
 
-def test_no_sign_in_with_the_old_password_outlives_its_change(app: Flask, settings: Settings) -> None:
+def test_no_sign_in_with_the_old_password_outlives_a_concurrent_change(
+    app: Flask, settings: Settings
+) -> None:
     for number in range(5):
         person = register(app, f"{number}@example.com")
         with ThreadPoolExecutor(2) as pool:
@@ -146,7 +148,9 @@ def test_no_sign_in_with_the_old_password_outlives_its_change(app: Flask, settin
     assert query(settings, "SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(5,)]
 
 
-def test_a_refusal_is_the_same_whether_an_address_is_known(seller: Person, stranger: Person) -> None:
+def test_a_failed_sign_in_looks_the_same_for_known_and_unknown_addresses(
+    seller: Person, stranger: Person
+) -> None:
     same = {"X-Request-Id": "same"}
     known, unknown = (
         stranger.post("/api/auth/login", {"email": email, "password": "wrong"}, headers=same)

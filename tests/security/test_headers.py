@@ -1,4 +1,4 @@
-"""What answers tell browsers and caches about themselves."""
+"""The response headers for browsers and caches."""
 
 import pytest
 
@@ -20,19 +20,19 @@ from tests.factories import Person
         ("/nothing", "no-store", "no-store"),
     ],
 )
-def test_no_cache_gives_one_callers_answer_to_another(
+def test_caches_cannot_serve_one_callers_response_to_another(
     seller: Person, stranger: Person, path: str, known: str | None, unknown: str | None
 ) -> None:
     assert seller.get(path).headers.get("Cache-Control") == known
     assert stranger.get(path).headers.get("Cache-Control") == unknown
 
 
-def test_caches_tell_those_who_are_signed_in_from_others(stranger: Person) -> None:
+def test_cached_responses_vary_by_credentials(stranger: Person) -> None:
     assert {"authorization", "cookie"} <= stranger.get("/api/products?userId=1").vary.as_set()
 
 
 @pytest.mark.parametrize("path", ["/api/products?userId=1", "/api/nothing", "/healthz"])
-def test_no_browser_takes_an_answer_for_a_page(stranger: Person, path: str) -> None:
+def test_browsers_do_not_treat_api_responses_as_pages(stranger: Person, path: str) -> None:
     headers = stranger.get(path).headers
 
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -41,7 +41,7 @@ def test_no_browser_takes_an_answer_for_a_page(stranger: Person, path: str) -> N
     assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
-def test_a_page_has_a_policy_of_its_own(settings: Settings) -> None:
+def test_a_page_can_set_its_own_content_security_policy(settings: Settings) -> None:
     app = create_app(settings)
     own = {"Content-Security-Policy": "default-src 'self'"}
     app.add_url_rule("/page", view_func=lambda: ("", own))
@@ -50,23 +50,23 @@ def test_a_page_has_a_policy_of_its_own(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "url", "told"),
+    ("environment", "url", "hsts"),
     [
         ("production", "https://nexus.sales", "max-age=31536000"),
         ("production", "http://nexus.sales", None),
         ("development", "https://localhost", None),
     ],
 )
-def test_browsers_keep_to_https_outside_development(
-    settings: Settings, environment: str, url: str, told: str | None
+def test_hsts_is_sent_over_https_outside_development(
+    settings: Settings, environment: str, url: str, hsts: str | None
 ) -> None:
     app = create_app(settings.model_copy(update={"app_env": environment}))
     answer = app.test_client().get("/healthz", base_url=url)
 
-    assert answer.headers.get("Strict-Transport-Security") == told
+    assert answer.headers.get("Strict-Transport-Security") == hsts
 
 
-def test_a_draft_is_asked_for_again_each_time(seller: Person) -> None:
+def test_a_draft_is_revalidated_on_every_request(seller: Person) -> None:
     path = f"/api/products/{seller.product(status='draft')['id']}"
     answer = seller.get(path)
     again = seller.get(path, headers={"If-None-Match": answer.headers["ETag"]})

@@ -1,4 +1,4 @@
-"""Which passwords are taken: their length, their text, and how hard they are to guess."""
+"""Which passwords are accepted: their length, their text, and how hard they are to guess."""
 
 import unicodedata
 from collections.abc import Callable
@@ -22,7 +22,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 def refusal(person: Person, password: str, language: str = "en") -> tuple[str, str] | None:
-    """The code and the sentence with which a registration refuses a password."""
+    """The error code and message with which registration refuses a password."""
     body = {"email": "new@example.com", "password": password}
     answer = person.post("/api/auth/register", body, headers={"Accept-Language": language})
     if answer.status_code == 201:
@@ -34,7 +34,7 @@ def refusal(person: Person, password: str, language: str = "en") -> tuple[str, s
 
 @pytest.fixture
 def strict(app: Flask, settings: Settings) -> Person:
-    """A client of a shop that asks for strong passwords."""
+    """A client of a shop that requires strong passwords."""
     assert app
     return Person(create_app(settings.model_copy(update={"password_min_score": 3})))
 
@@ -46,7 +46,7 @@ def strict(app: Flask, settings: Settings) -> Person:
         ("я" * 8, None),
         ("я" * 128, None),
         ("я" * 129, "too_long"),
-        # Counted as it is hashed: one character that stands for two, two that stand for one.
+        # Counted after normalisation, which can make two characters of one, or one of two.
         ("\ufb01" * 4, None),
         ("\ufb01" * 65, "too_long"),
         ("e\u0301" * 7, "too_short"),
@@ -79,7 +79,7 @@ def test_a_password_has_8_to_128_characters_of_any_kind(
         ("new@example.com1", "too_common"),
         ("12.05.1990", "too_dated"),
         ("aaaaaaaaaaaa", "too_regular"),
-        # Of 40 characters the strength is told, and what follows them makes no difference.
+        # Only the first 40 characters are scored; the rest makes no difference.
         ("a" * 40 + "4@8({[<369!1|05$7+%2", "too_regular"),
         ("p@$$w0rd", "too_common"),
         ("4@8({[<369!1|05$7+%2", None),
@@ -87,7 +87,7 @@ def test_a_password_has_8_to_128_characters_of_any_kind(
         ("сова летит мимо фонаря", None),
     ],
 )
-def test_a_strict_shop_says_what_is_wrong_with_a_password(
+def test_a_strict_shop_explains_why_a_password_is_weak(
     strict: Person, password: str, code: str | None
 ) -> None:
     english, russian = refusal(strict, password), None if code is None else refusal(strict, password, "ru")
@@ -99,19 +99,19 @@ def test_a_strict_shop_says_what_is_wrong_with_a_password(
 
 
 @pytest.mark.parametrize("typed", ["new@example.com", "NEW@EXAMPLE.COM", "wrong@example.com"])
-def test_an_address_is_not_changed_to_the_password(app: Flask, typed: str) -> None:
+def test_the_password_cannot_become_the_email_address(app: Flask, typed: str) -> None:
     seller = register(app, "seller@example.com", password="new@example.com")
     body = {"email": typed, "currentPassword": typed}
 
     answer = seller.patch("/api/auth/me", body)
 
-    # A wrong password is told the same, so that nobody finds out whether it is the right one.
+    # A wrong password gets the same error, which thus does not disclose whether the password is right.
     (problem,) = answer.get_json()["errors"]
     assert (answer.status_code, problem["field"], problem["code"]) == (400, "email", "is_the_password")
     assert seller.patch("/api/auth/me", {**body, "email": "other@example.com"}).status_code in (200, 401)
 
 
-def test_a_strict_shop_refuses_weak_passwords_where_they_are_changed(app: Flask, strict: Person) -> None:
+def test_a_strict_shop_refuses_a_weak_new_password(app: Flask, strict: Person) -> None:
     seller = register(app, "seller@example.com")
     body = {"currentPassword": "correct horse battery", "newPassword": "password123"}
 
@@ -123,7 +123,7 @@ def test_a_strict_shop_refuses_weak_passwords_where_they_are_changed(app: Flask,
 
 
 @given(TEXT)
-def test_a_password_is_one_in_every_form_of_its_text(password: str) -> None:
+def test_all_unicode_forms_of_a_password_are_equivalent(password: str) -> None:
     forms = {unicodedata.normalize(form, password) for form in ("NFC", "NFD", "NFKC", "NFKD")}
 
     assert len({passwords.normalised(form) for form in forms}) == 1
@@ -132,7 +132,7 @@ def test_a_password_is_one_in_every_form_of_its_text(password: str) -> None:
 
 @given(st.text("".join(sign for signs in L33T_TABLE.values() for sign in signs), min_size=8, max_size=40))
 @example("4@8({[<369!1|05$7+%2 and so on to the end")
-def test_signs_in_the_place_of_letters_have_few_readings(password: str) -> None:
+def test_symbols_have_few_readings_as_letters(password: str) -> None:
     read = strength.with_fewer_signs(password, L33T_TABLE)
 
     assert len(read) == len(password)
@@ -140,7 +140,7 @@ def test_signs_in_the_place_of_letters_have_few_readings(password: str) -> None:
 
 
 @given(TEXT, st.integers(1, 4))
-def test_every_password_is_taken_or_refused_with_a_reason(password: str, least: int) -> None:
+def test_every_password_is_accepted_or_refused_with_a_reason(password: str, least: int) -> None:
     code = strength.objection(password, email="new@example.com", least=least)
 
     assert code in {None, "too_guessable", *strength.REASONS.values()}
@@ -149,17 +149,17 @@ def test_every_password_is_taken_or_refused_with_a_reason(password: str, least: 
 @pytest.mark.parametrize(
     "stored",
     [None, passwords.hash_password("another one"), "", "plain", "$2b$10$short"],
-    ids=["no account", "another password", "nothing", "no hash", "half a hash"],
+    ids=["no account", "another password", "empty", "not a hash", "truncated hash"],
 )
 @pytest.mark.parametrize(("password", "hashes"), [("caf\u00e9 au lait", 1), ("cafe\u0301 au lait", 2)])
-def test_every_refusal_costs_as_many_hashes_as_a_wrong_password(
+def test_every_refusal_computes_as_many_hashes_as_a_wrong_password(
     monkeypatch: pytest.MonkeyPatch, password: str, hashes: int, stored: str | None
 ) -> None:
     verified: list[str] = []
     original = argon2.PasswordHasher.verify
 
     def counting(self: argon2.PasswordHasher, hashed: str, typed: str) -> bool:
-        # A text that is no hash is refused before anything is computed.
+        # Raises for text that is not a hash: nothing is computed for that.
         argon2.extract_parameters(hashed)
         verified.append(typed)
         return original(self, hashed, typed)
@@ -171,7 +171,7 @@ def test_every_refusal_costs_as_many_hashes_as_a_wrong_password(
 
 
 @pytest.mark.parametrize("typed", ["cafe\u0301 au lait", "\ufb01sh and chips"])
-def test_a_hash_of_the_text_as_typed_is_outdated_and_that_of_its_one_form_is_not(typed: str) -> None:
+def test_a_hash_of_the_unnormalised_password_is_outdated(typed: str) -> None:
     as_typed, now = passwords.HASHER.hash(typed), passwords.hash_password(typed)
 
     assert passwords.verify(typed, as_typed)
@@ -179,7 +179,7 @@ def test_a_hash_of_the_text_as_typed_is_outdated_and_that_of_its_one_form_is_not
     assert not passwords.outdated(typed, now)
 
 
-def test_a_process_makes_one_hash_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_computes_one_hash_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     at_once, most = 0, 0
 
     def counted(original: Callable[..., Any]) -> Callable[..., Any]:
