@@ -1,4 +1,4 @@
-"""Token buckets: never more than the rate allows, whoever comes at once, and no wait without need."""
+"""Token buckets: never more than the rate allows, even concurrently, and no needless waits."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +20,13 @@ from tests.environment import flask
 from tests.locks import held, until_someone_waits
 from tests.sql import query
 
-#: So slow that nothing comes back while a test runs.
+#: So slow that no token is refilled while a test runs.
 SLOW = Rate(5, 86400)
 ACCOUNT = SLOW.times(5)
 
-LAW = trials(max_examples=40)
+EXAMPLES = trials(max_examples=40)
 COUNTS = st.integers(1, 20)
-#: Some seconds that pass, or None for a try.
+#: The seconds that pass between attempts; None is an attempt.
 HISTORIES = st.lists(st.one_of(st.none(), st.none(), st.integers(1, 90_000)), max_size=40)
 
 
@@ -37,8 +37,8 @@ def connection(app: Flask) -> Iterator[None]:
         yield
 
 
-def pass_on(seconds: float) -> None:
-    """Let so many seconds pass for every bucket."""
+def advance(seconds: float) -> None:
+    """Make this many seconds pass for every bucket."""
     database.execute_sql("UPDATE buckets SET full_at = full_at - %s", (timedelta(seconds=seconds),))
 
 
@@ -47,7 +47,7 @@ def at(email: str, place: str | None = None) -> Account:
 
 
 def in_parallel(calls: Sequence[Callable[[], int | None]]) -> list[int | None]:
-    """Make calls on the connections that the pool has beside the test's own."""
+    """Run the calls concurrently, on the pool's connections beside the test's own."""
 
     def run(call: Callable[[], int | None]) -> int | None:
         with database.connection_context():
@@ -57,38 +57,40 @@ def in_parallel(calls: Sequence[Callable[[], int | None]]) -> list[int | None]:
         return list(crowd.map(run, calls))
 
 
-@LAW
+@EXAMPLES
 @given(count=COUNTS, history=HISTORIES)
-def test_never_more_than_capacity_and_rate_times_time(count: int, history: list[int | None]) -> None:
+def test_never_more_attempts_pass_than_capacity_plus_rate_times_time(
+    count: int, history: list[int | None]
+) -> None:
     database.execute_sql("DELETE FROM buckets")
     rate, elapsed, passed = Rate(count, 86400), 0.0, 0
     for step in history:
         if step is None:
             passed += Bucket.take("someone", rate, kind="test") is None
         else:
-            pass_on(step)
+            advance(step)
             elapsed += step
-        # The hour is more than the test itself takes.
+        # The extra hour covers the time that the test itself takes.
         assert passed <= count + count * (elapsed + 3600) / 86400
 
 
-@LAW
+@EXAMPLES
 @given(rate=st.builds(Rate, COUNTS, st.integers(600, 86400)), idle=st.integers(0, 90_000))
-def test_after_the_wait_that_is_told_a_try_passes_and_not_before(rate: Rate, idle: int) -> None:
+def test_an_attempt_passes_after_the_returned_wait_and_not_before(rate: Rate, idle: int) -> None:
     database.execute_sql("DELETE FROM buckets")
     Bucket.take("someone", rate, kind="test")
-    pass_on(idle)
+    advance(idle)
     while (wait := Bucket.take("someone", rate, kind="test")) is None:
         pass
 
     assert 1 <= wait <= rate.spacing.total_seconds() + 1
-    pass_on(wait - 20)
+    advance(wait - 20)
     assert Bucket.take("someone", rate, kind="test") is not None
-    pass_on(20)
+    advance(20)
     assert Bucket.take("someone", rate, kind="test") is None
 
 
-def test_a_wait_is_told_however_the_role_has_intervals_written() -> None:
+def test_the_wait_does_not_depend_on_intervalstyle() -> None:
     with database.connection_context():
         database.execute_sql("SET intervalstyle = 'iso_8601'")
         try:
@@ -99,14 +101,14 @@ def test_a_wait_is_told_however_the_role_has_intervals_written() -> None:
     assert waits == [None, 3600]
 
 
-def test_of_many_at_once_as_many_pass_as_there_are_tokens(settings: Settings) -> None:
+def test_concurrent_attempts_pass_only_while_there_are_tokens(settings: Settings) -> None:
     waits = in_parallel([partial(Bucket.take, "someone", SLOW, kind="test")] * 60)
 
     assert waits.count(None) == SLOW.count
     assert query(settings, "SELECT count(*) FROM buckets") == [(1,)]
 
 
-def test_an_account_takes_no_more_from_many_places_at_once(settings: Settings) -> None:
+def test_concurrent_attempts_from_many_places_share_the_accounts_limit(settings: Settings) -> None:
     calls = [
         partial(Bucket.take, place, SLOW, kind="test", account=at("ann@example.com", place))
         for place in [f"198.51.100.{number}" for number in range(40)] * 2
@@ -116,7 +118,7 @@ def test_an_account_takes_no_more_from_many_places_at_once(settings: Settings) -
     assert waits.count(None) == ACCOUNT.count
 
 
-def test_nobody_waits_in_a_circle(settings: Settings) -> None:
+def test_concurrent_attempts_do_not_deadlock(settings: Settings) -> None:
     emails = [f"{name}@example.com" for name in "abcdefgh"]
     plenty = Rate(100_000, 1)
     calls = [
@@ -133,7 +135,7 @@ def test_nobody_waits_in_a_circle(settings: Settings) -> None:
     assert in_parallel(calls) == [None] * 400
 
 
-def test_buckets_of_an_account_are_locked_by_their_keys(settings: Settings) -> None:
+def test_buckets_of_an_account_are_locked_in_key_order(settings: Settings) -> None:
     emails = [f"{name}@example.com" for name in "abcdefgh"]
     account = Account(emails=emails, place=None, rate=ACCOUNT)
     take = partial(Bucket.take, "someone", SLOW, kind="test", account=account)
@@ -152,7 +154,7 @@ def test_buckets_of_an_account_are_locked_by_their_keys(settings: Settings) -> N
     assert [key for (key,) in free] == keys[4:]
 
 
-def test_what_one_place_is_refused_costs_the_account_nothing(settings: Settings) -> None:
+def test_refused_attempts_from_one_place_cost_the_account_nothing(settings: Settings) -> None:
     tries = [
         Bucket.take("198.51.100.1", SLOW, kind="test", account=at("ann@example.com")) for _ in range(100)
     ]
@@ -164,7 +166,7 @@ def test_what_one_place_is_refused_costs_the_account_nothing(settings: Settings)
     assert others.count(None) == ACCOUNT.count - SLOW.count
 
 
-def test_letters_case_and_spellings_make_no_second_account() -> None:
+def test_all_spellings_of_an_address_share_the_accounts_limit() -> None:
     for number in range(ACCOUNT.count):
         emails = ["ann@bücher.example", "Ann@xn--bcher-kva.example"][:: 1 - 2 * (number % 2)]
         both = Account(emails=emails, place=None, rate=ACCOUNT)
@@ -174,7 +176,7 @@ def test_letters_case_and_spellings_make_no_second_account() -> None:
         assert Bucket.take("203.0.113.1", SLOW, kind="test", account=at(email)) is not None
 
 
-def test_another_rate_or_kind_begins_with_a_full_bucket() -> None:
+def test_another_rate_or_kind_starts_with_a_full_bucket() -> None:
     once = Rate(1, 86400)
     assert Bucket.take("someone", once, kind="test") is None
     assert Bucket.take("someone", once, kind="test") is not None
@@ -183,10 +185,10 @@ def test_another_rate_or_kind_begins_with_a_full_bucket() -> None:
     assert Bucket.take("someone", once, kind="other") is None
 
 
-def test_a_sweep_deletes_the_buckets_that_are_full(root: Path, settings: Settings) -> None:
+def test_a_sweep_deletes_full_buckets(root: Path, settings: Settings) -> None:
     for number in range(3):
         Bucket.take(f"someone {number}", Rate(1, 3600), kind="test")
-    pass_on(3600)
+    advance(3600)
     Bucket.take("someone else", SLOW, kind="test")
 
     done = flask(root, settings, "db", "sweep")
@@ -196,10 +198,10 @@ def test_a_sweep_deletes_the_buckets_that_are_full(root: Path, settings: Setting
     assert Bucket.take("someone 0", Rate(1, 3600), kind="test") is None
 
 
-def test_a_sweep_waits_for_nobody_who_has_a_bucket(settings: Settings) -> None:
+def test_a_sweep_skips_locked_buckets(settings: Settings) -> None:
     for number in range(3):
         Bucket.take(f"someone {number}", Rate(1, 3600), kind="test")
-    pass_on(3600)
+    advance(3600)
 
     with held(settings, "SELECT FROM buckets ORDER BY key LIMIT 1 FOR UPDATE"):
         assert Bucket.sweep(batch=10) == 2

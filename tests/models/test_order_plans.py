@@ -1,4 +1,4 @@
-"""How PostgreSQL finds a page of orders: by an index that has them in their order, whatever the filter."""
+"""PostgreSQL's plans for a page of orders: an index scan in the order of the list, whatever the filter."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from nexus.models.stats import shop_sums
 from nexus.models.users import User
 from tests.factories import Person
 
-#: The orders of many sellers, of whom one has a good part, as a large shop has them.
+#: Orders of two sellers, with enough rows that PostgreSQL plans as for a large shop.
 ORDERS = """
 INSERT INTO orders (seller_id, product_id, product_name, email, status, amount, currency, created_at)
 SELECT CASE n %% 2 WHEN 0 THEN %(seller)s ELSE %(rival)s END, CASE n %% 10 WHEN 0 THEN %(product)s END, 'x',
@@ -34,10 +34,10 @@ FILTERS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.fixture
 def crowd(seller: Person, rival: Person) -> int:
-    """A product of the seller's, with orders of it and of much else."""
+    """A product of the seller, with orders for it among many others."""
     product = int(seller.product()["id"])
     with database.connection_context(), database.atomic():
-        # Without events, as an import makes them.
+        # Without events, like imported orders.
         database.execute_sql("SET LOCAL nexus.import = 'on'")
         database.execute_sql(ORDERS, {"seller": seller.id, "rival": rival.id, "product": product})
         database.execute_sql("ANALYZE orders")
@@ -45,12 +45,12 @@ def crowd(seller: Person, rival: Person) -> int:
 
 
 def plan(query: Any) -> str:
-    """What PostgreSQL would do for a query."""
+    """PostgreSQL's plan for a query."""
     sql, values = query.sql()
     return "\n".join(line for (line,) in database.execute_sql(f"EXPLAIN {sql}", values).fetchall())
 
 
-def test_an_index_has_the_orders_of_a_page_in_their_order(
+def test_a_page_of_orders_is_read_from_an_index_without_sorting(
     seller: Person, crowd: int, subtests: pytest.Subtests
 ) -> None:
     with database.connection_context():
@@ -58,7 +58,7 @@ def test_an_index_has_the_orders_of_a_page_in_their_order(
         for filters, index in [*FILTERS, ({"product_id": crowd}, "orders_of_product")]:
             first = Order.of_seller(user, **filters).limit(21)
             later = first.where(Order.created_at <= MIDDLE + timedelta(minutes=10))
-            # The list has products beside the orders; the file has no need of them, and none are read.
+            # The list joins the products; the CSV file does not need them, and must not read them.
             for query, products in ((first, True), (later, True), (later.select(Order), False)):
                 with subtests.test(f"{filters}"):
                     found = plan(query)
@@ -70,7 +70,7 @@ def test_an_index_has_the_orders_of_a_page_in_their_order(
                         assert "created_at" in found.partition("Index Cond:")[2].partition("\n")[0]
 
 
-def test_an_address_of_two_spellings_is_looked_up_by_both(seller: Person, crowd: int) -> None:
+def test_both_spellings_of_an_address_are_looked_up_in_an_index(seller: Person, crowd: int) -> None:
     with database.connection_context():
         emails = ("x@xn--bcher-kva.example", "x@bücher.example")
         found = plan(Order.of_seller(User.by_id(seller.id).first(), emails=emails).limit(21))
@@ -79,7 +79,7 @@ def test_an_address_of_two_spellings_is_looked_up_by_both(seller: Person, crowd:
     assert "Seq Scan on orders" not in found
 
 
-def test_one_order_is_found_by_an_index_however_it_is_named(seller: Person, crowd: int) -> None:
+def test_an_order_is_found_through_an_index_by_id_and_by_old_id(seller: Person, crowd: int) -> None:
     with database.connection_context():
         user = User.by_id(seller.id).first()
         for reference, index in (("old-1", "orders_old_id"), (str(Order.select().first().id), "orders_pkey")):
@@ -88,10 +88,10 @@ def test_one_order_is_found_by_an_index_however_it_is_named(seller: Person, crow
             assert "Seq Scan on orders" not in found
 
 
-def test_the_sums_of_the_whole_shop_are_read_from_an_index_alone(crowd: int) -> None:
+def test_the_shops_sums_are_read_by_an_index_only_scan(crowd: int) -> None:
     edges = [MIDDLE, MIDDLE + timedelta(minutes=5), MIDDLE + timedelta(minutes=10)]
     with database.connection_context(), database.atomic():
-        # What is cheapest depends on how lately the table was vacuumed; what is possible does not.
+        # Which plan is cheapest depends on the last vacuum; which plans are possible does not.
         for other in ("seqscan", "bitmapscan"):
             database.execute_sql(f"SET LOCAL enable_{other} = off")
         found = plan(shop_sums(edges))

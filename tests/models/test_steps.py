@@ -1,4 +1,4 @@
-"""The map of steps, in Python and in the database: both allow the same, whoever writes."""
+"""The allowed status changes of orders, in Python and in the database: both must agree."""
 
 import itertools
 from uuid import uuid4
@@ -21,33 +21,35 @@ EVENTS = 'SELECT "from", "to", actor, request_id FROM order_events WHERE order_i
 
 
 def placed(settings: Settings, status: str = "created") -> str:
-    """An order put in by hand."""
+    """Insert an order directly, and return its id."""
     order = str(uuid4())
     query(settings, PLACE, order, status)
     return order
 
 
 @pytest.mark.parametrize(
-    ("steps", "said"),
+    ("steps", "message"),
     [
         ({"created": ("gone",), "paid": ()}, "not a status"),
         ({"created": (), "paid": (), "lost": ()}, "no order can become lost"),
         ({"created": ("paid",), "paid": ("created",)}, "to an end"),
     ],
 )
-def test_a_map_that_leads_nowhere_is_refused(steps: Steps, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_an_inconsistent_map_of_status_changes_is_refused(steps: Steps, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         validate(steps, initial=INITIAL)
 
 
-def test_a_buyers_steps_are_steps() -> None:
+def test_a_buyers_status_changes_are_among_the_allowed_ones() -> None:
     assert within(BUYER_STEPS, STEPS)
     assert not within({"paid": ("cancelled",)}, STEPS)
 
 
 @pytest.mark.usefixtures("app")
 @pytest.mark.parametrize(("start", "to"), list(itertools.product(STEPS, STEPS)))
-def test_the_database_allows_what_the_map_allows(settings: Settings, start: str, to: str) -> None:
+def test_the_database_allows_the_same_status_changes_as_python(
+    settings: Settings, start: str, to: str
+) -> None:
     order = placed(settings, start)
     (user,) = query(settings, "SELECT session_user::text")[0]
     birth = (None, start, user, None)
@@ -72,7 +74,7 @@ def test_the_database_allows_what_the_map_allows(settings: Settings, start: str,
         "UPDATE orders SET id = gen_random_uuid()",
     ],
 )
-def test_an_event_is_neither_changed_nor_taken_from_its_order(settings: Settings, sql: str) -> None:
+def test_events_cannot_be_changed_deleted_or_detached_from_their_order(settings: Settings, sql: str) -> None:
     order = placed(settings)
     before = query(settings, EVENTS, order)
 
@@ -84,7 +86,7 @@ def test_an_event_is_neither_changed_nor_taken_from_its_order(settings: Settings
 
 
 @pytest.mark.usefixtures("app")
-def test_events_go_with_their_order(settings: Settings) -> None:
+def test_events_are_deleted_with_their_order(settings: Settings) -> None:
     order, other = placed(settings), placed(settings)
 
     query(settings, "DELETE FROM orders WHERE id = %s", order)
@@ -93,13 +95,13 @@ def test_events_go_with_their_order(settings: Settings) -> None:
     assert len(query(settings, EVENTS, other)) == 1
 
 
-def test_a_verbs_actor_is_not_that_of_what_follows_on_its_connection(
+def test_the_actor_of_a_request_does_not_leak_to_the_next_user_of_the_connection(
     settings: Settings, seller: Person
 ) -> None:
     order = seller.order(seller.product()["id"])
     seller.patch(f"/api/orders/{order['id']}", {"status": "processing"})
     with database.connection_context():
-        # The pool hands out the connection that it was given back last.
+        # The pool hands out the connection that was returned last.
         database.execute_sql("UPDATE orders SET status = 'paid' WHERE id = %s", (order["id"],))
 
     *_, moved, by_hand = query(settings, EVENTS, order["id"])

@@ -1,4 +1,4 @@
-"""What the models can do beyond what the API asks of them today."""
+"""Methods of the models, including what the API does not use today."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def _connected(seller: Person) -> Iterator[None]:
         yield
 
 
-def test_an_account_changes_its_address_and_password(seller: Person) -> None:
+def test_an_accounts_address_and_password_can_be_changed(seller: Person) -> None:
     user = User.by_id(seller.id).get()
 
     accounts.set_password(user.id, new="another password")
@@ -35,7 +35,7 @@ def test_an_account_changes_its_address_and_password(seller: Person) -> None:
         User.sign_in(emails=["new@example.com"], password=PASSWORD)
 
 
-def test_an_address_that_is_taken_cannot_be_changed_to(seller: Person) -> None:
+def test_changing_to_an_address_in_use_is_refused(seller: Person) -> None:
     User.register(email="taken@example.com", password=PASSWORD)
 
     with pytest.raises(EmailTaken):
@@ -44,7 +44,7 @@ def test_an_address_that_is_taken_cannot_be_changed_to(seller: Person) -> None:
     assert User.by_id(seller.id).get().email == "seller@example.com"
 
 
-def test_removing_an_account_removes_its_products_and_nobody_elses(seller: Person) -> None:
+def test_deleting_an_account_deletes_only_its_own_products(seller: Person) -> None:
     user = User.by_id(seller.id).get()
     other = User.register(email="other@example.com", password=PASSWORD)
     for owner in (user, other):
@@ -56,7 +56,7 @@ def test_removing_an_account_removes_its_products_and_nobody_elses(seller: Perso
     assert list(User.select()) == [other]
 
 
-def test_a_product_comes_with_its_owner_in_one_query(seller: Person) -> None:
+def test_a_product_and_its_owner_are_loaded_in_one_query(seller: Person) -> None:
     user = User.by_id(seller.id).get()
     product = Product.offer(user, currency="USD", name="Course", price=1)
 
@@ -65,7 +65,7 @@ def test_a_product_comes_with_its_owner_in_one_query(seller: Person) -> None:
         assert found.user.email == "seller@example.com"
 
 
-def test_a_buyers_orders_come_newest_first_with_their_products_in_one_query(seller: Person) -> None:
+def test_a_buyers_orders_and_their_products_are_loaded_newest_first_in_one_query(seller: Person) -> None:
     user = User.by_id(seller.id).get()
     product = Product.offer(user, currency="USD", name="Course", price=5)
     placed = [
