@@ -1,4 +1,4 @@
-"""How often a request waits for PostgreSQL, counted on the wire, BEGIN and COMMIT included."""
+"""How many round trips to PostgreSQL a request takes, counted on the wire, with BEGIN and COMMIT."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +16,7 @@ from tests.factories import Person
 
 @pytest.fixture
 def wire(app: Flask, settings: Settings) -> Iterator[Wire]:
-    """The wire by which the application goes to its database."""
+    """A proxy between the application and its database that records the messages."""
     assert settings.direct
     wire = Wire(settings.direct)
     database.configure(wire.url, size=1, wait=2)
@@ -34,8 +34,8 @@ def keyed(person: Person, product_id: int) -> Any:
     return order(person, product_id, **{"Idempotency-Key": uuid4().hex})
 
 
-#: What a stranger or a seller does, and how many round trips it takes beside identity.
-READS: dict[str, Callable[[Person, int], Any]] = {
+#: Requests that take one round trip, and one more to identify a caller who is signed in.
+REQUESTS: dict[str, Callable[[Person, int], Any]] = {
     "list": lambda person, _: person.get(f"/api/products?userId={person.user['id'] if person.user else 1}"),
     "product": lambda person, product: person.get(f"/api/products/{product}"),
     "search": lambda person, _: person.get("/api/products?q=course"),
@@ -44,28 +44,30 @@ READS: dict[str, Callable[[Person, int], Any]] = {
 }
 
 
-@pytest.mark.parametrize("what", READS)
-def test_a_stranger_waits_once(wire: Wire, stranger: Person, seller: Person, what: str) -> None:
+@pytest.mark.parametrize("name", REQUESTS)
+def test_an_anonymous_request_takes_one_round_trip(
+    wire: Wire, stranger: Person, seller: Person, name: str
+) -> None:
     product = seller.product()["id"]
-    # The first time a connection is opened, and the statement prepared.
-    assert READS[what](stranger, product).status_code < 300
+    # The first request opens a connection and prepares the statement.
+    assert REQUESTS[name](stranger, product).status_code < 300
     del wire.asked[:]
 
-    assert READS[what](stranger, product).status_code < 300
+    assert REQUESTS[name](stranger, product).status_code < 300
     assert len(wire.asked) == 1, wire.asked
 
 
-@pytest.mark.parametrize("what", READS)
-def test_identity_is_once_more(wire: Wire, seller: Person, what: str) -> None:
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_signed_in_request_takes_one_more_round_trip(wire: Wire, seller: Person, name: str) -> None:
     product = seller.product()["id"]
-    assert READS[what](seller, product).status_code < 300
+    assert REQUESTS[name](seller, product).status_code < 300
     del wire.asked[:]
 
-    assert READS[what](seller, product).status_code < 300
+    assert REQUESTS[name](seller, product).status_code < 300
     assert len(wire.asked) == 2, wire.asked
 
 
-def test_who_is_signed_in_is_one(wire: Wire, seller: Person) -> None:
+def test_me_takes_one_round_trip(wire: Wire, seller: Person) -> None:
     assert seller.get("/api/auth/me").status_code == 200
     del wire.asked[:]
 
@@ -73,7 +75,9 @@ def test_who_is_signed_in_is_one(wire: Wire, seller: Person) -> None:
     assert len(wire.asked) == 1, wire.asked
 
 
-def test_a_second_order_under_its_key_is_a_read_more(wire: Wire, stranger: Person, seller: Person) -> None:
+def test_a_repeated_idempotency_key_takes_two_round_trips(
+    wire: Wire, stranger: Person, seller: Person
+) -> None:
     product, key = seller.product()["id"], {"Idempotency-Key": uuid4().hex}
     for _ in range(2):
         assert order(stranger, product, **key).status_code == 201
@@ -84,7 +88,7 @@ def test_a_second_order_under_its_key_is_a_read_more(wire: Wire, stranger: Perso
     assert len(wire.asked) == 2, wire.asked
 
 
-def test_the_throttle_is_one_more(
+def test_the_throttle_takes_one_more_round_trip(
     wire: Wire, app: Flask, stranger: Person, seller: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     product = seller.product()["id"]
@@ -96,7 +100,7 @@ def test_the_throttle_is_one_more(
     assert len(wire.asked) == 2, wire.asked
 
 
-def test_the_wire_sees_a_transaction(wire: Wire, app: Flask) -> None:
+def test_begin_and_commit_are_counted(wire: Wire, app: Flask) -> None:
     with database.connection_context():
         del wire.asked[:]
         with database.atomic():

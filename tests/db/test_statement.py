@@ -1,4 +1,4 @@
-"""Statements that are built once, and what becomes of them on a connection."""
+"""Statements that are built once, and how connections prepare them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,14 +25,14 @@ PREPARED = "SELECT count(*) FROM pg_prepared_statements"
 
 @pytest.fixture
 def product(app: Flask, seller: Person) -> dict[str, Any]:
-    """Something that is offered."""
+    """A product on sale."""
     offered: dict[str, Any] = seller.post("/api/products", {"name": "Набор иконок", "price": 990}).get_json()
     return offered["product"]  # type: ignore[no-any-return]
 
 
 @pytest.fixture
 def fresh(app: Flask, product: Any) -> Iterator[None]:
-    """A connection on which nothing was prepared."""
+    """A connection without prepared statements."""
     database.close_idle()
     with database.connection_context():
         if database.connection().prepared is None:
@@ -41,20 +41,20 @@ def fresh(app: Flask, product: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def told(fresh: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a connection was sent."""
-    sent: list[str] = []
+def sent(fresh: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that the connection has run."""
+    statements: list[str] = []
     execute_plain = connection.execute_plain
 
-    def overheard(cursor: Any, text: Any, values: Any = None) -> None:
-        sent.append(str(text))
+    def recording(cursor: Any, text: Any, values: Any = None) -> None:
+        statements.append(str(text))
         execute_plain(cursor, text, values)
 
-    monkeypatch.setattr(connection, "execute_plain", overheard)
-    return sent
+    monkeypatch.setattr(connection, "execute_plain", recording)
+    return statements
 
 
-def test_a_statement_is_built_once_for_each_set_of_its_values(fresh: None) -> None:
+def test_a_statement_is_built_once_per_constant_and_combination_of_nulls(fresh: None) -> None:
     built: list[tuple[Any, ...]] = []
 
     def build(what: str, *, one: Any, other: Any) -> Any:
@@ -72,7 +72,7 @@ def test_a_statement_is_built_once_for_each_set_of_its_values(fresh: None) -> No
 
 
 @pytest.mark.parametrize("text", ["", "'", "''", "\\", "%", "%%", "%s", "%(value)s", "ß; --", "Здравствуйте"])
-def test_constants_and_values_arrive_as_they_are(fresh: None, text: str) -> None:
+def test_constants_and_values_are_passed_unchanged(fresh: None, text: str) -> None:
     def build(*, value: Any) -> Any:
         constant = peewee.Value(text)
         both = value.cast("text").concat(constant)
@@ -83,34 +83,32 @@ def test_constants_and_values_arrive_as_they_are(fresh: None, text: str) -> None
         assert run(value=text) == [(text, text + text)]
 
 
-def test_a_connection_prepares_a_statement_once(told: list[str]) -> None:
-    del told[:]
+def test_a_connection_prepares_a_statement_once(sent: list[str]) -> None:
+    del sent[:]
     for _ in range(3):
         Product.shown(1, viewer=None)
 
-    (name,) = {text.split()[1] for text in told}
-    assert [text.split()[0] for text in told] == ["PREPARE", "EXECUTE", "EXECUTE", "EXECUTE"]
+    (name,) = {text.split()[1] for text in sent}
+    assert [text.split()[0] for text in sent] == ["PREPARE", "EXECUTE", "EXECUTE", "EXECUTE"]
     assert database.execute_sql("SELECT name FROM pg_prepared_statements").fetchall() == [(name,)]
 
 
-def test_what_shall_not_be_prepared_is_not(told: list[str]) -> None:
+def test_a_statement_marked_as_unprepared_is_never_prepared(sent: list[str]) -> None:
     run = Statement(database, select, prepared=False)
 
     assert [run(number)[0].value for number in (1, 1)] == [1, 1]
-    assert [text.split()[0] for text in told] == ["SELECT", "SELECT"]
+    assert [text.split()[0] for text in sent] == ["SELECT", "SELECT"]
 
 
-def test_so_many_statements_are_prepared_and_others_are_run_as_they_are(
-    told: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_statements_beyond_the_limit_run_unprepared(sent: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "PREPARED", 2)
     run = Statement(database, select, prepared=True)
 
     assert [run(number)[0].value for number in (1, 2, 3, 3, 1)] == [1, 2, 3, 3, 1]
-    assert [text.split()[0] for text in told] == ["PREPARE", "EXECUTE"] * 2 + ["SELECT", "SELECT", "EXECUTE"]
+    assert [text.split()[0] for text in sent] == ["PREPARE", "EXECUTE"] * 2 + ["SELECT", "SELECT", "EXECUTE"]
 
 
-def test_what_is_prepared_no_more_is_run_as_it_is(fresh: None, product: dict[str, Any]) -> None:
+def test_a_deallocated_statement_runs_unprepared(fresh: None, product: dict[str, Any]) -> None:
     for _ in range(2):
         assert Product.shown(product["id"], viewer=None).price == 990
         database.execute_sql("DEALLOCATE ALL")
@@ -119,7 +117,7 @@ def test_what_is_prepared_no_more_is_run_as_it_is(fresh: None, product: dict[str
     assert database.execute_sql(PREPARED).fetchone() == (0,)
 
 
-def test_a_transaction_fails_by_it_once(fresh: None, product: dict[str, Any]) -> None:
+def test_a_deallocated_statement_fails_only_one_transaction(fresh: None, product: dict[str, Any]) -> None:
     assert Product.shown(product["id"], viewer=None).price == 990
     database.execute_sql("DEALLOCATE ALL")
 
@@ -129,7 +127,7 @@ def test_a_transaction_fails_by_it_once(fresh: None, product: dict[str, Any]) ->
         assert Product.shown(product["id"], viewer=None).price == 990
 
 
-def test_a_column_that_got_another_type_fails_no_read(
+def test_a_changed_column_type_does_not_break_reads(
     fresh: None, product: dict[str, Any], settings: Settings
 ) -> None:
     assert Product.shown(product["id"], viewer=None).price == 990
@@ -141,7 +139,7 @@ def test_a_column_that_got_another_type_fails_no_read(
     assert Product.shown(product["id"], viewer=None).price == 990
 
 
-def test_a_number_of_any_size_can_be_asked_for(fresh: None, product: dict[str, Any]) -> None:
+def test_an_id_beyond_64_bits_finds_nothing(fresh: None, product: dict[str, Any]) -> None:
     for _ in range(2):
         assert Product.shown(2**63, viewer=None) is None
     assert Product.shown(product["id"], viewer=None).price == 990

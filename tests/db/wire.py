@@ -1,4 +1,4 @@
-"""A wire before PostgreSQL on which the messages are counted that a client waits for an answer to."""
+"""A proxy in front of PostgreSQL that records the messages whose answers a client waits for."""
 
 import socket
 import struct
@@ -10,10 +10,10 @@ from nexus.database_url import DatabaseURL
 
 
 class Wire:
-    """Passes connections on to a server, and reads along what clients ask of it."""
+    """Forwards connections to a server, and records what clients ask of it."""
 
     def __init__(self, server: DatabaseURL) -> None:
-        """Take the server; connections are taken when this returns."""
+        """Start to forward to the server; connections are accepted once this returns."""
         self.asked: list[str] = []
         self._server = server.parameters
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -21,13 +21,13 @@ class Wire:
 
     @property
     def url(self) -> DatabaseURL:
-        """The same database by way of this wire, without encryption, which could not be read along."""
+        """The same database through this proxy, unencrypted, so that messages can be read."""
         port = str(self._listener.getsockname()[1])
         there = {"host": "127.0.0.1", "port": port, "sslmode": "disable", "gssencmode": "disable"}
         return DatabaseURL({**self._server, **there})
 
     def close(self) -> None:
-        """Take no more connections; those that are there end with their client."""
+        """Accept no more connections; existing ones end with their client."""
         self._listener.close()
 
     def _serve(self) -> None:
@@ -52,7 +52,7 @@ class Wire:
         with suppress(OSError), server:
             while piece := client.recv(65536):
                 unread += piece
-                # The first message has no type; of all others the length does not count it.
+                # The first message has no type byte; in all others the length does not include it.
                 while len(unread) >= 5 and len(unread) >= (size := self._size(unread, began=began)):
                     message, unread = unread[:size], unread[size:]
                     if began and message[:1] == b"Q":
