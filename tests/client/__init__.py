@@ -1,1 +1,1 @@
-"""The client of the package, against a server as the Procfile starts it."""
+"""Tests of the Python client, against a server as the Procfile starts it."""

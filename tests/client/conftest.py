@@ -1,4 +1,4 @@
-"""A server that can be killed, and both clients, the one for tasks in an event loop of its own."""
+"""A server that can be killed, and both clients; the async one has an event loop of its own."""
 
 import asyncio
 import os
@@ -23,39 +23,39 @@ from tests.faults.conftest import Server
 ROOT = Path(__file__).parents[2]
 
 
-class Mortal(Server):
-    """A server of one worker that comes back on the same port; what it logs is kept."""
+class RestartableServer(Server):
+    """A server with one worker that can be killed and restarted on the same port; it keeps its log."""
 
     def __init__(self, root: Path, settings: Settings, log: Path) -> None:
         self.log = log
-        self.again = (root, settings)
+        self.made_with = (root, settings)
         with log.open("ab") as lines:
             super().__init__(root, settings, lines, LOG_LEVEL="INFO", WEB_CONCURRENCY="1")
 
     def kill(self) -> None:
-        """End it, and its worker, as nothing can be done about."""
+        """Kill the server and its worker with SIGKILL."""
         workers = ["pgrep", "-P", str(self.process.pid)]
         found = subprocess.run(workers, capture_output=True, text=True).stdout.split()
         for pid in (self.process.pid, *map(int, found)):
             os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
-    def rise(self, **changes: str) -> None:
-        """Start it again, where it was."""
-        root, settings = self.again
+    def restart(self, **changes: str) -> None:
+        """Start the server again on the same port."""
+        root, settings = self.made_with
         words = self.process.args
         assert isinstance(words, list)
         own = {"PORT": str(self.port), "LOG_LEVEL": "INFO", "WEB_CONCURRENCY": "1", **changes}
         with self.log.open("ab") as lines:
             self.process = subprocess.Popen(words, cwd=root, env=environment(settings, **own), stderr=lines)
 
-    def asked(self, route: str) -> int:
-        """How many requests for a route it has logged."""
+    def request_count(self, route: str) -> int:
+        """How many requests for a route the server has logged."""
         return self.log.read_text("utf-8").count(f" route='{route}' ")
 
 
-class Awaited:
-    """A client for tasks, whose methods are called from threads: each call is a task of its loop."""
+class BlockingAdapter:
+    """An async client with blocking methods, for threads: each call is a task of its event loop."""
 
     def __init__(self, client: AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
         self.client = client
@@ -63,9 +63,9 @@ class Awaited:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.client, name)
-        return self._called(found) if callable(found) else found
+        return self._wrapped(found) if callable(found) else found
 
-    def _called(self, method: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrapped(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
             result = method(*args, **options)
             return self._rows(result) if isasyncgen(result) else self._wait(result)
@@ -84,9 +84,11 @@ class Awaited:
 
 
 @pytest.fixture(scope="module")
-def shop_server(app: Flask, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mortal]:
-    """The server over the run's database."""
-    server = Mortal(ROOT, settings, tmp_path_factory.mktemp("server") / "log")
+def shop_server(
+    app: Flask, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RestartableServer]:
+    """A server on the database of the test run."""
+    server = RestartableServer(ROOT, settings, tmp_path_factory.mktemp("server") / "log")
     try:
         server.wait()
         yield server
@@ -106,11 +108,11 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-@pytest.fixture(params=["blocking", "awaiting"])
+@pytest.fixture(params=["blocking", "async"])
 def connect(
-    request: pytest.FixtureRequest, shop_server: Mortal, loop: asyncio.AbstractEventLoop
+    request: pytest.FixtureRequest, shop_server: RestartableServer, loop: asyncio.AbstractEventLoop
 ) -> Iterator[Callable[..., Any]]:
-    """Make a client of the kind, which is closed after the test."""
+    """A function that makes a client of this kind, to be closed after the test."""
     made: list[Any] = []
 
     def connect(**options: Any) -> Any:
@@ -118,7 +120,7 @@ def connect(
         if request.param == "blocking":
             made.append(Client(url, **options))
         else:
-            made.append(Awaited(AsyncClient(url, **options), loop))
+            made.append(BlockingAdapter(AsyncClient(url, **options), loop))
         return made[-1]
 
     yield connect
@@ -128,7 +130,7 @@ def connect(
 
 @pytest.fixture
 def expired(app: Flask, monkeypatch: pytest.MonkeyPatch) -> tuple[Person, Tokens]:
-    """A seller whose access token has just ended, and the tokens."""
+    """A seller whose access token has just expired, and the seller's tokens."""
     monkeypatch.setitem(app.config, "JWT_ACCESS_TOKEN_EXPIRES", timedelta(seconds=-1))
     person = register(app, "seller@example.com")
     assert person.token

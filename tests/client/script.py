@@ -1,4 +1,4 @@
-"""A user's script, which mypy reads as strictly as everything else: every type is what it should be."""
+"""A user's script, checked by mypy as strictly as everything else: every type is as expected."""
 
 import asyncio
 import sys
@@ -27,8 +27,8 @@ def sell(url: str) -> tuple[str, int]:
         return placed["order"]["id"], price
 
 
-async def look(url: str, order_id: str) -> Status:
-    """Look at the order, as its seller."""
+async def order_status(url: str, order_id: str) -> Status:
+    """Return the status of the order, as its seller."""
     async with AsyncClient(url, timeout=20) as shop:
         await shop.sign_in(email="script@example.com", password="correct horse battery")
         async for order in shop.orders():
@@ -38,9 +38,9 @@ async def look(url: str, order_id: str) -> Status:
 
 
 def main(url: str) -> None:
-    """Sell something, and say how it stands."""
+    """Sell something, and print the order's status and price."""
     order_id, price = sell(url)
-    sys.stdout.write(f"{asyncio.run(look(url, order_id))} {price}\n")
+    sys.stdout.write(f"{asyncio.run(order_status(url, order_id))} {price}\n")
 
 
 if __name__ == "__main__":

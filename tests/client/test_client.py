@@ -1,4 +1,4 @@
-"""What both clients do against a running server: every call, pages, and every way to be refused."""
+"""Both clients against a running server: calls, pages and errors."""
 
 import os
 import re
@@ -24,7 +24,7 @@ from nexus.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-from tests.client.conftest import Mortal
+from tests.client.conftest import RestartableServer
 from tests.client.page import examples
 from tests.factories import PASSWORD, Person
 
@@ -32,7 +32,7 @@ Connect = Callable[..., Any]
 SELLER = "seller@example.com"
 
 
-def test_a_shop_from_its_first_account_to_its_last_order(app: Flask, connect: Connect) -> None:
+def test_a_whole_shop_can_be_run_through_the_client(app: Flask, connect: Connect) -> None:
     seller, buyer = connect(), connect()
     assert seller.register(email=SELLER, password=PASSWORD)["email"] == SELLER
     course = seller.add_product(name="Course", price=1000)
@@ -44,8 +44,8 @@ def test_a_shop_from_its_first_account_to_its_last_order(app: Flask, connect: Co
     assert seller.move_order(order_id, status="processing")["status"] == "processing"
     assert buyer.order(order_id, receipt=receipt)["order"]["status"] == "processing"
     assert buyer.move_order(order_id, status="cancelled", receipt=receipt)["status"] == "cancelled"
-    told = [event["to"] for event in seller.order_events(order_id)]
-    assert told == ["created", "processing", "cancelled"]
+    statuses = [event["to"] for event in seller.order_events(order_id)]
+    assert statuses == ["created", "processing", "cancelled"]
     assert buyer.order_events(order_id, receipt=receipt)[0]["actor"] == "buyer"
     assert seller.issue_receipt(order_id) == receipt
     since = datetime(2020, 1, 1, tzinfo=UTC)
@@ -75,7 +75,7 @@ def test_a_shop_from_its_first_account_to_its_last_order(app: Flask, connect: Co
         buyer.product(course["id"])
 
 
-def test_a_list_is_all_of_its_pages(app: Flask, seller: Person, connect: Connect) -> None:
+def test_iterating_over_a_list_fetches_all_of_its_pages(app: Flask, seller: Person, connect: Connect) -> None:
     offered = [seller.product(name=f"Course {number}", price=number)["id"] for number in range(5)]
 
     found = connect().products(user_id=seller.id, min_price=1, sort="price", page_size=2)
@@ -84,7 +84,9 @@ def test_a_list_is_all_of_its_pages(app: Flask, seller: Person, connect: Connect
     assert list(connect().products(q="nothing")) == []
 
 
-def test_a_refusal_is_the_error_of_its_code(app: Flask, seller: Person, connect: Connect) -> None:
+def test_an_error_response_raises_the_exception_of_its_code(
+    app: Flask, seller: Person, connect: Connect
+) -> None:
     product, shop = seller.product(price=1000), connect(language="ru")
     with pytest.raises(PriceChanged) as changed:
         shop.place_order(product_id=product["id"], email="buyer@example.com", amount=999)
@@ -114,11 +116,11 @@ def test_a_refusal_is_the_error_of_its_code(app: Flask, seller: Person, connect:
     assert still.value.extra == {"orders": [order["id"]]}
 
 
-def test_a_token_that_has_ended_is_renewed_once_for_all_who_share_a_client(
-    expired: tuple[Person, Tokens], connect: Connect, shop_server: Mortal
+def test_threads_that_share_a_client_refresh_an_expired_token_once(
+    expired: tuple[Person, Tokens], connect: Connect, shop_server: RestartableServer
 ) -> None:
     person, tokens = expired
-    before = shop_server.asked("/api/auth/refresh")
+    before = shop_server.request_count("/api/auth/refresh")
     shop, together = connect(tokens=tokens), threading.Barrier(8)
 
     def ask(_: int) -> int:
@@ -129,13 +131,13 @@ def test_a_token_that_has_ended_is_renewed_once_for_all_who_share_a_client(
         everyone = list(crowd.map(ask, range(8)))
 
     assert everyone == [person.id] * 8
-    assert shop_server.asked("/api/auth/refresh") == before + 1
+    assert shop_server.request_count("/api/auth/refresh") == before + 1
     assert shop.tokens.refresh != tokens.refresh
-    # Elsewhere the same session has not ended, as it would by a token that was used twice.
+    # The session still works; a refresh token that was used twice would have ended it.
     assert connect(tokens=shop.tokens).me()["id"] == person.id
 
 
-def test_a_session_that_is_over_is_told_to_all_who_share_a_client(
+def test_all_threads_that_share_a_client_learn_that_its_session_has_ended(
     expired: tuple[Person, Tokens], connect: Connect
 ) -> None:
     _, tokens = expired
@@ -145,7 +147,7 @@ def test_a_session_that_is_over_is_told_to_all_who_share_a_client(
     def refused(_: int) -> bool:
         together.wait()
         with pytest.raises(Unauthenticated):
-            # An order needs no account, but one that was meant to have one is not placed without.
+            # An order needs no account, but a client that had one must not order without it.
             shop.place_order(product_id=1, email="buyer@example.com")
         return True
 
@@ -154,14 +156,14 @@ def test_a_session_that_is_over_is_told_to_all_who_share_a_client(
     assert shop.tokens is None
 
 
-def test_the_examples_of_the_page_and_the_script_run(
-    app: Flask, root: Path, shop_server: Mortal, tmp_path: Path
+def test_the_examples_of_the_docs_and_the_script_run(
+    app: Flask, root: Path, shop_server: RestartableServer, tmp_path: Path
 ) -> None:
     page = "\n".join(examples(root, "python")).replace("http://127.0.0.1:8000", shop_server.url(""))
     (tmp_path / "page.py").write_text(page, "utf-8")
 
     def printed(program: Path, *words: str) -> list[str]:
-        # As a program of somebody else, who has the package.
+        # Like somebody else's program that has the package installed.
         ran = subprocess.run(
             [sys.executable, program, *words],
             env={**os.environ, "PYTHONPATH": str(root)},
@@ -172,7 +174,7 @@ def test_the_examples_of_the_page_and_the_script_run(
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.splitlines()
 
-    *told, listed = printed(tmp_path / "page.py")
-    assert told == ["Course 4999 USD", "created", "It costs 4999 USD", "seller@shop.example"]
+    *lines, listed = printed(tmp_path / "page.py")
+    assert lines == ["Course 4999 USD", "created", "It costs 4999 USD", "seller@shop.example"]
     assert re.fullmatch(r"[0-9a-f-]{36} Course", listed)
     assert printed(root / "tests/client/script.py", shop_server.url("")) == ["created 100"]

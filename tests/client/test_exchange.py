@@ -1,4 +1,4 @@
-"""How a call goes, by hand: every step is looked at, and no server is needed to fail in every order."""
+"""The retries of a call, played step by step: failures come in any order, without a server."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ TRANSPORT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadTimeout, httpx.
 
 
 def problem(status: int, code: str, **headers: str) -> httpx.Response:
-    """An answer that is an error of the API."""
+    """An error response of the API."""
     body = {
         "type": "",
         "title": "",
@@ -32,7 +32,7 @@ def problem(status: int, code: str, **headers: str) -> httpx.Response:
 
 
 def page(status: int) -> httpx.Response:
-    """An answer of a proxy."""
+    """A response from a proxy."""
     return httpx.Response(status, html="<p>", request=REQUEST)
 
 
@@ -49,7 +49,7 @@ outcomes = st.one_of(
 
 
 class Clock:
-    """The time, which passes by waiting only."""
+    """A clock that only waiting advances."""
 
     now = 0.0
 
@@ -57,13 +57,13 @@ class Clock:
         return self.now
 
 
-def taken(call: Call[Any], played: list[Any], *, patience: float) -> tuple[list[Any], list[float], ShopError]:
-    """The outcomes of each try of a call, the waits between them, and how it ended."""
+def play(call: Call[Any], played: list[Any], *, patience: float) -> tuple[list[Any], list[float], ShopError]:
+    """Play a call; return the outcome of each attempt, the waits between them, and the final error."""
     clock = Clock()
     steps = Exchange(timeout=1, patience=patience, clock=clock).run(call)
     tries: list[Any] = []
     waits: list[float] = []
-    # What comes after the last outcome is the end of any call.
+    # After the last outcome comes one that ends any call.
     coming = [*played, page(404)]
     try:
         step = next(steps)
@@ -82,11 +82,11 @@ def taken(call: Call[Any], played: list[Any], *, patience: float) -> tuple[list[
 
 
 @given(st.sampled_from(SAFE + OTHERS), st.lists(outcomes, max_size=30), st.sampled_from([0, 5, 30]))
-def test_only_what_is_safe_is_sent_again_and_not_too_early_and_not_for_ever(
+def test_calls_are_retried_only_when_safe_after_the_wait_and_within_patience(
     call: Call[Any], played: list[Any], patience: float
 ) -> None:
     safe = call in SAFE
-    tries, waits, error = taken(call, played, patience=patience)
+    tries, waits, error = play(call, played, patience=patience)
 
     assert sum(waits) <= patience
     assert len(tries) == len(waits) + 1
@@ -109,7 +109,7 @@ def test_only_what_is_safe_is_sent_again_and_not_too_early_and_not_for_ever(
         assert error.status == last.status_code
 
 
-def test_every_try_of_an_order_has_the_same_key_and_every_order_another() -> None:
+def test_every_attempt_at_an_order_has_the_same_key_and_every_order_its_own() -> None:
     def keys() -> set[str]:
         call = calls.place_order(product_id=1, email="buyer@example.com")
         steps = Exchange(timeout=1, patience=30, clock=Clock()).run(call)
@@ -122,12 +122,12 @@ def test_every_try_of_an_order_has_the_same_key_and_every_order_another() -> Non
 
     (first,), (second,) = keys(), keys()
     assert first != second
-    # Without an account it needs as many.
+    # Keys without an account must be this long.
     assert min(len(first), len(second)) >= 32
 
 
 @pytest.mark.parametrize("text", ["", " key", "key\n", "ключ", "a\x00b"])
-def test_what_no_request_can_carry_is_refused_before_it_is_sent(text: str) -> None:
+def test_values_that_no_request_can_carry_are_refused_before_sending(text: str) -> None:
     for call in (
         calls.place_order(product_id=1, email="buyer@example.com", key=text),
         calls.order("1", receipt=f"{text} "),
@@ -136,12 +136,12 @@ def test_what_no_request_can_carry_is_refused_before_it_is_sent(text: str) -> No
             next(Exchange(timeout=1, patience=30).run(call))
 
 
-def test_an_id_of_dots_is_no_way_up() -> None:
+def test_an_id_of_dots_does_not_traverse_the_path() -> None:
     for path in (calls.order("..").path, calls.end_session("..").path):
         assert httpx.URL(f"http://shop.example{path}").raw_path.decode() == path
 
 
-def test_what_a_newer_server_adds_is_kept_and_breaks_nothing() -> None:
+def test_unknown_values_from_a_newer_server_are_kept() -> None:
     steps = Exchange(timeout=1, patience=30).run(calls.product(1))
     next(steps)
     answer = {"product": {"id": 1, "status": "sold_out", "rating": 5}, "reviews": []}
@@ -151,9 +151,7 @@ def test_what_a_newer_server_adds_is_kept_and_breaks_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-@pytest.mark.parametrize("address", ["127.0.0.1:8000", "shop.example", ""])
-def test_an_address_without_its_scheme_is_refused_at_once(
-    kind: type[Client | AsyncClient], address: str
-) -> None:
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "shop.example", ""])
+def test_a_url_without_a_scheme_is_refused_at_once(kind: type[Client | AsyncClient], url: str) -> None:
     with pytest.raises(ValueError, match="must begin with http:// or https://"):
-        kind(address)
+        kind(url)

@@ -1,4 +1,4 @@
-"""What both clients make of a server that is killed and started again."""
+"""How both clients cope with a server that is killed and started again."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ import pytest
 
 from nexus.client import Tokens, Unreachable
 from nexus.config import Settings
-from tests.client.conftest import Mortal
+from tests.client.conftest import RestartableServer
 from tests.factories import Person
 from tests.locks import WAITERS, held
 from tests.sql import query
@@ -26,8 +26,8 @@ def tokens_of(person: Person) -> Tokens:
     return Tokens(access=person.token, refresh=person.refresh_token)
 
 
-def test_a_killed_server_has_placed_each_order_once_and_is_not_asked_twice_for_what_may_not_be(
-    seller: Person, connect: Connect, shop_server: Mortal, settings: Settings
+def test_after_a_crash_orders_are_retried_and_placed_once_but_unsafe_calls_are_not(
+    seller: Person, connect: Connect, shop_server: RestartableServer, settings: Settings
 ) -> None:
     product, shop = seller.product()["id"], connect(tokens=tokens_of(seller))
     buyers = ["ann@example.com", "bob@example.com"]
@@ -47,7 +47,7 @@ def test_a_killed_server_has_placed_each_order_once_and_is_not_asked_twice_for_w
             offered.result()
         with pytest.raises(Unreachable) as gone:
             connect(patience=0).product(1)
-        shop_server.rise()
+        shop_server.restart()
         placed = list(answers)
 
     assert not isinstance(broken.value.__cause__, httpx.ConnectError)
@@ -56,8 +56,8 @@ def test_a_killed_server_has_placed_each_order_once_and_is_not_asked_twice_for_w
     assert sorted(query(settings, "SELECT email, id::text FROM orders")) == placed
 
 
-def test_a_list_goes_on_after_a_restart_under_another_key_that_ends_every_token(
-    seller: Person, connect: Connect, shop_server: Mortal
+def test_a_list_continues_after_a_restart_that_invalidates_every_token(
+    seller: Person, connect: Connect, shop_server: RestartableServer
 ) -> None:
     product = seller.product()["id"]
     placed = [seller.order(product)["id"] for _ in range(3)]
@@ -66,10 +66,10 @@ def test_a_list_goes_on_after_a_restart_under_another_key_that_ends_every_token(
     found = iter(shop.orders(page_size=1))
     first = next(found)["id"]
     shop_server.kill()
-    risen = threading.Thread(target=shop_server.rise, kwargs={"JWT_SECRET_KEY": token_urlsafe(48)})
-    risen.start()
+    restarting = threading.Thread(target=shop_server.restart, kwargs={"JWT_SECRET_KEY": token_urlsafe(48)})
+    restarting.start()
     rest = [order["id"] for order in found]
-    risen.join()
+    restarting.join()
 
     assert [first, *rest] == placed[::-1]
     assert shop.tokens.access != seller.token

@@ -1,4 +1,4 @@
-"""The client is whole: every call of the API is a method, with every parameter, and needs nothing else."""
+"""The client is complete: every API call is a method with every parameter, and nothing else is needed."""
 
 import inspect
 import json
@@ -18,7 +18,7 @@ from nexus.config import Settings
 from tests.client.page import examples
 from tests.environment import flask
 
-#: What is no method: what the client does by itself, what is for platforms, and the file.
+#: Calls without a method: what the client does by itself, what is for operators, and the CSV file.
 NO_METHOD = {
     ("POST", "/api/auth/refresh"),
     ("GET", "/api/openapi.json"),
@@ -27,15 +27,16 @@ NO_METHOD = {
     ("GET", "/metrics"),
     ("GET", "/readyz"),
 }
-#: Arguments for whatever a call needs.
+#: Arguments for the required parameters of any call.
 SAMPLES = {"product_id": 1, "order_id": "o", "session_id": str(uuid4()), "price": 1}
-#: Named otherwise than on the wire, or not there: a header, the next page, an account's own id.
+#: Parameters that are no fields of the API: headers, and the page size.
 OWN = {"key", "receipt", "page_size"}
+#: Fields that are no parameters: the client pages by itself, and sellers need not give their own id.
 LEFT_OUT = {"cursor", "limit", "user_id"}
 
 
 def made() -> Iterator[tuple[str, Any]]:
-    """Each call with something for each of its parameters."""
+    """Each call, made with sample arguments for its required parameters."""
     for name in vars(shop.Shop):
         if not name.startswith("_"):
             make = getattr(calls, name)
@@ -51,7 +52,7 @@ def made() -> Iterator[tuple[str, Any]]:
             )
 
 
-def test_every_call_of_the_api_is_a_method_with_every_field(app: Flask) -> None:
+def test_every_api_call_is_a_client_method_with_every_field(app: Flask) -> None:
     declared = {
         (method, rule.rule): vars(app.view_functions[rule.endpoint])["endpoint"]
         for rule in app.url_map.iter_rules()
@@ -72,7 +73,7 @@ def test_every_call_of_the_api_is_a_method_with_every_field(app: Flask) -> None:
     assert declared.keys() - NO_METHOD == found.keys()
 
 
-def test_it_needs_no_service() -> None:
+def test_the_client_imports_nothing_of_the_service() -> None:
     code = "import nexus.client, sys; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules = loaded.stdout.split()
@@ -81,7 +82,7 @@ def test_it_needs_no_service() -> None:
     assert not {"nexus.config", "nexus.db", "nexus.models"} & {*modules}
 
 
-def test_the_service_does_without_it(root: Path) -> None:
+def test_the_service_does_not_import_httpx(root: Path) -> None:
     service = [path for path in (root / "nexus").rglob("*.py") if path.parent.name != "client"]
 
     assert not [path for path in service if "httpx" in path.read_text("utf-8")]
@@ -89,7 +90,7 @@ def test_the_service_does_without_it(root: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is missing")
-def test_the_types_of_the_page_compile(root: Path, settings: Settings, tmp_path: Path) -> None:
+def test_the_typescript_example_of_the_docs_compiles(root: Path, settings: Settings, tmp_path: Path) -> None:
     described = flask(root, settings, "openapi").stdout
     assert json.loads(described)["openapi"] == "3.1.0"
     (tmp_path / "openapi.json").write_text(described, "utf-8")
@@ -106,5 +107,5 @@ def test_the_types_of_the_page_compile(root: Path, settings: Settings, tmp_path:
         if command.startswith(("npm", "npx openapi")):
             subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
     assert run(example) == ""
-    # That they compile says something only while what is wrong does not.
+    # A successful compilation only proves something if a wrong name fails to compile.
     assert "price_chanced" in run(example.replace("price_changed", "price_chanced"))
