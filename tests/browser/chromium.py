@@ -1,4 +1,4 @@
-"""A Chromium without a window, spoken to over a pipe in the words of its DevTools protocol."""
+"""A headless Chromium, controlled over a pipe with the DevTools protocol."""
 
 import fcntl
 import json
@@ -11,14 +11,14 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-#: Debian's name for it, and what others call it.
+#: Its name in Debian and elsewhere.
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-#: Seconds after which something that does not come is a failure.
+#: How many seconds to wait for anything before the test fails.
 PATIENCE = 60
 FLAGS = [
     "--headless=new",
     "--remote-debugging-pipe",
-    # The tests of a container run as root, whom the sandbox refuses; the pages are our own.
+    # In a container tests run as root, which the sandbox refuses; the pages are our own.
     "--no-sandbox",
     "--disable-dev-shm-usage",
     "--disable-gpu",
@@ -36,22 +36,22 @@ Event = dict[str, Any]
 
 
 class Refused(Exception):
-    """The browser did not do what it was told."""
+    """The browser refused a command."""
 
 
 class Gone(Refused):
-    """The page went away while it was asked, since another one came."""
+    """The page was replaced by another one during a command."""
 
 
 class Chromium:
-    """A running browser; it ends with its pipe, so that none outlives the tests."""
+    """A running browser; it exits when its pipe closes, so it never outlives the tests."""
 
     def __init__(self, home: Path) -> None:
-        """Start it with its profile in a folder."""
+        """Start the browser with its profile in this folder."""
         assert PROGRAM
         theirs_in, self._out = os.pipe()
         self._in, theirs_out = os.pipe()
-        # Out of the way of 3 and 4, where the browser looks for its pipe.
+        # Keep clear of descriptors 3 and 4, where the browser expects its pipe.
         source, sink = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (theirs_in, theirs_out))
         quiet = os.open(os.devnull, os.O_RDWR)
         duplicates = ((source, 3), (sink, 4), (quiet, 1), (quiet, 2))
@@ -69,7 +69,7 @@ class Chromium:
         self.events: deque[Event] = deque()
 
     def send(self, method: str, *, session: str | None = None, **parameters: Any) -> Any:
-        """Have something done and answer its result; Refused when it cannot be."""
+        """Send a command and return its result; raise Refused if it fails."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         if session:
@@ -87,7 +87,7 @@ class Chromium:
             self.events.append(answer)
 
     def listen(self, seconds: float) -> None:
-        """Collect the events that come within some time."""
+        """Collect the events that arrive within this time."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             message = self._next(left)
@@ -96,7 +96,7 @@ class Chromium:
             self.events.append(message)
 
     def close(self) -> None:
-        """End it."""
+        """Stop the browser."""
         os.close(self._out)
         os.close(self._in)
         os.killpg(self._pid, signal.SIGKILL)

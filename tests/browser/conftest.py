@@ -1,4 +1,4 @@
-"""A browser, the application before it, and a page that nobody may have to complain of."""
+"""A browser, the application that it visits, and pages whose complaints fail a test."""
 
 from collections.abc import Callable, Iterator
 from threading import Thread
@@ -14,17 +14,17 @@ from tests.ports import free_port
 
 
 class Quiet(WSGIRequestHandler):
-    """One that keeps connections, as a browser likes, and writes no lines."""
+    """A request handler that keeps connections alive, like a real server, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
 
     def log(self, *args: Any) -> None:
-        """Leave it to the application's own log."""
+        """Leave logging to the application."""
 
 
 @pytest.fixture(scope="session")
 def origin(app: Flask) -> Iterator[str]:
-    """Where the application is served, in this very process: what a test plants, pages show."""
+    """The origin of the application, served by this process, so that tests can change what pages show."""
     server = make_server("127.0.0.1", free_port(), app, threaded=True, request_handler=Quiet)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -46,7 +46,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 
 @pytest.fixture
 def visit(chromium: Chromium) -> Iterator[Callable[[str], Page]]:
-    """Begin pages of servers; none may ask another host, complain in the console or break its policy."""
+    """Open pages; none may contact another host, log an error or violate its Content-Security-Policy."""
     pages: list[Page] = []
 
     def begin(origin: str) -> Page:

@@ -1,4 +1,4 @@
-"""A page in the browser, used as a person does, and everything about it that nobody should have to see."""
+"""A page in the browser, used as a person would, which records its errors and forbidden requests."""
 
 import base64
 import json
@@ -10,23 +10,23 @@ from typing import Any
 
 from tests.browser.chromium import PATIENCE, Chromium, Event, Gone, Refused
 
-#: A visible element by selector and, where one is given, by a text it has or is labelled with.
+#: Finds a visible element by selector and, if given, by its text or label.
 FIND = """(selector, text) => [...document.querySelectorAll(selector)].find(one => {
   const labels = [...(one.labels ?? [])].map(label => label.textContent).join(" ");
   const texts = [one.innerText, one.value, one.getAttribute("aria-label"), labels].join(" ");
   return one.checkVisibility({visibilityProperty: true}) && texts.includes(text);
 })"""
-#: Keys that write no character, with the code that a browser knows them by.
+#: Keys that are pressed by name, with their virtual key codes.
 CODES = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowDown": 40}
 
 
 class Page:
-    """A tab of its own, without cookies at first; all that it does is kept for `complaints`."""
+    """A tab with cookies of its own; its events are kept for `complaints`."""
 
     def __init__(self, chromium: Chromium, origin: str) -> None:
-        """Open an empty tab, for pages of a server."""
+        """Open an empty tab for pages of this origin."""
         self.origin = origin
-        #: Statuses of answers that a test asks for; browsers write those that are errors to the console.
+        #: Error statuses that a test expects; browsers log them to the console.
         self.expected: set[int] = set()
         self._chromium = chromium
         self._context = chromium.send("Target.createBrowserContext")["browserContextId"]
@@ -35,16 +35,18 @@ class Page:
         self._session = attached["sessionId"]
         self._events: list[Event] = []
         for domain in ("Page", "Runtime", "Network", "Log"):
-            self.tell(f"{domain}.enable")
-        self.look()
+            self.command(f"{domain}.enable")
+        self.emulate()
 
-    def tell(self, method: str, **parameters: Any) -> Any:
+    def command(self, method: str, **parameters: Any) -> Any:
         """Send a command of the DevTools protocol to this tab."""
         return self._chromium.send(method, session=self._session, **parameters)
 
-    def look(self, *, width: int = 1280, height: int = 900, dark: bool = False, language: str = "en") -> None:
-        """Be a screen of this size in CSS pixels, in light or dark, of a person who reads this language."""
-        self.tell(
+    def emulate(
+        self, *, width: int = 1280, height: int = 900, dark: bool = False, language: str = "en"
+    ) -> None:
+        """Emulate a screen of this size in CSS pixels, a colour scheme and a preferred language."""
+        self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=height,
@@ -52,30 +54,30 @@ class Page:
             mobile=width < 600,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.tell("Emulation.setEmulatedMedia", features=[scheme])
-        self.tell("Emulation.setUserAgentOverride", userAgent="Chromium", acceptLanguage=language)
+        self.command("Emulation.setEmulatedMedia", features=[scheme])
+        self.command("Emulation.setUserAgentOverride", userAgent="Chromium", acceptLanguage=language)
 
     def open(self, path: str) -> None:
-        """Go to an address of the server, and wait until it is loaded."""
+        """Go to a path of the server, and wait until it has loaded."""
         self._collect()
         before = len(self._events)
-        went = self.tell("Page.navigate", url=self.origin + path)
-        if "loaderId" not in went:
-            # To another place on the same page, which loads nothing.
+        navigation = self.command("Page.navigate", url=self.origin + path)
+        if "loaderId" not in navigation:
+            # A fragment of the same page, which loads nothing.
             return
         self._until(
             lambda: any(one["method"] == "Page.loadEventFired" for one in self._events[before:]), path
         )
 
     def run(self, script: str) -> Any:
-        """The value of an expression of JavaScript; a promise is waited for."""
-        answer = self.tell("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        """Evaluate a JavaScript expression, awaiting a promise, and return its value."""
+        answer = self.command("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise Refused(answer["exceptionDetails"].get("exception", {}).get("description", script))
         return answer["result"].get("value")
 
     def wait(self, script: str) -> None:
-        """Wait until an expression is true, on the next page too where this one goes away."""
+        """Wait until an expression is true, even across page loads."""
 
         def holds() -> bool:
             with suppress(Gone):
@@ -85,11 +87,11 @@ class Page:
         self._until(holds, script)
 
     def see(self, text: str, *, within: str = "body") -> None:
-        """Wait until a text can be read."""
+        """Wait until a text is visible."""
         self.wait(f"({FIND})({json.dumps(within)}, {json.dumps(text)})")
 
     def text(self, selector: str) -> str:
-        """What can be read in an element, once it is there."""
+        """The visible text of an element, once it is there."""
         self.wait(f"({FIND})({json.dumps(selector)}, '')")
         return str(self.run(f"({FIND})({json.dumps(selector)}, '').innerText"))
 
@@ -103,28 +105,28 @@ class Page:
             " return {x: box.x + box.width / 2, y: box.y + box.height / 2}})()"
         )
         for kind in ("mousePressed", "mouseReleased"):
-            self.tell("Input.dispatchMouseEvent", type=kind, **place, button="left", clickCount=1)
+            self.command("Input.dispatchMouseEvent", type=kind, **place, button="left", clickCount=1)
 
     def fill(self, selector: str, value: str, *, text: str = "") -> None:
-        """Click a field and write over what is in it."""
+        """Click a field and replace its value."""
         self.click(selector, text)
         self.run("document.activeElement.select()")
         self.write(value)
 
     def write(self, value: str) -> None:
-        """Write where the focus is."""
-        self.tell("Input.insertText", text=value)
+        """Type into the focused element."""
+        self.command("Input.insertText", text=value)
 
     def press(self, key: str, *, shift: bool = False) -> None:
         """Press a key of CODES."""
         code = CODES[key]
         writes = {"text": "\r"} if key == "Enter" else {"text": " "} if key == " " else {}
         common = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
-        self.tell("Input.dispatchKeyEvent", type="keyDown" if writes else "rawKeyDown", **common, **writes)
-        self.tell("Input.dispatchKeyEvent", type="keyUp", **common)
+        self.command("Input.dispatchKeyEvent", type="keyDown" if writes else "rawKeyDown", **common, **writes)
+        self.command("Input.dispatchKeyEvent", type="keyUp", **common)
 
     def tab_to(self, text: str) -> None:
-        """Press Tab until the focus is, for all to see, on what has this text or label."""
+        """Press Tab until the focus is visibly on the element with this text or label."""
         has = f"({FIND})(':focus-visible', {json.dumps(text)})"
         ring = f"getComputedStyle({has}).outlineStyle"
         for _ in range(100):
@@ -138,47 +140,47 @@ class Page:
         """By how many pixels the page is wider than the screen."""
         return int(self.run("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
-    def picture(self, path: Path, *, whole: bool = False) -> None:
-        """Write what is seen to a PNG, or the whole page."""
-        shot = self.tell("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+    def screenshot(self, path: Path, *, whole: bool = False) -> None:
+        """Save a screenshot of the viewport, or of the whole page, as a PNG."""
+        shot = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def received(self) -> int:
-        """Bytes that came over the wire so far."""
+        """The number of bytes received over the network so far."""
         self._collect()
         finished = [one["params"] for one in self._events if one["method"] == "Network.loadingFinished"]
         return int(sum(one["encodedDataLength"] for one in finished))
 
     def complaints(self) -> list[str]:
-        """Requests to other hosts, errors in the console and violations of the policy."""
-        # What the last step set off may still be on its way.
+        """Requests to other hosts, errors in the console and violations of the Content-Security-Policy."""
+        # Events that the last step caused may still be on their way.
         self._chromium.listen(0.1)
         self._collect()
         return [found for event in self._events if (found := self._complaint(event))]
 
     def forget(self) -> None:
-        """Begin anew with what is kept for `complaints`."""
+        """Discard the events kept for `complaints`."""
         self._collect()
         self._events.clear()
 
     def close(self) -> None:
-        """Forget the tab and its cookies."""
+        """Close the tab and discard its cookies."""
         self._chromium.send("Target.disposeBrowserContext", browserContextId=self._context)
 
     def _complaint(self, event: Event) -> str | None:
-        told = event["params"]
+        details = event["params"]
         match event["method"]:
             case "Network.requestWillBeSent":
-                url = told["request"]["url"]
+                url = details["request"]["url"]
                 ours = (f"{self.origin}/", "data:", "blob:")
                 return None if url.startswith(ours) else f"request to {url}"
-            case "Runtime.consoleAPICalled" if told["type"] in ("error", "warning", "assert"):
-                return f"console: {[one.get('value', one.get('description')) for one in told['args']]}"
+            case "Runtime.consoleAPICalled" if details["type"] in ("error", "warning", "assert"):
+                return f"console: {[one.get('value', one.get('description')) for one in details['args']]}"
             case "Runtime.exceptionThrown":
-                return f"exception: {told['exceptionDetails']}"
-            case "Log.entryAdded" if told["entry"]["level"] in ("error", "warning"):
-                status = re.search(r"status of (\d+)", told["entry"]["text"])
-                return None if status and int(status[1]) in self.expected else f"log: {told['entry']}"
+                return f"exception: {details['exceptionDetails']}"
+            case "Log.entryAdded" if details["entry"]["level"] in ("error", "warning"):
+                status = re.search(r"status of (\d+)", details["entry"]["text"])
+                return None if status and int(status[1]) in self.expected else f"log: {details['entry']}"
         return None
 
     def _until(self, true: Any, what: str) -> None:

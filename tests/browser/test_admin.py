@@ -1,4 +1,4 @@
-"""The pages for staff as a person meets them."""
+"""The staff pages, used in a browser."""
 
 import pytest
 from flask import Flask
@@ -11,21 +11,21 @@ from tests.sql import query
 
 @pytest.fixture
 def admin(app: Flask, settings: Settings) -> Person:
-    """An account of staff."""
+    """A staff account."""
     person = register(app, "staff@example.com")
     query(settings, "UPDATE users SET role = 'admin' WHERE email = 'staff@example.com'")
     return person
 
 
 def sign_in(page: Page, person: Person) -> None:
-    """Write into the form of the page that is open, and send it by the keyboard."""
+    """Fill in the form on the open page, and submit it with the keyboard."""
     page.fill("input", str(person.user["email"]), text="E-mail")
     page.press("Tab")
     page.write(PASSWORD)
     page.press("Enter")
 
 
-def test_a_seller_is_refused_and_staff_moves_an_order(page: Page, seller: Person, admin: Person) -> None:
+def test_a_seller_is_refused_and_staff_can_move_an_order(page: Page, seller: Person, admin: Person) -> None:
     product = seller.product(name="Watercolours")
     order = seller.order(product["id"], email="one@example.com")["id"]
 
@@ -57,10 +57,10 @@ def test_a_seller_is_refused_and_staff_moves_an_order(page: Page, seller: Person
 
 
 @pytest.mark.long
-def test_by_keyboard_on_a_phone_in_the_dark_and_in_russian(page: Page, seller: Person, admin: Person) -> None:
+def test_keyboard_use_on_a_phone_in_dark_mode_and_russian(page: Page, seller: Person, admin: Person) -> None:
     product = seller.product(name="Watercolours")
     order = seller.order(product["id"])["id"]
-    page.look(width=360, height=740, dark=True, language="ru")
+    page.emulate(width=360, height=740, dark=True, language="ru")
 
     page.open("/admin")
     page.tab_to("E-mail")
@@ -92,13 +92,13 @@ def test_by_keyboard_on_a_phone_in_the_dark_and_in_russian(page: Page, seller: P
 
 
 @pytest.mark.long
-def test_the_chart_is_read_without_seeing_it(page: Page, seller: Person, admin: Person) -> None:
+def test_the_chart_is_accessible_to_screen_readers(page: Page, seller: Person, admin: Person) -> None:
     seller.order(seller.product(price=0)["id"])
     page.open("/admin")
     sign_in(page, admin)
     page.see("0.00 USD", within=".sum")
 
-    tree = page.tell("Accessibility.getFullAXTree")["nodes"]
+    tree = page.command("Accessibility.getFullAXTree")["nodes"]
     (image,) = [node for node in tree if node.get("role", {}).get("value") == "image" and "USD" in str(node)]
     assert image["name"]["value"] == "Paid in the last 28 days, today included (UTC), USD"
     assert image["description"]["value"].startswith("Paid: 0.00. Orders: 1.")

@@ -1,4 +1,4 @@
-"""The pages that describe the API, as a person meets them: by mouse, by keyboard, on a phone, in the dark."""
+"""The API documentation, used in a browser: by mouse, by keyboard, on a phone, in dark mode."""
 
 import json
 from collections.abc import Callable
@@ -9,8 +9,8 @@ import pytest
 from tests.browser.page import Page
 from tests.factories import PASSWORD, Person
 
-#: What a page may weigh, in bytes over the wire.
-WEIGHT = 2_500_000
+#: The most bytes that a page may transfer.
+MAX_BYTES = 2_500_000
 #: The call that places an order.
 PLACE = "#operations-orders-placeOrder"
 
@@ -36,7 +36,7 @@ def test_a_person_signs_in_and_places_an_order(page: Page, seller: Person) -> No
     page.see("201", within=f"{PLACE} .live-responses-table")
     (order,) = seller.get("/api/orders").get_json()["orders"]
     assert (order["email"], order["amount"]) == ("buyer@example.com", 1500)
-    assert page.received() < WEIGHT
+    assert page.received() < MAX_BYTES
 
     page.click("#sign-out button")
     page.see("Sign in", within="#sign-in")
@@ -46,7 +46,7 @@ def test_a_person_signs_in_and_places_an_order(page: Page, seller: Person) -> No
 
 
 @pytest.mark.long
-def test_by_keyboard_alone_and_then_by_cookie_alone(page: Page, seller: Person) -> None:
+def test_signing_in_by_keyboard_and_returning_with_a_cookie(page: Page, seller: Person) -> None:
     page.open("/docs")
     page.see("/api/auth/me")
     page.tab_to("Skip to the content")
@@ -58,7 +58,7 @@ def test_by_keyboard_alone_and_then_by_cookie_alone(page: Page, seller: Person) 
     page.press("Enter")
     page.see("Signed in as seller@example.com")
 
-    # A page that is loaded again knows no token, but the browser has its cookie.
+    # After a reload the page has no token, but the browser still has its cookie.
     page.open("/docs")
     page.see("/api/auth/me")
     page.tab_to("Tell who is signed in.")
@@ -73,7 +73,7 @@ def test_by_keyboard_alone_and_then_by_cookie_alone(page: Page, seller: Person) 
 
 
 @pytest.mark.long
-def test_a_token_of_ones_own_and_the_end_of_the_session(page: Page, seller: Person) -> None:
+def test_a_pasted_token_authorizes_calls_and_can_log_out(page: Page, seller: Person) -> None:
     page.open("/docs")
     page.click("button", "Authorize")
     page.fill("#auth-bearer-value", str(seller.token))
@@ -88,9 +88,9 @@ def test_a_token_of_ones_own_and_the_end_of_the_session(page: Page, seller: Pers
 
 
 @pytest.mark.long
-def test_a_wrong_password_is_told_in_ones_own_language(page: Page, seller: Person) -> None:
+def test_a_wrong_password_is_reported_in_the_visitors_language(page: Page, seller: Person) -> None:
     page.expected = {401}
-    page.look(language="ru")
+    page.emulate(language="ru")
     page.open("/docs")
     page.fill("#sign-in input", "seller@example.com", text="E-mail")
     page.fill("#sign-in input", "a wrong password", text="Пароль")
@@ -102,8 +102,8 @@ def test_a_wrong_password_is_told_in_ones_own_language(page: Page, seller: Perso
 @pytest.mark.parametrize(
     "width", [390, *(pytest.param(width, marks=pytest.mark.long) for width in (320, 1280))]
 )
-def test_nothing_is_wider_than_the_screen(page: Page, width: int) -> None:
-    page.look(width=width, language="ru")
+def test_no_page_is_wider_than_the_screen(page: Page, width: int) -> None:
+    page.emulate(width=width, language="ru")
     page.open("/docs#/orders/placeOrder")
     page.see("Try it out")
 
@@ -114,8 +114,8 @@ def test_nothing_is_wider_than_the_screen(page: Page, width: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("dark", [True, False])
-def test_dark_for_who_likes_it(page: Page, *, dark: bool) -> None:
-    page.look(dark=dark)
+def test_pages_follow_the_preferred_colour_scheme(page: Page, *, dark: bool) -> None:
+    page.emulate(dark=dark)
     for path, words in (("/docs", "#calls h3"), ("/docs/errors", "section p")):
         page.open(path)
         page.see("", within=words)
@@ -134,13 +134,13 @@ def brightness(page: Page, selector: str, what: str) -> float:
     ("language", "heading", "advice"),
     [("en", "Errors", "Sign in instead."), ("ru", "Ошибки", "Войдите в неё.")],
 )
-def test_a_problem_leads_to_what_to_do(
+def test_the_type_of_an_error_links_to_advice(
     page: Page, seller: Person, language: str, heading: str, advice: str
 ) -> None:
     account = {"email": "seller@example.com", "password": PASSWORD}
     problem: dict[str, Any] = seller.post("/api/auth/register", account).get_json()
 
-    page.look(language=language)
+    page.emulate(language=language)
     page.open(problem["type"])
 
     assert page.text("h1") == heading
@@ -148,8 +148,8 @@ def test_a_problem_leads_to_what_to_do(
     assert page.run("scrollY") > 0
 
 
-def test_the_checks_notice(visit: Callable[[str], Page], origin: str) -> None:
-    """What fails every other test if it happens, is noticed."""
+def test_complaints_include_every_kind_of_problem(visit: Callable[[str], Page], origin: str) -> None:
+    """What would fail any other test is detected."""
     page = visit(origin)
     page.open("/docs/errors")
     page.run("fetch('http://localhost:1/').catch(() => 0)")
@@ -166,7 +166,7 @@ def test_the_checks_notice(visit: Callable[[str], Page], origin: str) -> None:
     page.forget()
 
 
-def test_whoever_comes_back_is_known_and_can_leave(page: Page, seller: Person) -> None:
+def test_a_returning_visitor_is_still_signed_in_and_can_sign_out(page: Page, seller: Person) -> None:
     page.open("/docs")
     sign_in(page, seller.user["email"])
     page.see("Signed in as seller@example.com", within="#sign-out")

@@ -1,4 +1,4 @@
-"""The studio as a person meets it: by mouse, by keyboard, on a phone, in the dark."""
+"""The studio, used in a browser: by mouse, by keyboard, on a phone, in dark mode."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from tests.ports import free_port
 
 @contextmanager
 def studio_of(settings: Settings, visit: Callable[[str], Page], *, write: bool) -> Iterator[Page]:
-    """A page of a studio, which its link has opened."""
+    """Serve a studio, and open its link in a page."""
     door = Door(free_port())
     with database.connection_context():
         studio = create_studio(settings, door, write=write)
@@ -41,7 +41,7 @@ def studio_of(settings: Settings, visit: Callable[[str], Page], *, write: bool) 
 
 @pytest.fixture
 def page(visit: Callable[[str], Page], app: Flask, settings: Settings) -> Iterator[Page]:
-    """A page of a studio that is open for changes."""
+    """A page of a studio started with `--write`."""
     with studio_of(settings, visit, write=True) as opened:
         yield opened
 
@@ -58,7 +58,7 @@ def million(visit: Callable[[str], Page], settings: Settings, scratch: Settings)
         database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
 
 
-def test_a_person_finds_an_order_follows_it_and_moves_it(page: Page, seller: Person) -> None:
+def test_finding_an_order_following_its_links_and_moving_it(page: Page, seller: Person) -> None:
     product = seller.product(name="Watercolours")
     for _ in range(3):
         seller.order(product["id"])
@@ -87,10 +87,10 @@ def test_a_person_finds_an_order_follows_it_and_moves_it(page: Page, seller: Per
 
 
 @pytest.mark.long
-def test_by_keyboard_on_a_phone_in_the_dark_and_in_russian(page: Page, seller: Person) -> None:
+def test_keyboard_use_on_a_phone_in_dark_mode_and_russian(page: Page, seller: Person) -> None:
     product = seller.product(name="Watercolours")
     order = seller.order(product["id"])["id"]
-    page.look(width=360, height=740, dark=True, language="ru")
+    page.emulate(width=360, height=740, dark=True, language="ru")
 
     page.open("/")
     page.tab_to("Перейти к содержанию")
@@ -116,7 +116,7 @@ def test_by_keyboard_on_a_phone_in_the_dark_and_in_russian(page: Page, seller: P
 
 
 @pytest.mark.long
-def test_a_person_finds_a_row_among_a_million(million: Page) -> None:
+def test_finding_a_row_among_a_million(million: Page) -> None:
     million.see("about 1 000 000", within="td")
     million.fill("input[type=search]", "BUYER4321@example.com")
     million.click("button", "Find")
