@@ -1,32 +1,32 @@
-"""Facts about answers of the API: what its description says of them, and what came over the wire."""
+"""Facts about responses of the API: what the OpenAPI document declares, and what was seen on the wire."""
 
 from collections.abc import Iterator
 from typing import Any
 
-#: An operation and a status; and of an answer with that, the name of a header or a field.
+#: An operation and a status, optionally with the name of a header or field of that response.
 Fact = tuple[str, ...]
 
 
 def declared(document: dict[str, Any]) -> set[Fact]:
-    """What a description says of the answers of every operation."""
+    """The facts that a document declares about the responses of every operation."""
     facts: set[Fact] = set()
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             for status, answer in operation["responses"].items():
-                asked = (f"{method.upper()} {path}", status)
-                facts |= {asked, *((*asked, "header", name) for name in answer["headers"])}
+                response = (f"{method.upper()} {path}", status)
+                facts |= {response, *((*response, "header", name) for name in answer["headers"])}
                 for content in answer.get("content", {}).values():
                     names = _described(content["schema"], document["components"]["schemas"])
-                    facts |= {(*asked, "field", name) for name in names}
+                    facts |= {(*response, "field", name) for name in names}
     return facts
 
 
 def seen(operation: str, answer: Any) -> set[Fact]:
-    """What an answer shows of them."""
-    asked = (operation, str(answer.status_code))
-    facts: set[Fact] = {asked, *((*asked, "header", name) for name, _ in answer.headers)}
+    """The facts that a response shows."""
+    response = (operation, str(answer.status_code))
+    facts: set[Fact] = {response, *((*response, "header", name) for name, _ in answer.headers)}
     if answer.is_json:
-        facts |= {(*asked, "field", name) for name in _found(answer.get_json())}
+        facts |= {(*response, "field", name) for name in _found(answer.get_json())}
     return facts
 
 

@@ -1,4 +1,4 @@
-"""What the owner of an account may do with it, as the contract says, by bearer and by cookie."""
+"""What the owner of an account can do with it, by bearer token and by cookie."""
 
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
@@ -26,11 +26,11 @@ TAKEN = {
     "ru": "Пользователь с таким email уже существует.",
 }
 MALFORMED = {"en": "Invalid data format.", "ru": "Неверный формат данных."}
-DEAD = {
+INVALID_TOKEN = {
     "en": "The link for a new password is no longer valid.",
     "ru": "Ссылка для смены пароля больше не действует.",
 }
-OPEN = {
+OPEN_ORDERS = {
     "en": "Finish or cancel the open orders first.",
     "ru": "Сначала завершите или отмените открытые заказы.",
 }
@@ -38,7 +38,7 @@ OPEN = {
 
 @pytest.fixture(params=["bearer", "cookie"])
 def way(request: pytest.FixtureRequest) -> str:
-    """How a request says who is calling."""
+    """How a request authenticates."""
     return str(request.param)
 
 
@@ -51,7 +51,7 @@ def language(request: pytest.FixtureRequest) -> str:
 def send(
     person: Person, way: str, method: str, path: str, body: Any, language: str = "en", **headers: str
 ) -> TestResponse:
-    """A request of a signed-in person by one of the two ways."""
+    """Send a request of a signed-in person, with a bearer token or a cookie."""
     known = (
         {"Authorization": f"Bearer {person.token}"}
         if way == "bearer"
@@ -62,19 +62,19 @@ def send(
 
 
 def signs_in(app: Flask, email: str, password: str) -> bool:
-    """Whether a password opens an account."""
+    """Whether a password signs in to an account."""
     answer = Person(app).post("/api/auth/login", {"email": email, "password": password})
     assert answer.status_code in (200, 401)
     return answer.status_code == 200
 
 
 def token_for(person: Person) -> str:
-    """A token as the operator's command makes it."""
+    """A reset token, as the operator's command makes it."""
     with database.connection_context():
         return Reset.make(User.by_id(person.id).get())
 
 
-def test_a_password_is_changed(app: Flask, seller: Person, way: str) -> None:
+def test_a_password_can_be_changed(app: Flask, seller: Person, way: str) -> None:
     answer = send(seller, way, "POST", "password", {"currentPassword": PASSWORD, "newPassword": NEW})
 
     assert (answer.status_code, answer.data) == (204, b"")
@@ -119,7 +119,7 @@ def test_a_wrong_password_changes_nothing_and_is_logged(
         ("DELETE", "me", {}),
     ],
 )
-def test_malformed_input_is_told(
+def test_malformed_input_is_reported(
     seller: Person, way: str, language: str, method: str, path: str, body: dict[str, str]
 ) -> None:
     answer = send(seller, way, method, path, body, language)
@@ -137,7 +137,7 @@ def test_strangers_and_other_sites_are_refused(seller: Person, method: str, path
     assert (answer.status_code, answer.get_json()["code"]) == (403, "cross_origin")
 
 
-def test_an_address_is_changed_and_the_sign_in_stays(app: Flask, seller: Person, way: str) -> None:
+def test_changing_the_address_keeps_the_session(app: Flask, seller: Person, way: str) -> None:
     body = {"email": "New@Example.com", "currentPassword": PASSWORD}
 
     answer = send(seller, way, "PATCH", "me", body)
@@ -150,7 +150,7 @@ def test_an_address_is_changed_and_the_sign_in_stays(app: Flask, seller: Person,
     assert signs_in(app, "new@example.com", PASSWORD)
 
 
-def test_an_address_of_another_is_refused_and_ones_own_in_another_case_is_not(
+def test_anothers_address_is_refused_but_ones_own_in_another_case_is_not(
     seller: Person, rival: Person, way: str, language: str
 ) -> None:
     body = {"email": "RIVAL@example.com", "currentPassword": PASSWORD}
@@ -163,7 +163,9 @@ def test_an_address_of_another_is_refused_and_ones_own_in_another_case_is_not(
     assert own.get_json()["user"]["email"] == "SELLER@example.com"
 
 
-def test_of_equal_addresses_taken_at_once_one_wins(app: Flask, seller: Person, rival: Person) -> None:
+def test_concurrent_changes_to_the_same_address_have_one_winner(
+    app: Flask, seller: Person, rival: Person
+) -> None:
     def take(person: Person) -> int:
         body = {"email": "shared@example.com", "currentPassword": PASSWORD}
         return person.patch("/api/auth/me", body).status_code
@@ -172,7 +174,7 @@ def test_of_equal_addresses_taken_at_once_one_wins(app: Flask, seller: Person, r
         assert sorted(pool.map(take, [seller, rival])) == [200, 400]
 
 
-def test_a_reset_gives_a_password_once(app: Flask, seller: Person, language: str) -> None:
+def test_a_reset_token_works_once(app: Flask, seller: Person, language: str) -> None:
     token = token_for(seller)
     body = {"token": token, "newPassword": NEW}
 
@@ -181,11 +183,11 @@ def test_a_reset_gives_a_password_once(app: Flask, seller: Person, language: str
 
     assert (first.status_code, first.data) == (204, b"")
     assert (again.status_code, again.get_json()["code"]) == (400, "invalid_reset_token")
-    assert again.get_json()["error"] == DEAD[language]
+    assert again.get_json()["error"] == INVALID_TOKEN[language]
     assert signs_in(app, "seller@example.com", NEW)
 
 
-def test_only_the_hash_of_the_latest_token_is_kept(
+def test_only_the_hash_of_the_latest_reset_token_is_stored(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:
     first, second = token_for(seller), token_for(seller)
@@ -198,14 +200,14 @@ def test_only_the_hash_of_the_latest_token_is_kept(
     assert stranger.post("/api/auth/reset", {**body, "token": second}).status_code == 204
 
 
-@pytest.mark.parametrize("death", ["time", "password", "address"])
-def test_a_token_dies_with_what_it_was_made_for(
-    settings: Settings, seller: Person, stranger: Person, death: str
+@pytest.mark.parametrize("cause", ["time", "password", "address"])
+def test_time_and_a_new_password_or_address_invalidate_a_reset_token(
+    settings: Settings, seller: Person, stranger: Person, cause: str
 ) -> None:
     token = token_for(seller)
-    if death == "time":
+    if cause == "time":
         query(settings, "UPDATE resets SET expires_at = expires_at - interval '1 hour'")
-    elif death == "password":
+    elif cause == "password":
         seller.post("/api/auth/password", {"currentPassword": PASSWORD, "newPassword": "something else"})
     else:
         seller.patch("/api/auth/me", {"email": "new@example.com", "currentPassword": PASSWORD})
@@ -215,7 +217,7 @@ def test_a_token_dies_with_what_it_was_made_for(
     assert answer.get_json()["code"] == "invalid_reset_token"
 
 
-def test_of_two_resets_at_once_one_wins(app: Flask, seller: Person) -> None:
+def test_concurrent_resets_have_one_winner(app: Flask, seller: Person) -> None:
     token = token_for(seller)
     chosen = [f"password number {number}" for number in range(4)]
 
@@ -231,7 +233,7 @@ def test_of_two_resets_at_once_one_wins(app: Flask, seller: Person) -> None:
     ]
 
 
-def test_of_two_changes_of_a_password_at_once_one_wins(app: Flask, seller: Person) -> None:
+def test_concurrent_password_changes_have_one_winner(app: Flask, seller: Person) -> None:
     def change(password: str) -> int:
         body = {"currentPassword": PASSWORD, "newPassword": password}
         return seller.post("/api/auth/password", body).status_code
@@ -240,7 +242,7 @@ def test_of_two_changes_of_a_password_at_once_one_wins(app: Flask, seller: Perso
         assert sorted(pool.map(change, ["one password", "two passwords"])) == [204, 401]
 
 
-def test_whoever_leaves_takes_the_products_and_leaves_the_orders(
+def test_deleting_an_account_deletes_its_products_and_keeps_its_orders(
     app: Flask, settings: Settings, seller: Person, stranger: Person, way: str
 ) -> None:
     order = stranger.order(seller.product(price=0)["id"])
@@ -263,7 +265,7 @@ def test_whoever_leaves_takes_the_products_and_leaves_the_orders(
 
 
 @pytest.mark.parametrize("status", ["created", "processing"])
-def test_nobody_leaves_while_orders_are_open(
+def test_an_account_with_open_orders_cannot_be_deleted(
     settings: Settings, seller: Person, way: str, language: str, status: str
 ) -> None:
     order = seller.order(seller.product()["id"])
@@ -272,7 +274,7 @@ def test_nobody_leaves_while_orders_are_open(
     answer = send(seller, way, "DELETE", "me", {"password": PASSWORD}, language)
 
     assert (answer.status_code, answer.get_json()["code"]) == (409, "open_orders")
-    assert answer.get_json()["error"] == OPEN[language]
+    assert answer.get_json()["error"] == OPEN_ORDERS[language]
     assert answer.get_json()["orders"] == [order["id"]]
     query(settings, "UPDATE orders SET status = 'cancelled'")
     assert send(seller, way, "DELETE", "me", {"password": PASSWORD}).status_code == 204
@@ -280,7 +282,7 @@ def test_nobody_leaves_while_orders_are_open(
 
 @pytest.mark.parametrize("algorithm", ["argon2id", "bcrypt"])
 @pytest.mark.parametrize("typed", ["cafe\u0301 \ufb01sh na\u00efve", "пароль\u0306 и ещё"])
-def test_a_hash_of_the_text_as_typed_signs_in(
+def test_a_hash_of_the_unnormalised_password_signs_in(
     app: Flask, settings: Settings, algorithm: str, typed: str
 ) -> None:
     old = (
@@ -292,7 +294,7 @@ def test_a_hash_of_the_text_as_typed_signs_in(
 
     assert signs_in(app, "old@example.com", typed)
 
-    # Replaced by the hash of the one form, which the same password typed elsewhere opens.
+    # The hash was replaced by one of the normalised password, which other Unicode forms match too.
     assert signs_in(app, "old@example.com", unicodedata.normalize("NFC", typed))
     ((stored,),) = query(settings, "SELECT password FROM users")
     assert not HASHER.check_needs_rehash(stored)

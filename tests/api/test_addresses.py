@@ -1,4 +1,4 @@
-"""The client's address and scheme, behind proxies that are trusted and before those that are not."""
+"""The client's address and scheme, behind trusted and untrusted proxies."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ def behind(settings: Settings, trusted: str) -> Flask:
     return create_app(settings.model_copy(update={"trusted_proxies": Proxies.parse(trusted)}))
 
 
-def where(app: Flask, headers: dict[str, str], *, peer: str = "10.0.0.1") -> str:
-    """Where the list of sessions says that a sign-in came from."""
+def recorded_address(app: Flask, headers: dict[str, str], *, peer: str = "10.0.0.1") -> str:
+    """Sign in, and return the address that the list of sessions shows for it."""
     person = sign_in(app, "seller@example.com", headers=headers, environ_base={"REMOTE_ADDR": peer})
     (session,) = [one for one in person.get("/api/auth/sessions").get_json()["sessions"] if one["current"]]
     return str(session["address"])
@@ -34,18 +34,18 @@ def where(app: Flask, headers: dict[str, str], *, peer: str = "10.0.0.1") -> str
         ("0", "::ffff:198.51.100.7", "198.51.100.7"),
     ],
 )
-def test_a_session_has_the_clients_address(
+def test_a_session_records_the_clients_address(
     settings: Settings, seller: Person, trusted: str, peer: str, address: str
 ) -> None:
     headers = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}
 
-    assert where(behind(settings, trusted), headers, peer=peer) == address
+    assert recorded_address(behind(settings, trusted), headers, peer=peer) == address
 
 
-def test_a_session_has_no_text_that_a_client_made_up(settings: Settings, seller: Person) -> None:
+def test_a_session_records_no_forged_address(settings: Settings, seller: Person) -> None:
     headers = {"X-Forwarded-For": "<script>, 127.0.0.1\t; nonsense"}
 
-    assert where(behind(settings, "3"), headers) == "10.0.0.1"
+    assert recorded_address(behind(settings, "3"), headers) == "10.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_a_session_has_no_text_that_a_client_made_up(settings: Settings, seller:
         ("192.0.2.0/24", "https", 403),
     ],
 )
-def test_the_scheme_is_what_a_trusted_proxy_says(
+def test_the_scheme_is_taken_only_from_a_trusted_proxy(
     settings: Settings, seller: Person, trusted: str, proto: str, status: int
 ) -> None:
-    # A page of this very origin, if the request came by https.
+    # The origin is the same if the request came over HTTPS.
     headers: dict[str, Any] = {
         "Cookie": f"token={seller.token}",
         "Origin": "https://shop.example",
@@ -81,7 +81,7 @@ def test_the_scheme_is_what_a_trusted_proxy_says(
     assert answer.status_code == status
 
 
-def test_forwarded_addresses_that_nobody_trusts_are_told_once(
+def test_untrusted_forwarded_addresses_are_logged_once(
     settings: Settings, seller: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     shop, body = behind(settings, "0"), {"email": "seller@example.com", "password": PASSWORD}

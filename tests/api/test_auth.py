@@ -1,4 +1,4 @@
-"""Signing up, signing in, and who is signed in: the contract's answers, to the letter."""
+"""Registering, signing in, and who is signed in: the exact responses of the contract."""
 
 import json
 import re
@@ -30,7 +30,9 @@ def credentials(email: str = "new@test.com", password: str = "password123") -> d
 
 
 @pytest.mark.parametrize(("path", "status"), [("register", 201), ("login", 200)])
-def test_a_sign_in_answers_as_the_contract_says(stranger: Person, path: str, status: int) -> None:
+def test_registering_and_signing_in_respond_as_the_contract_says(
+    stranger: Person, path: str, status: int
+) -> None:
     if path == "login":
         stranger.post("/api/auth/register", credentials())
     answer = stranger.post(f"/api/auth/{path}", credentials())
@@ -51,7 +53,7 @@ def test_a_sign_in_answers_as_the_contract_says(stranger: Person, path: str, sta
     assert re.fullmatch(REFRESH.format(token=re.escape(body["refreshToken"]), secure=""), refresh)
 
 
-def test_the_cookie_is_secure_in_production(app: Flask, settings: Settings) -> None:
+def test_the_cookies_are_secure_in_production(app: Flask, settings: Settings) -> None:
     production = create_app(settings.model_copy(update={"app_env": "production"}))
 
     answer = Person(production).post("/api/auth/register", credentials())
@@ -75,7 +77,7 @@ def test_the_cookie_is_secure_in_production(app: Flask, settings: Settings) -> N
         (credentials("TAKEN@test.com"), "en", 400, "email_taken", "A user with this email already exists."),
     ],
 )
-def test_registration_refuses_as_the_contract_says(
+def test_registration_errors_are_those_of_the_contract(
     app: Flask, stranger: Person, body: Any, language: str, status: int, code: str, sentence: str
 ) -> None:
     register(app, "Taken@test.com")
@@ -111,7 +113,7 @@ def test_registration_refuses_as_the_contract_says(
         (credentials("not an address"), "en", 401, "invalid_credentials", "Wrong e-mail or password."),
     ],
 )
-def test_sign_in_refuses_as_the_contract_says(
+def test_sign_in_errors_are_those_of_the_contract(
     app: Flask, stranger: Person, body: Any, language: str, status: int, code: str, sentence: str
 ) -> None:
     register(app, "test@test.com")
@@ -124,14 +126,14 @@ def test_sign_in_refuses_as_the_contract_says(
     assert answer.get_json()["success"] is False
 
 
-def test_an_answer_never_repeats_a_password(stranger: Person) -> None:
+def test_a_response_never_repeats_a_password(stranger: Person) -> None:
     answer = stranger.post("/api/auth/register", {"email": "x", "password": "s3cr3t!"})
 
     assert {problem["field"] for problem in answer.get_json()["errors"]} == {"email", "password"}
     assert "s3cr3t" not in answer.text
 
 
-def test_an_address_signs_in_whatever_its_case(app: Flask, stranger: Person) -> None:
+def test_signing_in_ignores_the_case_of_the_address(app: Flask, stranger: Person) -> None:
     ivan = register(app, "Иван@пример.рф")
 
     answer = stranger.post("/api/auth/login", credentials("иВАН@ПРИМЕР.рф", PASSWORD))
@@ -142,7 +144,7 @@ def test_an_address_signs_in_whatever_its_case(app: Flask, stranger: Person) -> 
 @pytest.mark.parametrize(
     "typed", ["x@xn--bcher-kva.example", "x@\uff25\uff38.com", "cafe\u0301@example.com", "x@ex\u3002co"]
 )
-def test_an_address_signs_in_as_it_was_typed(stranger: Person, typed: str) -> None:
+def test_an_address_signs_in_as_typed_at_registration(stranger: Person, typed: str) -> None:
     registered = stranger.post("/api/auth/register", credentials(typed))
 
     answer = stranger.post("/api/auth/login", credentials(typed))
@@ -151,7 +153,7 @@ def test_an_address_signs_in_as_it_was_typed(stranger: Person, typed: str) -> No
     assert answer.get_json()["user"] == registered.get_json()["user"]
 
 
-def test_an_old_address_signs_in_as_it_stands(app: Flask, stranger: Person) -> None:
+def test_an_old_address_that_was_not_normalised_signs_in(app: Flask, stranger: Person) -> None:
     typed = "x@xn--bcher-kva.example"
     with database.connection_context():
         old = User.register(email=typed, password=PASSWORD)
@@ -161,7 +163,7 @@ def test_an_old_address_signs_in_as_it_stands(app: Flask, stranger: Person) -> N
     assert answer.get_json()["user"]["id"] == old.id
 
 
-def test_of_equal_registrations_at_once_one_wins(app: Flask) -> None:
+def test_concurrent_registrations_of_one_address_have_one_winner(app: Flask) -> None:
     def attempt(number: int) -> int:
         body = credentials("Race@test.com" if number % 2 else "race@test.com")
         return Person(app).post("/api/auth/register", body).status_code
@@ -172,7 +174,7 @@ def test_of_equal_registrations_at_once_one_wins(app: Flask) -> None:
     assert statuses == [201, 400, 400, 400]
 
 
-def test_the_password_is_kept_as_argon2id_with_the_chosen_costs(app: Flask) -> None:
+def test_the_password_is_stored_as_argon2id_with_the_configured_costs(app: Flask) -> None:
     person = register(app, "new@test.com")
 
     with database.connection_context():
@@ -182,10 +184,10 @@ def test_the_password_is_kept_as_argon2id_with_the_chosen_costs(app: Flask) -> N
 
 @pytest.mark.parametrize("password", ["password123", "пароль-с-юникодом", "long " * 30])
 @pytest.mark.parametrize("prefix", [b"2a", b"2b"])
-def test_a_hash_of_the_old_system_signs_in_and_is_replaced(
+def test_a_bcrypt_hash_of_the_old_system_signs_in_and_is_replaced(
     app: Flask, stranger: Person, password: str, prefix: bytes
 ) -> None:
-    # As Node did it, which cut a longer password at 72 bytes.
+    # Like the old Node service, which truncated passwords to 72 bytes.
     old = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4, prefix=prefix)).decode()
     with database.connection_context():
         User.insert(email="old@test.com", password=old).execute()
@@ -200,7 +202,7 @@ def test_a_hash_of_the_old_system_signs_in_and_is_replaced(
 
 
 @pytest.mark.parametrize("stored", ["", "plain", "$2b$10$short", "$argon2id$broken"])
-def test_a_hash_that_is_none_refuses_everyone(app: Flask, stranger: Person, stored: str) -> None:
+def test_an_invalid_stored_hash_signs_nobody_in(app: Flask, stranger: Person, stored: str) -> None:
     with database.connection_context():
         User.insert(email="odd@test.com", password=stored).execute()
 
@@ -208,7 +210,7 @@ def test_a_hash_that_is_none_refuses_everyone(app: Flask, stranger: Person, stor
 
 
 @pytest.mark.parametrize("email", ["test@test.com", "nobody@test.com"])
-def test_an_unknown_address_costs_one_hash_as_a_wrong_password_does(
+def test_an_unknown_address_costs_one_hash_like_a_wrong_password(
     app: Flask, stranger: Person, monkeypatch: pytest.MonkeyPatch, email: str
 ) -> None:
     register(app, "test@test.com")
@@ -225,7 +227,7 @@ def test_an_unknown_address_costs_one_hash_as_a_wrong_password_does(
     assert len(verified) == 1
 
 
-def test_the_same_password_typed_on_two_systems_is_one(app: Flask, stranger: Person) -> None:
+def test_unicode_forms_of_a_password_are_equivalent(app: Flask, stranger: Person) -> None:
     register(app, "test@test.com", password="caf\u00e9 cafe\u0301 \ufb01sh")
 
     answer = stranger.post("/api/auth/login", credentials("test@test.com", "cafe\u0301 caf\u00e9 fish"))
@@ -233,14 +235,16 @@ def test_the_same_password_typed_on_two_systems_is_one(app: Flask, stranger: Per
     assert answer.status_code == 200
 
 
-def test_me_tells_who_is_signed_in(seller: Person) -> None:
+def test_me_returns_the_signed_in_user(seller: Person) -> None:
     assert seller.get("/api/auth/me").get_json() == {"user": seller.user}
 
 
-def test_a_sign_in_is_logged_without_the_password(stranger: Person, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_sign_in_is_logged_without_the_password(
+    stranger: Person, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level("INFO"):
         stranger.post("/api/auth/login", credentials("a@test.com\nfake line", "s3cr3t-pass"))
 
-    (told,) = [line for line in events(caplog) if line["event"] == "sign_in_failed"]
-    assert told["email"] == "a@test.com\nfake line"
+    (logged,) = [line for line in events(caplog) if line["event"] == "sign_in_failed"]
+    assert logged["email"] == "a@test.com\nfake line"
     assert "s3cr3t-pass" not in caplog.text

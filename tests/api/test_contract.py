@@ -1,6 +1,6 @@
-"""The catalogue and the orders of the API, call by call: each answer and each error, and what each costs.
+"""The product and order calls of the API: every response and error, and how many queries each takes.
 
-Sentences, fields and races stand in the tests of each part; here is that nothing is left out.
+Messages, fields and races are tested elsewhere; this checks that no declared error is left out.
 """
 
 import re
@@ -17,12 +17,12 @@ from nexus.models.orders import Order
 from tests.factories import Person
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
-LOST = 2**63 - 1
+UNKNOWN = 2**63 - 1
 
 
 @dataclass
 class Shop:
-    """A product and a draft of one seller, an order of it with its receipt, and who comes by."""
+    """A product and a draft of one seller, an order for the product with its receipt, and the callers."""
 
     seller: Person
     rival: Person
@@ -38,8 +38,8 @@ class Shop:
         return getattr(self, name)
 
 
-def opened(seller: Person, rival: Person, stranger: Person) -> Shop:
-    """Another product, another draft, and two orders, one of them from the old system."""
+def make_shop(seller: Person, rival: Person, stranger: Person) -> Shop:
+    """Make another product, another draft, and two orders, one of them with an old id."""
     product, draft = seller.product()["id"], seller.product(status="draft")["id"]
     placed = stranger.post("/api/orders", {"productId": product, "email": "b@example.com"}).get_json()
     order = placed["order"]["id"]
@@ -54,7 +54,7 @@ def opened(seller: Person, rival: Person, stranger: Person) -> Shop:
 
 
 class Call(NamedTuple):
-    """A call and its answer: who sends what, and the status, the code of an error, and the queries."""
+    """A call and what to expect: the caller and input, the status, the error code, and the queries."""
 
     method: str
     path: str
@@ -70,7 +70,7 @@ NEW = {"name": "Course", "price": 1}
 FORM = {"Content-Type": "text/plain"}
 STALE = {"If-Match": '"1-1"'}
 
-#: Signing in costs one query; an error found in the input costs no other.
+#: Identifying the caller costs one query; an error in the input costs no further one.
 CALLS = [
     Call("GET", "/products?userId={seller_id}", "stranger", 200, None, 1),
     Call("GET", "/products?userId={seller_id}", "seller", 200, None, 2),
@@ -81,13 +81,13 @@ CALLS = [
     Call("GET", "/products/{product}", "stranger", 200, None, 1),
     Call("GET", "/products/{draft}", "seller", 200, None, 2),
     Call("GET", "/products/{draft}", "rival", 404, "not_found", 2),
-    Call("GET", f"/products/{LOST}", "stranger", 404, "not_found", 1),
+    Call("GET", f"/products/{UNKNOWN}", "stranger", 404, "not_found", 1),
     Call("GET", "/products/{product}", "stranger", 304, None, 1, None, {"If-None-Match": "*"}),
     Call("POST", "/products", "seller", 201, None, 2, NEW),
     Call("POST", "/products", "seller", 400, "missing_fields", 1, {"name": "Course"}),
     Call("POST", "/products", "seller", 400, "validation_failed", 1, {**NEW, "price": -1}),
     Call("POST", "/products", "stranger", 401, "unauthenticated", 0, NEW),
-    Call("POST", "/products", "rival", 403, "forbidden", 1, {**NEW, "userId": LOST}),
+    Call("POST", "/products", "rival", 403, "forbidden", 1, {**NEW, "userId": UNKNOWN}),
     Call("POST", "/products", "seller", 415, "unsupported_media_type", 1, b"{}", FORM),
     Call("POST", "/products", "seller", 413, "body_too_large", 0, b" " * 262_145, FORM),
     Call("PATCH", "/products/{product}", "seller", 200, None, 2, {"price": 2}),
@@ -105,7 +105,7 @@ CALLS = [
     Call("POST", "/orders", "stranger", 201, None, 1, {"productId": "{product}"}),
     Call("POST", "/orders", "seller", 201, None, 2, {"productId": "{product}", "amount": 1000}),
     Call("POST", "/orders", "stranger", 400, "validation_failed", 0, {"productId": "{product}", "name": 1}),
-    Call("POST", "/orders", "stranger", 404, "not_found", 2, {"productId": LOST}),
+    Call("POST", "/orders", "stranger", 404, "not_found", 2, {"productId": UNKNOWN}),
     Call("POST", "/orders", "rival", 404, "not_found", 3, {"productId": "{draft}"}),
     Call("POST", "/orders", "seller", 409, "not_for_sale", 3, {"productId": "{draft}"}),
     Call("POST", "/orders", "stranger", 409, "price_changed", 2, {"productId": "{product}", "amount": 1}),
@@ -147,17 +147,17 @@ CALLS = [
     Call("GET", "/stats", "stranger", 401, "unauthenticated", 0),
 ]
 
-#: Errors that take calls before them, which test_idempotency.py and test_throttle.py make.
+#: Errors that need earlier calls; test_idempotency.py and test_throttle.py test them.
 ELSEWHERE = {
     ("POST", "/api/orders", code) for code in ("idempotency_mismatch", "idempotency_in_progress", "throttled")
 }
 
 
-def test_calls_are_answered_as_promised_at_their_price(
+def test_calls_return_the_expected_response_in_the_expected_queries(
     seller: Person, rival: Person, stranger: Person, subtests: pytest.Subtests
 ) -> None:
     for call in CALLS:
-        shop = opened(seller, rival, stranger)
+        shop = make_shop(seller, rival, stranger)
         body = call.body
         if isinstance(body, dict) and call.path == "/orders":
             body = {"email": "b@example.com", **body}
@@ -173,7 +173,7 @@ def test_calls_are_answered_as_promised_at_their_price(
                 assert answer.get_json()["code"] == call.code
 
 
-def test_no_error_of_a_call_is_left_out(app: Flask) -> None:
+def test_every_declared_error_is_tested(app: Flask) -> None:
     def route(path: str) -> str:
         return re.sub(r"<[^>]+>|(?<=orders/)(old-1|\{order\}|0000[^/]+)|(?<=products/)[^/]+", "*", path)
 

@@ -1,4 +1,4 @@
-"""Every wrong input gets a problem body with the right status, and none gets a 500.
+"""Every invalid input gets a problem response with the right status, and never a 500.
 
 {"type", "title", "status", "detail", "code", "requestId", "error"} and, for input, "errors"
 """
@@ -83,7 +83,7 @@ def problem_of(answer: Any, status: int, code: str) -> dict[str, Any]:
         (ORDERS, "status", "paid", "unknown"),
     ],
 )
-def test_a_wrong_field_is_named(seller: Person, path: str, field: str, value: Any, code: str) -> None:
+def test_an_invalid_field_is_named(seller: Person, path: str, field: str, value: Any, code: str) -> None:
     answer = seller.post(path, {**GOOD[path], field: value})
 
     body = problem_of(answer, 400, "validation_failed")
@@ -116,13 +116,13 @@ def test_a_wrong_field_is_named(seller: Person, path: str, field: str, value: An
         ("/api/orders?createdBefore=2026-01-31T09:12:33%2B14:60", "createdBefore", "not_a_time"),
     ],
 )
-def test_a_wrong_query_is_named(seller: Person, path: str, field: str, code: str) -> None:
+def test_an_invalid_query_parameter_is_named(seller: Person, path: str, field: str, code: str) -> None:
     body = problem_of(seller.get(path), 400, "validation_failed")
 
     assert [(problem["field"], problem["code"]) for problem in body["errors"]] == [(field, code)]
 
 
-def test_a_query_where_none_is_asked_for_is_refused_by_name(seller: Person, stranger: Person) -> None:
+def test_unknown_and_repeated_query_parameters_are_refused(seller: Person, stranger: Person) -> None:
     product = seller.product()["id"]
     body = {"productId": product, "email": "buyer@example.com"}
     bought = stranger.post("/api/orders", body).get_json()
@@ -142,7 +142,7 @@ def test_a_query_where_none_is_asked_for_is_refused_by_name(seller: Person, stra
     assert stranger.get(f"{path}?receipt={receipt}").status_code == 200
 
 
-def test_who_asks_for_another_protocol_is_answered_in_this_one(seller: Person) -> None:
+def test_a_request_to_upgrade_the_protocol_is_answered_normally(seller: Person) -> None:
     path = f"{PRODUCTS}/{seller.product()['id']}"
 
     answer = seller.get(path, headers={"Connection": "Upgrade", "Upgrade": "websocket"})
@@ -150,7 +150,7 @@ def test_who_asks_for_another_protocol_is_answered_in_this_one(seller: Person) -
     assert answer.get_json() == seller.get(path).get_json()
 
 
-def test_every_problem_is_told_at_once_and_in_russian(stranger: Person) -> None:
+def test_all_invalid_fields_are_reported_at_once_in_russian(stranger: Person) -> None:
     answer = stranger.post(
         REGISTER, {"email": "x", "password": "y", "extra": 1}, headers={"Accept-Language": "ru"}
     )
@@ -183,7 +183,7 @@ def test_every_problem_is_told_at_once_and_in_russian(stranger: Person) -> None:
         (b"", 400, "validation_failed"),
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused(
+def test_a_body_that_is_not_a_json_object_is_refused(
     stranger: Person, raw: bytes, status: int, code: str
 ) -> None:
     problem_of(stranger.request("POST", REGISTER, data=raw, headers=JSON), status, code)
@@ -199,22 +199,20 @@ def test_a_body_that_is_no_json_object_is_refused(
         "application",
     ],
 )
-def test_a_body_that_is_announced_as_something_else_is_refused(stranger: Person, content_type: str) -> None:
+def test_a_body_of_another_media_type_is_refused(stranger: Person, content_type: str) -> None:
     answer = stranger.request("POST", REGISTER, data=b"{}", headers={"Content-Type": content_type})
 
     problem_of(answer, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(("encoding", "status"), [("gzip", 415), ("Identity", 400), ("br, gzip", 415)])
-def test_a_body_that_is_announced_as_compressed_is_refused(
-    stranger: Person, encoding: str, status: int
-) -> None:
+def test_a_compressed_body_is_refused(stranger: Person, encoding: str, status: int) -> None:
     headers = {**JSON, "Content-Encoding": encoding}
 
     assert stranger.request("POST", REGISTER, data=b"{}", headers=headers).status_code == status
 
 
-def test_what_is_wrong_is_told_in_the_contracts_order(stranger: Person, seller: Person) -> None:
+def test_errors_take_precedence_in_the_order_of_the_contract(stranger: Person, seller: Person) -> None:
     large, wrong = b"x" * 262_145, b"{"
     text = {"Content-Type": "text/plain"}
 
@@ -224,7 +222,7 @@ def test_what_is_wrong_is_told_in_the_contracts_order(stranger: Person, seller: 
     problem_of(seller.request("POST", PRODUCTS, data=wrong, headers=JSON), 400, "broken_json")
 
 
-def test_a_body_where_none_is_asked_for_is_held_to_the_same_rules(seller: Person) -> None:
+def test_a_body_for_a_call_without_input_obeys_the_same_rules(seller: Person) -> None:
     path = f"{PRODUCTS}/{seller.product()['id']}"
 
     text = seller.delete(path, data="junk", headers={"Content-Type": "text/plain"})
@@ -238,24 +236,24 @@ def test_a_body_where_none_is_asked_for_is_held_to_the_same_rules(seller: Person
 @pytest.mark.parametrize(
     "path", ["/nothing", "/api", "/api/", "/api/nothing", "/api/auth/nothing", "//api/products", "/%00"]
 )
-def test_an_unknown_route_is_a_problem(stranger: Person, path: str) -> None:
+def test_an_unknown_route_gets_a_problem_response(stranger: Person, path: str) -> None:
     body = problem_of(stranger.get(path), 404, "not_found")
 
     assert ("success" in body) == path.startswith("/api/auth/")
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "BREW"])
-def test_a_wrong_method_is_a_problem_that_names_the_right_ones(stranger: Person, method: str) -> None:
+def test_a_wrong_method_gets_a_problem_response_with_the_allowed_ones(stranger: Person, method: str) -> None:
     answer = stranger.request(method, PRODUCTS)
 
     problem_of(answer, 405, "method_not_allowed")
     assert {"GET", "POST"} <= set(answer.headers["Allow"].split(", "))
 
 
-def test_a_mistake_of_ours_tells_nothing_but_its_number(
+def test_an_internal_error_discloses_nothing_but_the_request_id(
     app: Flask, stranger: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The only way to see this answer is to break something.
+    # Only a broken view gives this response.
     monkeypatch.setitem(app.view_functions, "ops.healthz", lambda: 1 / 0)
 
     answer = stranger.get("/healthz", headers={"Accept-Language": "ru"})
@@ -266,7 +264,7 @@ def test_a_mistake_of_ours_tells_nothing_but_its_number(
 
 
 @pytest.mark.parametrize(("sent", "kept"), [("abc-123", 1), ("a b", 0), ("", 0), ("x" * 129, 0)])
-def test_a_well_formed_request_id_is_kept(stranger: Person, sent: str, kept: int) -> None:
+def test_only_a_well_formed_request_id_is_kept(stranger: Person, sent: str, kept: int) -> None:
     answer = stranger.get("/healthz", headers={"X-Request-Id": sent})
 
     assert answer.headers["X-Request-Id"]
@@ -289,11 +287,11 @@ def test_a_well_formed_request_id_is_kept(stranger: Person, sent: str, kept: int
         (";;;,,,=", "ru"),
     ],
 )
-def test_the_language_is_chosen_by_quality(header: str, language: str) -> None:
+def test_the_language_is_negotiated_by_quality(header: str, language: str) -> None:
     assert negotiate(header, default="ru") == language
 
 
-def test_errors_say_their_language(stranger: Person) -> None:
+def test_errors_declare_their_language(stranger: Person) -> None:
     answer = stranger.get("/nothing", headers={"Accept-Language": "ru"})
 
     assert answer.headers["Content-Language"] == "ru"

@@ -1,4 +1,4 @@
-"""The events of orders over HTTP, and many callers at once."""
+"""The events of orders over HTTP, and concurrent status changes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,16 +11,14 @@ from tests.factories import Person
 
 
 def events(person: Person, order: str) -> list[dict[str, Any]]:
-    """What happened to an order, as a person sees it."""
+    """The events of an order, as a person sees them."""
     answer = person.get(f"/api/orders/{order}/events")
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.get_json()["events"]
     return found
 
 
-def test_a_seller_sees_what_happened_to_an_order_and_nobody_else_does(
-    seller: Person, rival: Person, stranger: Person
-) -> None:
+def test_only_the_seller_sees_the_events_of_an_order(seller: Person, rival: Person, stranger: Person) -> None:
     product = seller.product()["id"]
     body = {"productId": product, "email": "buyer@example.com"}
     order = stranger.post("/api/orders", body, headers={"X-Request-Id": "place-1"}).get_json()["order"]
@@ -50,7 +48,7 @@ def test_a_seller_sees_what_happened_to_an_order_and_nobody_else_does(
     assert seller.get("/api/orders/none/events").status_code == 404
 
 
-def test_a_call_of_an_order_has_its_own_methods_alone(seller: Person) -> None:
+def test_routes_below_an_order_allow_only_their_own_methods(seller: Person) -> None:
     path = f"/api/orders/{seller.order(seller.product()['id'])['id']}"
 
     for answer, methods in (
@@ -61,7 +59,7 @@ def test_a_call_of_an_order_has_its_own_methods_alone(seller: Person) -> None:
         assert set(answer.headers["Allow"].split(", ")) == methods
 
 
-def test_an_order_outlives_its_product_with_its_events(seller: Person, stranger: Person) -> None:
+def test_an_order_and_its_events_outlive_the_product(seller: Person, stranger: Person) -> None:
     product = seller.product()
     order = stranger.order(product["id"])
     seller.delete(f"/api/products/{product['id']}")
@@ -73,7 +71,7 @@ def test_an_order_outlives_its_product_with_its_events(seller: Person, stranger:
 
 
 @pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.long)])
-def test_of_sixteen_callers_at_once_one_takes_the_step(
+def test_concurrent_status_changes_record_one_event(
     app: Flask, seller: Person, stranger: Person, times: int
 ) -> None:
     product = seller.product()["id"]

@@ -1,6 +1,6 @@
-"""Whatever the description says of an answer is seen on the wire: each status, header and field.
+"""All that the OpenAPI document declares about responses occurs: each status, header and field.
 
-Other tests hold what is seen against the description. Here each operation is brought to all that it declares.
+Other tests check responses against the document; here each operation is made to return all it declares.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,10 +23,10 @@ from nexus.readiness import Readiness
 from tests.api.answers import Fact, declared, seen
 from tests.factories import PASSWORD, register
 
-LOST = 2**63 - 1
+UNKNOWN = 2**63 - 1
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 UNREACHABLE = DatabaseURL.parse("postgresql://nobody@127.0.0.1:1/nothing")
-#: What nothing but a mistake of ours would bring, or takes more than a call.
+#: What only a bug of ours would cause, or what takes more than one call.
 UNSEEN: set[Fact] = {
     *((f"GET {path}", "500") for path in ("/healthz", "/readyz", "/metrics", "/api/openapi.json")),
     # While another request holds the key; see test_idempotency.py.
@@ -37,7 +37,7 @@ NEW = "another battery horse"
 
 
 class Caller:
-    """A seller with a product, a draft and an order, who calls operations and keeps what they answer."""
+    """A seller with a product, a draft and an order, who calls operations and keeps their facts."""
 
     numbers = count()
 
@@ -55,7 +55,7 @@ class Caller:
 
     @property
     def good(self) -> dict[str, tuple[str, Any]]:
-        """A path and a body for each operation that are as they should be."""
+        """A valid path and body for each operation."""
         whose, credentials = f"?userId={self.person.id}&limit=1", {"email": self.email, "password": PASSWORD}
         return {
             "POST /api/auth/register": ("/api/auth/register", {**credentials, "email": f"new.{self.email}"}),
@@ -92,17 +92,17 @@ class Caller:
         }
 
     def call(self, operation: str, path: str | None = None, body: Any = None, **headers: str) -> Any:
-        """Call an operation, with what is good where nothing else is given."""
+        """Call an operation, with valid input where none is given."""
         usual, sent = self.good[operation]
-        told = {"Authorization": f"Bearer {self.person.token}", "traceparent": TRACE}
-        told |= {name.replace("_", "-"): value for name, value in headers.items()}
+        request_headers = {"Authorization": f"Bearer {self.person.token}", "traceparent": TRACE}
+        request_headers |= {name.replace("_", "-"): value for name, value in headers.items()}
         given = sent if body is None else body
-        what: dict[str, Any] = {"data": given} if isinstance(given, bytes) else {"json": given}
+        data: dict[str, Any] = {"data": given} if isinstance(given, bytes) else {"json": given}
         if given is None:
-            what = {}
+            data = {}
         method = operation.partition(" ")[0]
         client = self.app.test_client(use_cookies=False)
-        answer = client.open(path or usual, method=method, headers=told, **what)
+        answer = client.open(path or usual, method=method, headers=request_headers, **data)
         self.facts |= seen(operation, answer)
         return answer
 
@@ -112,7 +112,7 @@ def bad_input(caller: Caller, operation: str) -> None:
 
 
 def stranger(caller: Caller, operation: str) -> None:
-    """A token, a password or a refresh token that is none."""
+    """Call with an invalid token, password or refresh token."""
     bodies: dict[str, Any] = {
         "POST /api/auth/login": {"email": caller.email, "password": "wrong"},
         "POST /api/auth/refresh": {"refreshToken": "none"},
@@ -130,8 +130,8 @@ def nothing(caller: Caller, operation: str) -> None:
     path = caller.good[operation][0]
     for there, lost in ((caller.order, NOWHERE), (caller.session, NOWHERE)):
         path = path.replace(there, lost)
-    path = path.replace(f"products/{caller.product}", f"products/{LOST}")
-    body: Any = {"productId": LOST, "email": "b@example.com"} if operation == "POST /api/orders" else None
+    path = path.replace(f"products/{caller.product}", f"products/{UNKNOWN}")
+    body: Any = {"productId": UNKNOWN, "email": "b@example.com"} if operation == "POST /api/orders" else None
     caller.call(operation, path, body)
 
 
@@ -185,7 +185,7 @@ def unreachable(caller: Caller, operation: str) -> None:
 
 
 def unmigrated(caller: Caller, operation: str) -> None:
-    """In another schema, where no table is."""
+    """Call with a schema that has no tables."""
     there: DatabaseURL = caller.app.config["SETTINGS"].direct
     with elsewhere(caller.app, DatabaseURL({**there.parameters, "options": "-csearch_path=nowhere"})):
         caller.call(operation)
@@ -193,7 +193,7 @@ def unmigrated(caller: Caller, operation: str) -> None:
 
 @contextmanager
 def elsewhere(app: Flask, url: DatabaseURL) -> Iterator[None]:
-    """Serve from another database, as a process does that has just begun."""
+    """Use another database, like a process that has just started."""
     settings: Settings = app.config["SETTINGS"]
     database.configure(url, size=1, wait=2)
     app.extensions["readiness"] = Readiness()
@@ -227,26 +227,26 @@ def succeed(caller: Caller, operation: str) -> None:
             caller.person.request("PATCH", f"/api/orders/{order['id']}", json={"status": "cancelled"})
     caller.call(operation)
     if operation == "GET /api/stats":
-        # Products past the first hundred are summed up.
+        # Products beyond the first hundred are summed up.
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("nexus.schemas.stats.MAX_NAMED", 0)
             caller.call(operation)
 
 
-def for_nobody(caller: Caller, settings: Settings) -> None:
-    """The counts of a service whose operator has a token, and of one who has none."""
+def refused_metrics(caller: Caller, settings: Settings) -> None:
+    """Ask for metrics that need a key, and for metrics that production does not serve without one."""
     for update in ({"metrics_key": "k3Jx9-Qw7Zr2_Tb8Vn4Lm6Pc1Yd5Hs0Gf"}, {"app_env": "production"}):
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(caller.app.config, "SETTINGS", settings.model_copy(update=update))
             caller.call("GET /metrics")
 
 
-def test_what_is_declared_is_seen(app: Flask, settings: Settings) -> None:
+def test_everything_declared_occurs(app: Flask, settings: Settings) -> None:
     described: Any = document(app)
     expected, facts = declared(described) - UNSEEN, set[Fact]()
     for operation, status in {fact[:2] for fact in expected}:
         if operation == "GET /metrics" and status != "200":
-            for_nobody(Caller(app, facts), settings)
+            refused_metrics(Caller(app, facts), settings)
         else:
             PROVOKED.get(status, succeed)(Caller(app, facts), operation)
 
@@ -254,7 +254,7 @@ def test_what_is_declared_is_seen(app: Flask, settings: Settings) -> None:
     assert not unseen, "\n".join(sorted(map(" ".join, unseen)))
 
 
-def test_a_fact_that_never_happens_is_told(app: Flask) -> None:
+def test_a_declared_fact_that_never_occurs_is_detected(app: Flask) -> None:
     described: Any = document(app)
     answers = described["paths"]["/healthz"]["get"]["responses"]
     answers["418"] = {"headers": {"X-Tea": {}}, "content": {}}

@@ -14,7 +14,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=8,
 )
-#: Near to what is right, so that requests get past the first check.
+#: Close to valid, so that requests get past the first check.
 values = json_values | st.sampled_from(
     [
         "a@example.com",

@@ -1,4 +1,4 @@
-"""Orders under an `Idempotency-Key`: made once, answered every time, and seen by nobody else."""
+"""Orders with an `Idempotency-Key`: placed once, answered every time, and disclosed to nobody else."""
 
 import json
 from collections.abc import Iterator
@@ -26,23 +26,23 @@ COUNT = "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM idempotency
 
 
 def body(product: int, **fields: Any) -> dict[str, Any]:
-    """An order of a product."""
+    """The body of an order for a product."""
     return {"productId": product, "email": "buyer@example.com", **fields}
 
 
 def place(person: Person, order: Any, *, key: str = KEY) -> TestResponse:
-    """Order something under a key."""
+    """Place an order with a key."""
     return person.post("/api/orders", order, headers={"Idempotency-Key": key})
 
 
 def code(answer: TestResponse) -> str:
-    """What an answer is told apart by."""
+    """The error code of a response."""
     return str(answer.get_json()["code"])
 
 
 @contextmanager
-def on_its_way(settings: Settings, *, sure: bool) -> Iterator[None]:
-    """As if the only order were being placed under its key, not before, while the block runs."""
+def in_progress(settings: Settings, *, commit: bool) -> Iterator[None]:
+    """Pretend that the only order is still being placed with its key while the block runs."""
     with closing(connect(settings.direct, wait=5)) as connection:
         cursor = connection.cursor()
         cursor.execute("DELETE FROM idempotency_keys RETURNING hash, body, order_id, product_id, status")
@@ -52,12 +52,12 @@ def on_its_way(settings: Settings, *, sure: bool) -> Iterator[None]:
             "INSERT INTO idempotency_keys (hash, body, order_id, product_id, status) VALUES %s", (columns,)
         )
         yield
-        if sure:
+        if commit:
             connection.commit()
         connection.rollback()
 
 
-def test_a_repetition_is_answered_byte_for_byte_whatever_became_of_the_order(
+def test_a_replay_is_identical_whatever_happened_to_the_order(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:
     product = seller.product(price=1000)["id"]
@@ -84,7 +84,7 @@ def test_a_repetition_is_answered_byte_for_byte_whatever_became_of_the_order(
     assert query(settings, COUNT) == [(1, 1)]
 
 
-def test_the_answer_is_the_same_with_and_without_a_key(seller: Person, stranger: Person) -> None:
+def test_the_response_is_the_same_with_and_without_a_key(seller: Person, stranger: Person) -> None:
     free = seller.product(price=0)["id"]
     with_key, without = place(stranger, body(free)).get_json(), stranger.order(free)
 
@@ -93,7 +93,7 @@ def test_the_answer_is_the_same_with_and_without_a_key(seller: Person, stranger:
     assert place(stranger, body(free)).get_json() == with_key
 
 
-def test_another_body_is_another_json_value(settings: Settings, seller: Person, stranger: Person) -> None:
+def test_bodies_are_compared_as_json_values(settings: Settings, seller: Person, stranger: Person) -> None:
     product = seller.product(price=1000)["id"]
     first = place(stranger, body(product, name="A", amount=1000))
 
@@ -116,14 +116,14 @@ def test_another_body_is_another_json_value(settings: Settings, seller: Person, 
     assert query(settings, COUNT) == [(1, 1)]
 
 
-def test_nobody_reads_the_answer_of_another(seller: Person, rival: Person, stranger: Person) -> None:
+def test_a_key_does_not_replay_the_order_of_another(seller: Person, rival: Person, stranger: Person) -> None:
     wanted = body(seller.product()["id"])
     answers = [place(person, wanted) for person in (seller, rival, stranger)]
 
     assert [answer.status_code for answer in answers] == [201, 201, 201]
     assert len({answer.get_json()["order"]["id"] for answer in answers}) == 3
     assert not any("Idempotent-Replayed" in answer.headers for answer in answers)
-    # Not even one who writes a key as it might be kept.
+    # Not even with a key that looks as it might be stored.
     assert "Idempotent-Replayed" not in place(rival, wanted, key=f"{seller.id}{KEY}").headers
 
 
@@ -136,7 +136,7 @@ def test_a_malformed_key_is_refused(settings: Settings, seller: Person, stranger
         (stranger, "x" * 31, "too_short"),
         (stranger, "x" * 256, "too_long"),
         (seller, "x" * 256, "too_long"),
-        # What is left of one that was given twice.
+        # What HTTP makes of a header that was sent twice.
         (seller, f"{KEY},{KEY}", "repeated"),
     ):
         answer = place(person, wanted, key=key)
@@ -145,14 +145,12 @@ def test_a_malformed_key_is_refused(settings: Settings, seller: Person, stranger
     assert query(settings, COUNT) == [(0, 0)]
     for person, key in ((seller, "x"), (stranger, "x" * 32), (stranger, "ключ" * 63)):
         assert place(person, wanted, key=key.encode().decode("latin-1")).status_code == 201
-    # The input comes first.
+    # Errors in the body take precedence.
     wrong = place(stranger, {**wanted, "email": "nobody"}, key="x")
     assert [one["field"] for one in wrong.get_json()["errors"]] == ["email"]
 
 
-def test_only_an_order_that_was_made_keeps_its_key(
-    settings: Settings, seller: Person, stranger: Person
-) -> None:
+def test_a_failed_order_does_not_use_up_its_key(settings: Settings, seller: Person, stranger: Person) -> None:
     product = seller.product(price=1000, status="draft")["id"]
     wanted = body(product, amount=2000)
 
@@ -168,7 +166,7 @@ def test_only_an_order_that_was_made_keeps_its_key(
     assert query(settings, COUNT) == [(1, 1)]
 
 
-def test_the_header_means_nothing_elsewhere(seller: Person) -> None:
+def test_other_calls_ignore_the_header(seller: Person) -> None:
     headers = {"Idempotency-Key": ""}
     offered = [
         seller.post("/api/products", {"name": name, "price": 1}, headers=headers) for name in ("A", "B")
@@ -176,22 +174,22 @@ def test_the_header_means_nothing_elsewhere(seller: Person) -> None:
     assert [answer.status_code for answer in offered] == [201, 201]
 
 
-def test_of_two_at_once_the_second_waits_and_repeats_the_first(
+def test_a_concurrent_duplicate_waits_and_replays_the_first(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:
     product = seller.product(price=1000)["id"]
     wanted = body(product, amount=1000)
     first = place(stranger, wanted)
 
-    # Also where there is nothing to wait for any more but the key.
+    # Also when the key is the only thing left to wait for.
     for change in ({}, {"price": 2000}, {"status": "draft"}):
         seller.patch(f"/api/products/{product}", change)
         with ThreadPoolExecutor(1) as other:
-            with on_its_way(settings, sure=True):
+            with in_progress(settings, commit=True):
                 second = other.submit(place, stranger, wanted)
                 until_someone_waits(settings)
             assert second.result().data == first.data
-    with on_its_way(settings, sure=True), ThreadPoolExecutor(1) as other:
+    with in_progress(settings, commit=True), ThreadPoolExecutor(1) as other:
         late = other.submit(place, stranger, body(product))
         until_someone_waits(settings)
         assert code(late.result()) == "idempotency_in_progress"
@@ -199,14 +197,14 @@ def test_of_two_at_once_the_second_waits_and_repeats_the_first(
     assert query(settings, COUNT) == [(1, 1)]
 
 
-def test_where_the_first_fails_the_second_makes_the_order(
+def test_a_concurrent_duplicate_places_the_order_if_the_first_fails(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:
     wanted = body(seller.product()["id"])
     first = place(stranger, wanted)
 
     with ThreadPoolExecutor(1) as other:
-        with on_its_way(settings, sure=False):
+        with in_progress(settings, commit=False):
             second = other.submit(place, stranger, wanted)
             until_someone_waits(settings)
         made = second.result()
@@ -216,18 +214,18 @@ def test_where_the_first_fails_the_second_makes_the_order(
     assert place(stranger, wanted).data == made.data
 
 
-def test_who_waits_too_long_is_told_so_and_leaves_nothing_behind(
+def test_waiting_too_long_for_a_key_is_a_conflict_and_leaves_nothing_behind(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:
     wanted = body(seller.product()["id"])
     first = place(stranger, wanted)
 
-    with on_its_way(settings, sure=True):
+    with in_progress(settings, commit=True):
         answer = place(stranger, wanted)
 
     assert (answer.status_code, code(answer)) == (409, "idempotency_in_progress")
     assert answer.headers["Retry-After"] == "1"
-    # The connection is as it was, and the order is there to be repeated.
+    # The connection is clean, and the order can be replayed.
     with database.connection_context():
         assert database.execute_sql("SHOW lock_timeout").fetchone() != (KEY_WAIT,)
     idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE %s"
@@ -235,7 +233,7 @@ def test_who_waits_too_long_is_told_so_and_leaves_nothing_behind(
     assert place(stranger, wanted).data == first.data
 
 
-def test_who_waits_for_the_seller_is_not_told_to_wait_for_the_key(
+def test_waiting_for_the_sellers_row_is_not_reported_as_a_key_in_progress(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:
     wanted = body(seller.product()["id"])
@@ -250,7 +248,7 @@ def test_who_waits_for_the_seller_is_not_told_to_wait_for_the_key(
     assert place(stranger, wanted).status_code == 201
 
 
-def test_of_fifty_equal_orders_at_once_there_is_one(
+def test_fifty_concurrent_duplicates_place_one_order(
     app: Flask, settings: Settings, seller: Person, stranger: Person
 ) -> None:
     wanted = body(seller.product()["id"])
@@ -264,7 +262,7 @@ def test_of_fifty_equal_orders_at_once_there_is_one(
     assert place(stranger, wanted).data == answers[0].data
 
 
-def test_a_buyer_who_was_erased_is_in_no_repetition(
+def test_a_replay_does_not_contain_an_erased_buyer(
     root: Path, settings: Settings, seller: Person, stranger: Person
 ) -> None:
     wanted = body(seller.product()["id"], name="Ivan")

@@ -1,4 +1,4 @@
-"""The description of the API: valid, whole, true to its examples, and cheap to fetch."""
+"""The OpenAPI document: valid, complete, with examples that work, and cheap to fetch."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ from tests.factories import Person
 
 @pytest.fixture
 def document(stranger: Person) -> dict[str, Any]:
-    """The description, as a client fetches it."""
+    """The document, as a client fetches it."""
     answer: dict[str, Any] = stranger.get("/api/openapi.json").get_json()
     return answer
 
@@ -46,19 +46,19 @@ def declarations(app: Flask) -> dict[tuple[str, str], Endpoint]:
     }
 
 
-def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
+def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
     validate(document)
 
 
-def test_every_route_is_described_and_no_other(app: Flask, document: dict[str, Any]) -> None:
+def test_exactly_the_existing_routes_are_described(app: Flask, document: dict[str, Any]) -> None:
     assert set(operations(document)) == set(declarations(app))
 
 
-def test_every_error_is_described_but_that_of_a_method_that_no_operation_has(
+def test_every_error_that_an_operation_can_return_is_described(
     document: dict[str, Any],
 ) -> None:
-    told = {
+    described = {
         code
         for operation in operations(document).values()
         for answer in operation["responses"].values()
@@ -68,24 +68,24 @@ def test_every_error_is_described_but_that_of_a_method_that_no_operation_has(
         ]
     }
 
-    # No operation can answer these.
+    # No operation can return these.
     others = {MethodNotAllowed, RequestTimeout, URITooLong, HeadTooLarge, UnknownTransferCoding}
-    assert {error.code for error in family()} - told == {error.code for error in others}
+    assert {error.code for error in family()} - described == {error.code for error in others}
 
 
-def test_every_parameter_is_one_that_is_taken(app: Flask, document: dict[str, Any]) -> None:
-    for asked, declared in declarations(app).items():
-        parameters = operations(document)[asked]["parameters"]
+def test_exactly_the_accepted_parameters_are_described(app: Flask, document: dict[str, Any]) -> None:
+    for route, declared in declarations(app).items():
+        parameters = operations(document)[route]["parameters"]
         query = {one["name"] for one in parameters if one.get("in") == "query"}
         fields = declared.query.model_fields.values() if declared.query else ()
-        assert query == {field.alias for field in fields}, asked
+        assert query == {field.alias for field in fields}, route
         taken = {one["$ref"].rpartition("/")[2] for one in parameters if "$ref" in one}
         keyed = {"Idempotency-Key"} if declared.idempotent else set()
         always = {"X-Request-Id", "traceparent", "Accept-Language"}
-        assert taken == {*always, *keyed, *declared.takes}, asked
+        assert taken == {*always, *keyed, *declared.takes}, route
 
 
-def test_who_may_call_is_described(document: dict[str, Any]) -> None:
+def test_authentication_is_described(document: dict[str, Any]) -> None:
     every = operations(document)
 
     assert "security" not in every["POST", "/api/auth/login"]
@@ -94,7 +94,7 @@ def test_who_may_call_is_described(document: dict[str, Any]) -> None:
     assert {"receipt": []} in every["PATCH", "/api/orders/{orderId}"]["security"]
 
 
-def test_rules_of_fields_are_described(document: dict[str, Any]) -> None:
+def test_constraints_of_fields_are_described(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     price = schemas["NewProduct"]["properties"]["price"]
     query = operations(document)["GET", "/api/products"]["parameters"]
@@ -107,7 +107,7 @@ def test_rules_of_fields_are_described(document: dict[str, Any]) -> None:
     assert {"type": "null"} in schemas["NewProduct"]["properties"]["description"]["anyOf"]
 
 
-def test_what_makes_types_is_described(document: dict[str, Any]) -> None:
+def test_the_document_suits_code_generators(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     times = [field for name, field in schemas["ListedOrder"]["properties"].items() if name.endswith("At")]
     parameters = [one for every in operations(document).values() for one in every["parameters"]]
@@ -119,7 +119,7 @@ def test_what_makes_types_is_described(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("model", EXAMPLES, ids=lambda model: model.__name__)
-def test_every_example_is_what_it_is_an_example_of(model: Any) -> None:
+def test_every_example_is_valid_for_its_model(model: Any) -> None:
     example = EXAMPLES[model]
 
     if issubclass(model, Input):
@@ -128,7 +128,7 @@ def test_every_example_is_what_it_is_an_example_of(model: Any) -> None:
         assert TypeAdapter(model).validate_python(example, strict=True) == example
 
 
-def test_the_examples_can_be_sent(app: Flask, stranger: Person, document: dict[str, Any]) -> None:
+def test_the_examples_of_requests_can_be_sent(app: Flask, stranger: Person, document: dict[str, Any]) -> None:
     every = operations(document)
 
     def example(method: str, where: str) -> Any:
@@ -145,7 +145,7 @@ def test_the_examples_can_be_sent(app: Flask, stranger: Person, document: dict[s
     assert stranger.post("/api/auth/login", example("POST", "/api/auth/login")).status_code == 200
 
 
-def test_a_client_that_has_it_gets_it_no_second_time(stranger: Person) -> None:
+def test_an_unchanged_document_is_not_sent_again(stranger: Person) -> None:
     first = stranger.get("/api/openapi.json")
     again = stranger.get("/api/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
 
@@ -154,7 +154,7 @@ def test_a_client_that_has_it_gets_it_no_second_time(stranger: Person) -> None:
     assert again.headers["ETag"] == first.headers["ETag"]
 
 
-def test_the_command_prints_it_with_the_database_down(root: Path, settings: Settings) -> None:
+def test_the_command_prints_the_document_without_a_database(root: Path, settings: Settings) -> None:
     away = settings.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/nothing"})
 
     printed = flask(root, away, "openapi")
@@ -174,14 +174,14 @@ def test_the_command_prints_it_with_the_database_down(root: Path, settings: Sett
     ],
     ids=["status", "header", "media type", "code", "member"],
 )
-def test_the_suite_notices_what_is_not_described(settings: Settings, answer: Response) -> None:
+def test_the_test_suite_detects_undescribed_responses(settings: Settings, answer: Response) -> None:
     app = create_app(settings)
 
     with app.test_request_context("/api/orders"), pytest.raises(AssertionError):
         Described(app).hold(answer)
 
 
-def test_every_part_of_the_api_has_its_place(document: dict[str, Any]) -> None:
+def test_exactly_the_used_tags_are_declared(document: dict[str, Any]) -> None:
     used = {tag for calls in document["paths"].values() for call in calls.values() for tag in call["tags"]}
 
     assert used == {tag["name"] for tag in document["tags"]}

@@ -1,4 +1,4 @@
-"""What becomes of orders, whatever is done before: orders against a model of them in memory."""
+"""Orders against a model of them in memory, after any sequence of actions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,7 @@ FROM orders o JOIN order_events e ON e.order_id = o.id GROUP BY o.id
 
 @dataclass
 class Known:
-    """What the model knows of an order: whose it is, its product, its amount, its statuses so far."""
+    """What the model knows of an order: its seller, product, amount and statuses so far."""
 
     seller: int
     product: int
@@ -45,7 +45,7 @@ class Known:
 
 
 class Orders(RuleBasedStateMachine):
-    """Orders in the shop beside what they should be."""
+    """The orders of the shop, and the model of what they should be."""
 
     app: Flask
     settings: Settings
@@ -59,17 +59,17 @@ class Orders(RuleBasedStateMachine):
         query(self.settings, "DELETE FROM orders")
         self.prices: dict[int, int] = {}
         self.model: dict[str, Known] = {}
-        #: By the account and the key: the body and the answer.
+        #: The body and the response, by account and key.
         self.kept: dict[tuple[int | None, str], tuple[dict[str, Any], bytes]] = {}
-        self.begin()
+        self.change_seller()
 
     @initialize(target=products)
-    def have(self) -> Any:
-        """Begin with something to order."""
+    def start(self) -> Any:
+        """Start with something to order."""
         return multiple(*(self.offer(price) for price in PRICES))
 
-    def begin(self) -> None:
-        """Somebody else sells from now on."""
+    def change_seller(self) -> None:
+        """Continue with a new seller."""
         Orders.accounts += 1
         self.seller = register(self.app, f"machine{Orders.accounts}@example.com")
         self.prices.clear()
@@ -83,7 +83,7 @@ class Orders(RuleBasedStateMachine):
 
     @rule(product=products, price=st.sampled_from(PRICES))
     def reprice(self, product: int, price: int) -> None:
-        """Give a product another price, or the same."""
+        """Set the price of a product, perhaps to the same value."""
         answer = self.seller.patch(f"/api/products/{product}", {"price": price})
         assert answer.status_code == (200 if product in self.prices else 404)
         if product in self.prices:
@@ -97,7 +97,7 @@ class Orders(RuleBasedStateMachine):
         signed_in=st.booleans(),
     )
     def place(self, product: int, amount: int | None, key: str | None, signed_in: bool) -> Any:  # noqa: FBT001
-        """Order a product, with a key or without, which may be a repetition or a mistake."""
+        """Order a product, with or without a key; it may be a duplicate or an error."""
         person = self.buyer if signed_in else Person(self.app)
         body = {"productId": product, "email": "buyer@example.com"}
         if amount is not None:
@@ -105,7 +105,7 @@ class Orders(RuleBasedStateMachine):
         answer = person.post("/api/orders", body, headers={"Idempotency-Key": key} if key else {})
         owned = (self.buyer.id if signed_in else None, key or "")
         if owned in self.kept:
-            self.repeated(answer, body, *self.kept[owned])
+            self.check_repeated(answer, body, *self.kept[owned])
             return multiple()
         if product not in self.prices:
             assert answer.status_code == 404
@@ -121,8 +121,8 @@ class Orders(RuleBasedStateMachine):
         self.model[order] = Known(self.seller.id, product, price, ["created" if price else "paid"])
         return order
 
-    def repeated(self, answer: TestResponse, body: Any, first: Any, data: bytes) -> None:
-        """Hold an answer to a key that was used before against the one before."""
+    def check_repeated(self, answer: TestResponse, body: Any, first: Any, data: bytes) -> None:
+        """Check the response to a key that was used before."""
         if body != first:
             assert (answer.status_code, answer.get_json()["code"]) == (422, "idempotency_mismatch")
         else:
@@ -132,15 +132,17 @@ class Orders(RuleBasedStateMachine):
     @precondition(lambda self: self.kept)
     @rule(number=st.integers(0, 3))
     def repeat(self, number: int) -> None:
-        """Send an order again under its key, whatever became of it."""
+        """Send an order again with its key, whatever happened to it."""
         owner, key = list(self.kept)[number % len(self.kept)]
         body, data = self.kept[owner, key]
         person = self.buyer if owner else Person(self.app)
-        self.repeated(person.post("/api/orders", body, headers={"Idempotency-Key": key}), body, body, data)
+        self.check_repeated(
+            person.post("/api/orders", body, headers={"Idempotency-Key": key}), body, body, data
+        )
 
     @rule(order=orders, to=st.sampled_from((*STEPS, "cancelled")))
     def move(self, order: str, to: str) -> None:
-        """Take a step, or try to."""
+        """Change the status of an order, or try to."""
         answer = self.seller.patch(f"/api/orders/{order}", {"status": to})
         if self.model[order].seller != self.seller.id:
             assert answer.status_code == 404
@@ -163,18 +165,18 @@ class Orders(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.model) > 1)
     @rule()
-    def leave(self) -> None:
-        """Delete the seller's account, which waits for open orders; its orders stay."""
+    def delete_account(self) -> None:
+        """Delete the seller's account, which open orders prevent; its orders stay."""
         answer = self.seller.delete("/api/auth/me", json={"password": PASSWORD})
         if any(known.statuses[-1] in ("created", "processing") for known in self.mine().values()):
             assert (answer.status_code, answer.get_json()["code"]) == (409, "open_orders")
         else:
             assert answer.status_code == 204
-            self.begin()
+            self.change_seller()
 
     @invariant()
     def the_seller_sees_what_the_model_says(self) -> None:
-        """Every order, as it is now."""
+        """The list shows every order as it is now."""
         answer = self.seller.get("/api/orders", query_string={"limit": 200})
         listed = {order.pop("id"): order for order in answer.get_json()["orders"]}
         mine = self.mine()
@@ -185,7 +187,7 @@ class Orders(RuleBasedStateMachine):
             assert seen == [known.statuses[-1], known.amount, product]
 
     def teardown(self) -> None:
-        """In the end each order that was acknowledged is there, and no other, with all its events."""
+        """At the end exactly the acknowledged orders exist, with all their events."""
         for order, known in self.mine().items():
             seen = [(event["from"], event["to"]) for event in events(self.seller, order)]
             assert seen == list(zip([None, *known.statuses], known.statuses, strict=False))
@@ -196,12 +198,12 @@ class Orders(RuleBasedStateMachine):
         }
 
     def mine(self) -> dict[str, Known]:
-        """The orders of the one who sells now."""
+        """The orders of the current seller."""
         return {order: known for order, known in self.model.items() if known.seller == self.seller.id}
 
 
 @pytest.mark.parametrize("examples", [5, pytest.param(60, marks=pytest.mark.long)])
-def test_orders_are_what_a_model_in_memory_says(app: Flask, settings: Settings, examples: int) -> None:
+def test_orders_match_a_model_in_memory(app: Flask, settings: Settings, examples: int) -> None:
     Orders.app, Orders.settings, Orders.accounts = app, settings, 0
     Orders.buyer = register(app, "buyer@example.com")
     run_state_machine_as_test(

@@ -1,4 +1,4 @@
-"""Pages of a seller's orders, whatever the filter, while orders come, change and go."""
+"""Pages of a seller's orders, with any filter, while orders are added and removed."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from nexus.models.steps import STEPS
 from tests.factories import Person, register
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
-#: Times that are equal, and times that differ by less than the wire shows.
+#: Times that are equal, and times that differ by less than the API's milliseconds.
 ROWS = st.lists(st.tuples(st.sampled_from(list(STEPS)), st.integers(0, 3)), max_size=12)
 FILTERS = st.fixed_dictionaries(
     {},
@@ -29,7 +29,7 @@ FILTERS = st.fixed_dictionaries(
 
 
 def sell(seller: Person, rows: Any) -> dict[str, str]:
-    """Put orders into the database: the status of each by its id."""
+    """Insert orders, and return the status of each by its id."""
     with database.connection_context():
         placed = [
             Order.written(
@@ -50,13 +50,13 @@ def sell(seller: Person, rows: Any) -> dict[str, str]:
 
 @pytest.fixture
 def crowded(app: Flask) -> Person:
-    """A seller whose orders the next test makes and removes again and again."""
+    """A seller whose orders the next test adds and removes again and again."""
     return register(app, "crowded@example.com")
 
 
 @trials(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(rows=ROWS, came=ROWS, asked=FILTERS, size=st.integers(1, 5), data=st.data())
-def test_pages_are_whole_whatever_comes_and_goes(
+def test_pages_neither_skip_nor_repeat_rows_during_changes(
     crowded: Person, rows: Any, came: Any, asked: dict[str, str], size: int, data: st.DataObject
 ) -> None:
     with database.connection_context():
@@ -88,7 +88,7 @@ def test_pages_are_whole_whatever_comes_and_goes(
 @pytest.mark.parametrize(
     "other", ["", "status=paid", "email=a@example.com", "productId=1", "createdAfter=2025-01-01T00:00:00Z"]
 )
-def test_a_cursor_belongs_to_its_filter(seller: Person, other: str) -> None:
+def test_a_cursor_is_valid_only_for_its_filter(seller: Person, other: str) -> None:
     sell(seller, [("created", 0)] * 2)
     path = "/api/orders?limit=1&createdBefore=2026-01-02T00:00:00Z"
     cursor = seller.get(path).get_json()["nextCursor"]
@@ -98,7 +98,7 @@ def test_a_cursor_belongs_to_its_filter(seller: Person, other: str) -> None:
     assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (400, "not_a_cursor")
 
 
-def test_a_cursor_belongs_to_its_list_and_seller(seller: Person, rival: Person) -> None:
+def test_a_cursor_is_valid_only_for_its_list_and_seller(seller: Person, rival: Person) -> None:
     for person in (seller, rival):
         sell(person, [("paid", 0)] * 3)
     cursor = seller.get("/api/orders?limit=1").get_json()["nextCursor"]
@@ -110,7 +110,7 @@ def test_a_cursor_belongs_to_its_list_and_seller(seller: Person, rival: Person) 
 
 
 @pytest.mark.parametrize("limit", ["0", "201", "-1", "1.5", "x", ""])
-def test_a_page_has_1_to_200_rows(seller: Person, limit: str) -> None:
+def test_a_page_size_outside_1_to_200_is_refused(seller: Person, limit: str) -> None:
     for path in ("/api/orders?", f"/api/products?userId={seller.id}&", "/api/products?q=course&"):
         answer = seller.get(f"{path}limit={limit}")
         assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (400, "limit"), path

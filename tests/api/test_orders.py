@@ -1,4 +1,4 @@
-"""Orders: how they are placed, the steps they take, who may see them."""
+"""Orders: placing them, changing their status, and who may see them."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from tests.factories import Person
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
-def test_a_stranger_orders_at_the_price_of_the_moment(seller: Person, stranger: Person) -> None:
+def test_a_stranger_orders_at_the_current_price(seller: Person, stranger: Person) -> None:
     product = seller.product(name="Course", price=4999)
 
     with assert_query_count(1):
@@ -46,13 +46,13 @@ def test_a_stranger_orders_at_the_price_of_the_moment(seller: Person, stranger: 
     }
 
 
-def test_an_order_of_a_free_product_is_born_paid(seller: Person, stranger: Person) -> None:
+def test_an_order_for_a_free_product_starts_as_paid(seller: Person, stranger: Person) -> None:
     order = stranger.order(seller.product(price=0)["id"])
 
     assert (order["status"], order["amount"], order["name"]) == ("paid", 0, None)
 
 
-def test_an_amount_that_is_not_the_price_is_told_the_price(seller: Person, stranger: Person) -> None:
+def test_a_wrong_amount_is_refused_with_the_current_price(seller: Person, stranger: Person) -> None:
     product = seller.product(price=1000)
     body = {"productId": product["id"], "email": "buyer@example.com"}
 
@@ -63,20 +63,22 @@ def test_an_amount_that_is_not_the_price_is_told_the_price(seller: Person, stran
     assert (answer.get_json()["price"], answer.get_json()["currency"]) == (1000, "USD")
 
 
-def test_an_old_product_may_cost_more_than_a_new_one(seller: Person, stranger: Person) -> None:
+def test_an_old_product_may_exceed_the_limit_for_new_prices(seller: Person, stranger: Person) -> None:
     product, dear = seller.product(), 2**63 - 1
     with database.connection_context():
         Product.update(price=dear).where(Product.id == product["id"]).execute()
     body = {"productId": product["id"], "email": "buyer@example.com"}
 
-    told = stranger.post("/api/orders", {**body, "amount": 1}).get_json()
-    assert (told["code"], told["price"]) == ("price_changed", dear)
-    assert stranger.post("/api/orders", {**body, "amount": told["price"]}).status_code == 201
+    refused = stranger.post("/api/orders", {**body, "amount": 1}).get_json()
+    assert (refused["code"], refused["price"]) == ("price_changed", dear)
+    assert stranger.post("/api/orders", {**body, "amount": refused["price"]}).status_code == 201
     found = stranger.get(f"/api/products?userId={seller.id}&minPrice={dear}&maxPrice={dear}").get_json()
     assert [each["price"] for each in found["products"]] == [dear]
 
 
-def test_what_is_not_for_sale_cannot_be_ordered(seller: Person, rival: Person, stranger: Person) -> None:
+def test_drafts_and_unknown_products_cannot_be_ordered(
+    seller: Person, rival: Person, stranger: Person
+) -> None:
     draft = seller.product(status="draft")
     body = {"productId": draft["id"], "email": "buyer@example.com"}
 
@@ -86,7 +88,7 @@ def test_what_is_not_for_sale_cannot_be_ordered(seller: Person, rival: Person, s
     assert stranger.post("/api/orders", {**body, "productId": 2**63 - 1}).status_code == 404
 
 
-def test_only_its_seller_sees_an_order(seller: Person, rival: Person, stranger: Person) -> None:
+def test_only_the_seller_sees_an_order(seller: Person, rival: Person, stranger: Person) -> None:
     product = seller.product()
     order = stranger.order(product["id"])
     path = f"/api/orders/{order['id']}"
@@ -112,17 +114,17 @@ def test_an_order_is_found_by_its_old_id_too(seller: Person, stranger: Person, o
 
 
 @pytest.mark.parametrize("reference", [NOWHERE, "1", "x" * 1100, "%00", "a%00b", "😀", "{" + NOWHERE + "}"])
-def test_an_id_that_is_none_is_not_found(seller: Person, reference: str) -> None:
+def test_an_unknown_or_invalid_id_is_not_found(seller: Person, reference: str) -> None:
     assert seller.get(f"/api/orders/{reference}").status_code == 404
     assert seller.patch(f"/api/orders/{reference}", {"status": "paid"}).status_code == 404
 
 
-#: How an order comes to where no single step leads.
+#: The way to a status that an order cannot reach in one change.
 WAYS = {"refunded": ("paid", "refunded")}
 
 
 @pytest.mark.parametrize(("start", "to"), list(itertools.product(STEPS, STEPS)))
-def test_an_order_takes_its_steps_and_no_others(app: Flask, seller: Person, start: str, to: str) -> None:
+def test_only_allowed_status_changes_are_accepted(app: Flask, seller: Person, start: str, to: str) -> None:
     order = seller.order(seller.product()["id"])
     with database.connection_context():
         for status in WAYS.get(start, (start,)):
@@ -142,7 +144,7 @@ def test_an_order_takes_its_steps_and_no_others(app: Flask, seller: Person, star
         assert stored.status == start
 
 
-def test_a_step_costs_one_statement_and_no_step_writes_nothing(seller: Person) -> None:
+def test_a_status_change_costs_one_statement_and_repeating_it_writes_nothing(seller: Person) -> None:
     order = seller.order(seller.product()["id"])
     path = f"/api/orders/{order['id']}"
 
@@ -152,7 +154,7 @@ def test_a_step_costs_one_statement_and_no_step_writes_nothing(seller: Person) -
     assert seller.patch(path, {"status": "paid"}).get_json()["order"] == moved
 
 
-def test_nobody_but_the_seller_moves_an_order(seller: Person, rival: Person, stranger: Person) -> None:
+def test_only_the_seller_can_change_the_status(seller: Person, rival: Person, stranger: Person) -> None:
     path = f"/api/orders/{stranger.order(seller.product()['id'])['id']}"
 
     assert rival.patch(path, {"status": "paid"}).status_code == 404
@@ -160,7 +162,7 @@ def test_nobody_but_the_seller_moves_an_order(seller: Person, rival: Person, str
     assert seller.get(path).get_json()["order"]["status"] == "created"
 
 
-def test_of_two_steps_at_once_one_wins(app: Flask, seller: Person) -> None:
+def test_concurrent_status_changes_are_serialised(app: Flask, seller: Person) -> None:
     product = seller.product()
 
     for _ in range(10):
@@ -172,7 +174,7 @@ def test_of_two_steps_at_once_one_wins(app: Flask, seller: Person) -> None:
         with ThreadPoolExecutor(4) as pool:
             statuses = sorted(pool.map(step, ["processing", "cancelled"]))
         status = seller.get(path).get_json()["order"]["status"]
-        # Cancelled first leaves no step to processing; processing first can still be cancelled.
+        # A cancelled order cannot be processed; one in processing can still be cancelled.
         assert (statuses, status) in (([200, 409], "cancelled"), ([200, 200], "cancelled"))
 
 
@@ -218,7 +220,7 @@ def test_orders_are_filtered(seller: Person, stranger: Person) -> None:
     assert found(createdAfter="9999-12-31T23:59:59.999999Z") == []
 
 
-def test_orders_are_found_by_an_address_however_it_is_spelled(seller: Person, stranger: Person) -> None:
+def test_orders_are_found_by_any_spelling_of_an_address(seller: Person, stranger: Person) -> None:
     typed = "x@xn--bcher-kva.example"
     order = stranger.order(seller.product()["id"], email=typed)
 
@@ -227,7 +229,7 @@ def test_orders_are_found_by_an_address_however_it_is_spelled(seller: Person, st
         assert [found["id"] for found in answer.get_json()["orders"]] == [order["id"]]
 
 
-def test_pages_of_orders_follow_each_other(seller: Person, stranger: Person) -> None:
+def test_following_the_links_lists_all_orders(seller: Person, stranger: Person) -> None:
     product = seller.product()
     orders = [stranger.order(product["id"])["id"] for _ in range(5)]
 

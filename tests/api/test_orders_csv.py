@@ -1,4 +1,4 @@
-"""The file of orders: what a spreadsheet reads in it, what it runs, and how it ends when something fails."""
+"""The CSV file of orders: what a spreadsheet reads in it, that it runs nothing, and what fails."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ from nexus.schemas.orders_csv import escaped, total
 from tests.factories import Person, register
 from tests.sql import TERMINATE, query
 
-#: The module, whose blueprint has its name in the package.
+#: The module itself; in the package its name stands for the blueprint.
 orders_csv = import_module("nexus.api.orders_csv")
 
 SIGNS = tuple("=+-@＝＋－＠")
@@ -33,21 +33,21 @@ TEXTS = st.text(
 
 
 def rows(person: Person, **filters: Any) -> list[dict[str, str]]:
-    """The file as a program reads it."""
+    """The rows of the file, as a program reads them."""
     answer = person.get("/api/orders.csv", query_string=filters)
     assert answer.status_code == 200, answer.text
     return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline=""), strict=True))
 
 
 def sell(seller: Person, *, name: str, email: str = "buyer@example.com", buyer: str | None = None) -> None:
-    """Put an order into the database as it is, as an import would."""
+    """Insert an order directly, like an import."""
     with database.connection_context():
         Order.insert(
             seller=seller.id, product_name=name, email=email, name=buyer, amount=4999, currency="USD"
         ).execute()
 
 
-def test_a_spreadsheet_reads_dates_and_sums(seller: Person, rival: Person, stranger: Person) -> None:
+def test_a_spreadsheet_can_read_dates_and_totals(seller: Person, rival: Person, stranger: Person) -> None:
     product = seller.product(name='Icons, "flat"', price=4999)
     order = stranger.order(product["id"], name="Иван")
     free = stranger.order(seller.product(price=0)["id"])
@@ -77,7 +77,7 @@ def test_a_spreadsheet_reads_dates_and_sums(seller: Person, rival: Person, stran
     assert end == ""
 
 
-def test_nobody_but_a_seller_gets_the_file_and_only_of_their_own(
+def test_sellers_get_only_their_own_orders_and_strangers_none(
     seller: Person, rival: Person, stranger: Person
 ) -> None:
     stranger.order(seller.product()["id"])
@@ -87,7 +87,7 @@ def test_nobody_but_a_seller_gets_the_file_and_only_of_their_own(
     assert stranger.get("/api/orders.csv?limit=no").status_code == 401
 
 
-def test_the_filters_are_those_of_the_list(seller: Person, stranger: Person) -> None:
+def test_the_filters_are_the_same_as_for_the_list(seller: Person, stranger: Person) -> None:
     one, two = seller.product(), seller.product()
     first = stranger.order(one["id"], email="Anna@example.com")
     second = stranger.order(two["id"])
@@ -109,14 +109,16 @@ def test_the_filters_are_those_of_the_list(seller: Person, stranger: Person) -> 
 @pytest.mark.parametrize(
     "wrong", ["limit=1", "cursor=x", "status=gone", "productId=0", "email=%00", "createdAfter=1"]
 )
-def test_what_is_no_filter_is_refused_before_anything_is_sent(seller: Person, wrong: str) -> None:
+def test_an_invalid_filter_is_refused_before_anything_is_sent(seller: Person, wrong: str) -> None:
     answer = seller.get(f"/api/orders.csv?{wrong}")
 
     assert (answer.status_code, answer.get_json()["code"]) == (400, "validation_failed")
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7])
-def test_batches_make_one_file(seller: Person, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def test_the_file_is_complete_across_batches(
+    seller: Person, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
     monkeypatch.setattr(orders_csv, "BATCH", 2)
     for number in range(count):
         sell(seller, name=str(number))
@@ -127,7 +129,7 @@ def test_batches_make_one_file(seller: Person, monkeypatch: pytest.MonkeyPatch, 
     assert [row["productName"] for row in found] == [str(number) for number in reversed(range(count))]
 
 
-def test_a_file_holds_no_connection_while_its_client_reads(
+def test_no_connection_is_held_while_the_client_reads(
     app: Flask, seller: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orders_csv, "BATCH", 1)
@@ -141,7 +143,7 @@ def test_a_file_holds_no_connection_while_its_client_reads(
     assert len(list(pieces)) == 1
 
 
-def test_orders_that_come_and_go_meanwhile_put_nothing_twice_and_leave_nothing_out(
+def test_rows_are_neither_skipped_nor_repeated_during_changes(
     seller: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orders_csv, "BATCH", 2)
@@ -160,7 +162,7 @@ def test_orders_that_come_and_go_meanwhile_put_nothing_twice_and_leave_nothing_o
     assert names == ["5", "4", "3", "1", "0"]
 
 
-def test_a_file_outlives_the_end_of_every_connection(
+def test_a_download_survives_the_loss_of_all_connections(
     settings: Settings, seller: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orders_csv, "BATCH", 1)
@@ -175,13 +177,13 @@ def test_a_file_outlives_the_end_of_every_connection(
 
 @pytest.fixture
 def shop(app: Flask) -> Person:
-    """A seller whose orders the next test makes and removes again and again."""
+    """A seller whose orders the next test adds and removes again and again."""
     return register(app, "shop@example.com")
 
 
 @trials(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(orders=st.lists(st.tuples(TEXTS, TEXTS, st.none() | TEXTS), max_size=6))
-def test_any_text_comes_back_and_none_is_a_formula(
+def test_any_text_is_preserved_and_none_becomes_a_formula(
     shop: Person, orders: list[tuple[str, str, str | None]]
 ) -> None:
     with database.connection_context():
@@ -201,7 +203,7 @@ def test_any_text_comes_back_and_none_is_a_formula(
             first, *others = re.split(r"[;\t\r\n]", cell)
             assert first.lstrip()[:1] not in SIGNS, cell
             for part in others:
-                # To who separates cells by semicolons, quotes within ours are a cell's own.
+                # For readers that split cells at semicolons, quotes inside our cells enclose their cells.
                 assert re.sub(r'^[\s"]+', "", part)[:1] not in SIGNS, cell
 
 
@@ -226,17 +228,17 @@ def test_any_text_comes_back_and_none_is_a_formula(
         ("", ""),
     ],
 )
-def test_a_text_that_could_run_is_kept_readable(text: str, shown: str) -> None:
+def test_text_that_could_run_as_a_formula_is_escaped(text: str, shown: str) -> None:
     assert escaped(text) == shown
 
 
-def test_many_lines_are_looked_through_once() -> None:
+def test_escaping_many_lines_takes_linear_time() -> None:
     lines = "\n" * 300_000
     assert escaped(f"{lines}x") == f"'{lines}x"
 
 
 @given(text=TEXTS)
-def test_a_guarded_text_is_the_same_but_for_apostrophes(text: str) -> None:
+def test_escaping_changes_only_apostrophes_and_is_idempotent(text: str) -> None:
     assert escaped(text).replace("'", "") == text.replace("'", "")
     assert escaped(escaped(text)) == escaped(text)
 
@@ -252,5 +254,5 @@ def test_a_guarded_text_is_the_same_but_for_apostrophes(text: str) -> None:
         (2**63 - 1, "RUB", "92233720368547758.07"),
     ],
 )
-def test_a_total_is_in_the_currencys_own_unit(amount: int, currency: str, shown: str) -> None:
+def test_a_total_is_in_the_major_unit_of_its_currency(amount: int, currency: str, shown: str) -> None:
     assert total(amount, currency) == shown

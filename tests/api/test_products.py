@@ -1,4 +1,4 @@
-"""The catalogue: what is offered, who sees it, who may change it."""
+"""Products: creating and listing them, who sees them, and who may change them."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -18,7 +18,7 @@ from tests.factories import Person, register
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 
-def test_a_product_is_offered(seller: Person) -> None:
+def test_a_product_is_created(seller: Person) -> None:
     body = {"name": "Курс", "description": "Двадцать уроков", "price": 4999}
     with assert_query_count(2):
         answer = seller.post("/api/products", body)
@@ -44,25 +44,25 @@ def test_a_product_is_offered(seller: Person) -> None:
 
 
 @pytest.mark.parametrize("price", [0, 1, 99_999_999, "1000"])
-def test_prices_from_nothing_to_the_limit_are_taken(seller: Person, price: Any) -> None:
+def test_prices_from_zero_to_the_limit_are_accepted(seller: Person, price: Any) -> None:
     assert seller.product(price=price)["price"] == int(price)
 
 
-def test_null_is_the_same_as_leaving_a_field_out(seller: Person) -> None:
+def test_null_counts_as_leaving_a_field_out(seller: Person) -> None:
     product = seller.product(description=None, status=None, userId=None)
 
     assert (product["description"], product["status"]) == ("", "live")
 
 
 @pytest.mark.parametrize("body", [None, {}, {"name": "Course"}, {"price": 1}, {"name": None, "price": 1}])
-def test_name_and_price_are_required_in_the_old_words(seller: Person, body: Any) -> None:
+def test_a_missing_name_or_price_gets_the_message_of_the_old_system(seller: Person, body: Any) -> None:
     answer = seller.post("/api/products", body, headers={"Accept-Language": "ru"})
 
     assert answer.status_code == 400
     assert answer.get_json()["error"] == "Missing required fields"
 
 
-def test_only_the_signed_in_offer_and_only_as_themselves(
+def test_products_can_only_be_created_for_ones_own_account(
     seller: Person, rival: Person, stranger: Person
 ) -> None:
     body = {"name": "Course", "price": 1}
@@ -84,14 +84,14 @@ def test_a_sellers_products_are_listed_newest_first(seller: Person, rival: Perso
     assert stranger.get("/api/products?userId=9223372036854775807").get_json()["products"] == []
 
 
-def test_whose_products_must_be_said_in_the_old_words(stranger: Person) -> None:
+def test_a_missing_user_id_gets_the_message_of_the_old_system(stranger: Person) -> None:
     answer = stranger.get("/api/products", headers={"Accept-Language": "ru"})
 
     assert answer.status_code == 400
     assert answer.get_json()["error"] == "userId required"
 
 
-def test_a_list_sends_two_hundred_unless_told_otherwise(seller: Person, stranger: Person) -> None:
+def test_a_page_has_200_products_by_default(seller: Person, stranger: Person) -> None:
     with database.connection_context():
         rows = [
             {"user": seller.id, "name": str(number), "price": 1, "currency": "USD"} for number in range(201)
@@ -110,7 +110,7 @@ def test_a_list_sends_two_hundred_unless_told_otherwise(seller: Person, stranger
     assert "limit=2" in small.headers["Link"]
 
 
-def test_a_cursor_belongs_to_its_list(seller: Person, rival: Person) -> None:
+def test_a_cursor_is_valid_only_for_its_list(seller: Person, rival: Person) -> None:
     for _ in range(2):
         seller.product()
     cursor = seller.get(f"/api/products?userId={seller.id}&limit=1").get_json()["nextCursor"]
@@ -122,7 +122,7 @@ def test_a_cursor_belongs_to_its_list(seller: Person, rival: Person) -> None:
         assert [problem["code"] for problem in answer.get_json()["errors"]] == ["not_a_cursor"]
 
 
-def test_a_cursor_is_taken_as_it_was_given_only(seller: Person) -> None:
+def test_a_modified_cursor_is_refused(seller: Person) -> None:
     for number in range(3):
         seller.product(name=str(number))
     query = {"userId": seller.id, "limit": 1}
@@ -144,16 +144,16 @@ def test_a_cursor_is_taken_as_it_was_given_only(seller: Person) -> None:
 
 
 @given(cursor=st.text(max_size=300) | st.binary(max_size=100).map(lambda raw: raw.hex()))
-def test_no_text_is_a_cursor_by_chance(app: Flask, cursor: str) -> None:
+def test_arbitrary_text_is_not_a_cursor(app: Flask, cursor: str) -> None:
     answer = Person(app).get("/api/products", query_string={"userId": "1", "cursor": cursor})
 
     assert answer.status_code == 400
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-def test_pages_stay_whole_while_rows_come_and_go(app: Flask, size: int) -> None:
+def test_pages_neither_skip_nor_repeat_products_during_changes(app: Flask, size: int) -> None:
     seller = register(app, "pages@example.com")
-    # Times that are equal, and times that differ by less than the millisecond that the wire shows.
+    # Times that are equal, and times that differ by less than the API's milliseconds.
     with database.connection_context():
         moments = [f"2026-01-01T00:00:00.00000{number // 3}+00" for number in range(20)]
         rows = [
@@ -178,7 +178,7 @@ def test_pages_stay_whole_while_rows_come_and_go(app: Flask, size: int) -> None:
     assert seen == sorted(seen, reverse=True)
 
 
-def test_a_draft_is_seen_by_its_owner_alone(seller: Person, rival: Person, stranger: Person) -> None:
+def test_only_the_owner_sees_a_draft(seller: Person, rival: Person, stranger: Person) -> None:
     draft = seller.product(status="draft")
     path = f"/api/products/{draft['id']}"
 
@@ -189,7 +189,7 @@ def test_a_draft_is_seen_by_its_owner_alone(seller: Person, rival: Person, stran
         assert other.get(f"/api/products?userId={seller.id}").get_json()["products"] == []
 
 
-def test_an_owner_changes_what_is_named_and_nothing_else(seller: Person) -> None:
+def test_only_the_given_fields_are_changed(seller: Person) -> None:
     product = seller.product(description="Old")
     path = f"/api/products/{product['id']}"
 
@@ -204,7 +204,7 @@ def test_an_owner_changes_what_is_named_and_nothing_else(seller: Person) -> None
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_anothers_product_is_forbidden_and_a_draft_is_not_there(
+def test_changing_anothers_product_is_forbidden_and_anothers_draft_is_not_found(
     seller: Person, rival: Person, stranger: Person, method: str
 ) -> None:
     live = f"/api/products/{seller.product()['id']}"
@@ -216,7 +216,7 @@ def test_anothers_product_is_forbidden_and_a_draft_is_not_there(
     assert stranger.request(method, live).status_code == 401
 
 
-def test_a_product_is_withdrawn(seller: Person) -> None:
+def test_a_product_is_deleted(seller: Person) -> None:
     path = f"/api/products/{seller.product()['id']}"
 
     with assert_query_count(2):
@@ -231,6 +231,6 @@ def test_a_product_is_withdrawn(seller: Person) -> None:
 @pytest.mark.parametrize(
     "reference", ["0", "-1", "1.5", "abc", "１", "9223372036854775808", "1" * 30, "01", "%00", "1%00", " 1"]
 )
-def test_an_id_that_can_be_none_is_not_found(seller: Person, reference: str) -> None:
+def test_an_invalid_id_is_not_found(seller: Person, reference: str) -> None:
     for method in ("GET", "PATCH", "DELETE"):
         assert seller.request(method, f"/api/products/{reference}").status_code == 404

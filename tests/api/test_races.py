@@ -1,4 +1,4 @@
-"""Two requests at once, one of them held up in the middle: each gets an answer that was true."""
+"""Concurrent requests, one of them held up halfway: each gets a response that was true at some moment."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ ORDERED = (
 
 @contextmanager
 def held(settings: Settings, sql: str, *values: object) -> Iterator[None]:
-    """A statement that is committed when the block ends and somebody waits for it."""
+    """Run a statement, and commit it when the block has ended and somebody waits for it."""
     with closing(connect(settings.direct, wait=5)) as connection:
         connection.autocommit = False
         connection.cursor().execute(sql, values)
@@ -41,14 +41,14 @@ def held(settings: Settings, sql: str, *values: object) -> Iterator[None]:
 
 
 def behind(settings: Settings, sql: str, value: object, request: Callable[[], Answer]) -> Answer:
-    """What a request answers that waits for a statement which is committed then."""
+    """The response of a request that waits for a statement, which is then committed."""
     with ThreadPoolExecutor(1) as other:
         with held(settings, sql, value):
             answer = other.submit(request)
         return answer.result()
 
 
-def test_a_product_that_goes_while_it_is_ordered_is_not_found(
+def test_a_product_deleted_during_an_order_is_not_found(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:
     product = seller.product()
@@ -65,7 +65,9 @@ def test_a_product_that_goes_while_it_is_ordered_is_not_found(
     assert query(settings, "SELECT count(*) FROM orders") == [(0,)]
 
 
-def test_an_account_that_goes_while_it_offers_is_not_signed_in(settings: Settings, seller: Person) -> None:
+def test_an_account_deleted_while_it_creates_a_product_is_unauthenticated(
+    settings: Settings, seller: Person
+) -> None:
     body = {"name": "Course", "price": 1}
 
     answer = behind(
@@ -78,7 +80,7 @@ def test_an_account_that_goes_while_it_offers_is_not_signed_in(settings: Setting
     assert answer.status_code == 401
 
 
-def test_a_sign_in_while_the_password_changes_leaves_no_session_of_the_old_one(
+def test_a_sign_in_during_a_password_change_leaves_no_session(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:
     query(settings, "DELETE FROM sessions")
@@ -90,7 +92,7 @@ def test_a_sign_in_while_the_password_changes_leaves_no_session_of_the_old_one(
     assert query(settings, "SELECT count(*) FROM sessions") == [(0,)]
 
 
-def test_a_sign_in_that_renews_a_hash_leaves_a_password_that_is_newer(
+def test_rehashing_at_sign_in_does_not_overwrite_a_newer_password(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:
     old = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
@@ -103,7 +105,9 @@ def test_a_sign_in_that_renews_a_hash_leaves_a_password_that_is_newer(
     assert query(settings, "SELECT password FROM users") == [("newer",)]
 
 
-def test_nobody_leaves_by_a_password_that_changes_meanwhile(settings: Settings, seller: Person) -> None:
+def test_an_account_is_not_deleted_with_a_password_that_changes_meanwhile(
+    settings: Settings, seller: Person
+) -> None:
     answer = behind(
         settings,
         NEW_PASSWORD,
@@ -115,7 +119,7 @@ def test_nobody_leaves_by_a_password_that_changes_meanwhile(settings: Settings, 
     assert query(settings, "SELECT password FROM users") == [("newer",)]
 
 
-def test_a_price_that_changes_while_it_is_ordered_is_one_of_the_two(
+def test_an_order_during_a_price_change_has_the_committed_price(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:
     product = seller.product(price=1000)
@@ -131,7 +135,7 @@ def test_a_price_that_changes_while_it_is_ordered_is_one_of_the_two(
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "x" * 32}], ids=["bare", "with a key"])
-def test_a_price_that_becomes_the_one_that_was_sent_is_taken(
+def test_an_amount_that_becomes_the_price_meanwhile_is_accepted(
     settings: Settings,
     seller: Person,
     stranger: Person,
@@ -143,7 +147,7 @@ def test_a_price_that_becomes_the_one_that_was_sent_is_taken(
     refuse = orders.Order.refuse
 
     def overtaken(*what: Any, **more: Any) -> None:
-        # Between the statement that found no offer and the one that asks why.
+        # Between the statement that found nothing to order and the one that finds out why.
         query(settings, "UPDATE products SET price = 2000 WHERE id = %s", product)
         refuse(*what, **more)
 
@@ -153,7 +157,9 @@ def test_a_price_that_becomes_the_one_that_was_sent_is_taken(
     assert (answer.status_code, answer.get_json()["order"]["amount"]) == (201, 2000)
 
 
-def test_orders_while_the_price_changes_have_one_of_the_two_prices(app: Flask, seller: Person) -> None:
+def test_concurrent_orders_during_price_changes_have_one_of_the_two_prices(
+    app: Flask, seller: Person
+) -> None:
     product = seller.product(price=1000)["id"]
     body = {"productId": product, "email": "buyer@example.com"}
     wanted = [body, {**body, "amount": 1000}, {**body, "amount": 2000}] * 4
@@ -172,11 +178,11 @@ def test_orders_while_the_price_changes_have_one_of_the_two_prices(app: Flask, s
             if answer.status_code == 201:
                 assert answer.get_json()["order"]["amount"] in ((1000, 2000) if sent is None else (sent,))
             else:
-                told = (answer.status_code, answer.get_json()["code"], answer.get_json()["price"])
-                assert told == (409, "price_changed", 3000 - (sent or 0))
+                error = (answer.status_code, answer.get_json()["code"], answer.get_json()["price"])
+                assert error == (409, "price_changed", 3000 - (sent or 0))
 
 
-def test_a_step_that_another_makes_possible_meanwhile_is_taken(
+def test_a_status_change_that_becomes_possible_meanwhile_is_accepted(
     settings: Settings, seller: Person, stranger: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = stranger.order(seller.product()["id"])
@@ -184,7 +190,7 @@ def test_a_step_that_another_makes_possible_meanwhile_is_taken(
 
     def overtaken(*write: object) -> object:
         rows = written(*write)
-        # Between the two statements of the verb, once.
+        # Between the two statements of the status change, once.
         monkeypatch.undo()
         query(settings, "UPDATE orders SET status = 'paid' WHERE id = %s", order["id"])
         return rows
@@ -196,7 +202,9 @@ def test_a_step_that_another_makes_possible_meanwhile_is_taken(
     assert answer.get_json()["order"]["status"] == "refunded"
 
 
-def test_an_order_on_its_way_keeps_the_seller(settings: Settings, seller: Person) -> None:
+def test_an_uncommitted_order_prevents_the_deletion_of_the_account(
+    settings: Settings, seller: Person
+) -> None:
     product = seller.product()
 
     answer = behind(
@@ -210,7 +218,7 @@ def test_an_order_on_its_way_keeps_the_seller(settings: Settings, seller: Person
     assert query(settings, "SELECT count(*) FROM orders WHERE seller_id IS NOT NULL") == [(1,)]
 
 
-def test_an_order_on_its_way_keeps_the_seller_from_the_operator_as_well(
+def test_an_uncommitted_order_prevents_the_operator_from_erasing_the_seller(
     root: Path, settings: Settings, seller: Person
 ) -> None:
     product = seller.product()
@@ -226,7 +234,7 @@ def test_an_order_on_its_way_keeps_the_seller_from_the_operator_as_well(
     assert run.stderr == f"Error: user {seller.id} has open orders: {order}\n"
 
 
-def test_an_order_of_a_seller_who_is_leaving_waits_and_finds_nothing(
+def test_an_order_waits_for_the_deletion_of_its_seller_and_is_not_found(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:
     body = {"productId": seller.product()["id"], "email": "buyer@example.com"}
@@ -237,7 +245,7 @@ def test_an_order_of_a_seller_who_is_leaving_waits_and_finds_nothing(
         cursor.execute("SELECT FROM users WHERE id = %s FOR UPDATE", (seller.id,))
         answer = other.submit(stranger.post, "/api/orders", body)
         until_someone_waits(settings)
-        # Were the product locked by the order, we would wait for it as it waits for us.
+        # If the order had locked the product, the two would deadlock.
         cursor.execute("SELECT FROM products FOR UPDATE NOWAIT")
         cursor.execute("DELETE FROM users WHERE id = %s", (seller.id,))
         connection.commit()
@@ -246,7 +254,7 @@ def test_an_order_of_a_seller_who_is_leaving_waits_and_finds_nothing(
     assert query(settings, "SELECT count(*) FROM orders") == [(0,)]
 
 
-def test_orders_and_the_end_of_their_seller_at_once_leave_no_open_order_alone(
+def test_concurrent_orders_and_account_deletion_leave_no_order_without_a_seller(
     app: Flask, settings: Settings
 ) -> None:
     for number in range(5):

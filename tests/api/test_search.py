@@ -1,4 +1,4 @@
-"""The search for products: what is found, in which order, by whom, and that any text may be looked for."""
+"""Product search: what is found, in which order, by whom, and that any text can be searched for."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from nexus.db import database
 from nexus.models.catalog import Product
 from tests.factories import Person, register
 
-#: Each name, by the text that is looked for.
+#: Texts to search for, each with the name that it finds.
 FOUND = [
     ("курс", "Курсы фотографии"),
     ("курсами", "Курсы фотографии"),
@@ -51,6 +51,7 @@ FOUND = [
     ("c++", "C++ at last"),
     ("python", "🔥Python🔥"),
 ]
+#: Texts to search for, each with a name that it does not find.
 MISSED = [
     ("фото курс", "Курсы фотографии"),
     ("урс", "Курсы фотографии"),
@@ -61,10 +62,10 @@ MISSED = [
     ("!живопись", "Курс"),
     ("«»", "Курс «»"),
 ]
-#: What people write between words, with and without spaces.
+#: Punctuation that people write between words, with and without spaces.
 SIGNS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«»“”„‘’–—…·№•€₽™©×÷🎉\u00a0 "
 words = st.text("абвгжяabcdexyzАЯZ0129", min_size=1, max_size=6)
-#: What means something to the parser of queries, to the one of texts or to SQL.
+#: Text with a special meaning for the query parser, the text parser or SQL.
 HOSTILE = [
     *(
         "'",
@@ -155,7 +156,7 @@ def test_a_product_is_not_found_by_other_words(seller: Person, text: str, name: 
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:20])
-def test_any_text_may_be_looked_for(seller: Person, text: str) -> None:
+def test_text_with_special_meanings_can_be_searched_for(seller: Person, text: str) -> None:
     seller.product(name=text[:255], description=text[:20_000])
 
     assert isinstance(names(seller, text), list)
@@ -164,7 +165,7 @@ def test_any_text_may_be_looked_for(seller: Person, text: str) -> None:
 
 @pytest.fixture
 def anyone(app: Flask) -> Person:
-    """Someone who looks for all kinds of things."""
+    """Somebody who searches for all kinds of text."""
     one = register(app, "anyone@example.com")
     one.product(name="Курс", description="a b c")
     return one
@@ -174,7 +175,7 @@ def anyone(app: Flask) -> Person:
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=60)
 )
-def test_no_text_fails(anyone: Person, text: str) -> None:
+def test_any_text_can_be_searched_for(anyone: Person, text: str) -> None:
     if text.strip():
         names(anyone, text)
         names(anyone, f"к'{text}\\", sort="createdAt")
@@ -182,7 +183,7 @@ def test_no_text_fails(anyone: Person, text: str) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(data=st.data(), said=st.lists(words, min_size=1, max_size=5))
-def test_whatever_stands_between_words_each_of_them_finds(
+def test_words_are_found_whatever_punctuation_separates_them(
     anyone: Person, data: st.DataObject, said: list[str]
 ) -> None:
     signs = st.text(SIGNS, min_size=1, max_size=3)
@@ -194,7 +195,7 @@ def test_whatever_stands_between_words_each_of_them_finds(
         assert name in names(anyone, text, minPrice=product["price"], sort="-createdAt", limit=1)
 
 
-def test_what_matches_in_its_name_comes_before_what_matches_in_its_description(seller: Person) -> None:
+def test_matches_in_the_name_rank_above_matches_in_the_description(seller: Person) -> None:
     for name, description in [("Курсы", ""), ("Набор", "курсы, курсы"), ("Курс", "иконки"), ("Набор", "")]:
         seller.product(name=name, description=description)
 
@@ -202,7 +203,7 @@ def test_what_matches_in_its_name_comes_before_what_matches_in_its_description(s
     assert names(seller, "курсы") == ["Курсы", "Курс", "Набор"]
 
 
-def test_a_search_is_joined_with_everything_else(seller: Person, rival: Person) -> None:
+def test_a_search_combines_with_filters_and_sorts(seller: Person, rival: Person) -> None:
     mine = [seller.product(name=f"Курс {number}", price=number)["name"] for number in range(5)]
     rival.product(name="Курс 3", price=3)
 
@@ -216,7 +217,7 @@ def test_a_search_is_joined_with_everything_else(seller: Person, rival: Person) 
     assert names(seller, "курс", sort="createdAt", maxPrice=2) == mine[:3]
 
 
-def test_a_draft_is_found_by_its_owner_alone(seller: Person, rival: Person, stranger: Person) -> None:
+def test_only_the_owner_finds_a_draft(seller: Person, rival: Person, stranger: Person) -> None:
     seller.product(name="Курс", status="draft")
 
     assert names(seller, "курс") == names(seller, "курс", sort="name") == ["Курс"]
@@ -225,7 +226,7 @@ def test_a_draft_is_found_by_its_owner_alone(seller: Person, rival: Person, stra
         assert names(other, "курс", userId=seller.id) == []
 
 
-def test_what_is_changed_is_found_by_its_new_words(seller: Person) -> None:
+def test_a_changed_product_is_found_only_by_its_new_words(seller: Person) -> None:
     product = seller.product(name="Курс")
     path = f"/api/products/{product['id']}"
 
@@ -238,7 +239,7 @@ def test_what_is_changed_is_found_by_its_new_words(seller: Person) -> None:
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\u00a0\n"])
-def test_a_blank_text_is_no_search(seller: Person, stranger: Person, blank: str) -> None:
+def test_a_blank_query_is_not_a_search(seller: Person, stranger: Person, blank: str) -> None:
     for number in range(51):
         seller.product(name=f"Курс {number}")
 
@@ -249,7 +250,7 @@ def test_a_blank_text_is_no_search(seller: Person, stranger: Person, blank: str)
     assert len(names(stranger, "курс", limit=51)) == 51
 
 
-def test_every_problem_of_a_search_is_told(stranger: Person) -> None:
+def test_all_invalid_search_parameters_are_reported(stranger: Person) -> None:
     answer = stranger.get("/api/products?q=%00&sort=best&limit=0&cursor=%00&userId=x")
 
     assert [problem["field"] for problem in answer.get_json()["errors"]] == [

@@ -1,4 +1,4 @@
-"""Pages of a search: best first in the window, then by date, each match once whatever comes and goes."""
+"""Pages of a search: best first in the window, then by date, and each match once despite changes."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from operator import attrgetter
@@ -17,7 +17,7 @@ from nexus.models.search import PLACE, Bounds, Search, SearchText
 from nexus.paging import pages
 from tests.factories import Person, register
 
-#: Products by how well they match, if at all, and by their time.
+#: Products that match well, less well or not at all, with their times.
 ROWS = st.lists(
     st.tuples(st.sampled_from(["курс", "курс курс", "курсы", "набор"]), st.integers(0, 3)), max_size=16
 )
@@ -42,7 +42,7 @@ def offer(seller: Person, rows: Any) -> list[Product]:
 
 
 def fill(seller: Person, count: int, *, every: int) -> None:
-    """Products, one a second into the past; each so many-th is a course, the older the better it matches."""
+    """Insert products a second apart; every `every`th one matches, and older ones match better."""
     with database.connection_context():
         database.execute_sql(
             "INSERT INTO products (user_id, name, description, price, currency, created_at)"
@@ -55,7 +55,7 @@ def fill(seller: Person, count: int, *, every: int) -> None:
 
 
 def prices(person: Person, path: str, *, edge: int = 0) -> list[int]:
-    """The prices of all pages, each by one statement, those around the edge of the window by two."""
+    """The prices on all pages; a page takes one statement, or two around the edge of the window."""
     found: list[int] = []
     while path:
         with assert_query_count(2 if edge and len(found) in (edge - 200, edge) else 1):
@@ -67,7 +67,7 @@ def prices(person: Person, path: str, *, edge: int = 0) -> list[int]:
 
 
 @pytest.mark.parametrize(("count", "every"), [(2400, 1), (2400, 2), (25_000, 15), (25_000, 21), (30_000, 25)])
-def test_the_newest_thousand_come_best_first_and_the_others_by_date(
+def test_the_newest_thousand_matches_are_ranked_and_the_others_sorted_by_date(
     seller: Person, stranger: Person, count: int, every: int
 ) -> None:
     fill(seller, count, every=every)
@@ -82,7 +82,7 @@ def test_the_newest_thousand_come_best_first_and_the_others_by_date(
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_another_sort_sorts_the_matches(seller: Person, stranger: Person, sort: str) -> None:
+def test_another_sort_applies_to_all_matches(seller: Person, stranger: Person, sort: str) -> None:
     fill(seller, 60, every=2)
 
     found = prices(stranger, f"/api/products?q=курс&limit=7&sort={sort}")
@@ -95,9 +95,9 @@ def test_another_sort_sorts_the_matches(seller: Person, stranger: Person, sort: 
         assert found == ascending[::-1]
 
 
-@pytest.mark.parametrize(("every", "walked"), [(4000, False), (5, True)])
-def test_a_common_word_is_walked_to_and_a_rare_one_asked_for(
-    seller: Person, every: int, *, walked: bool
+@pytest.mark.parametrize(("every", "common"), [(4000, False), (5, True)])
+def test_a_rare_word_uses_the_word_index_and_a_common_one_does_not(
+    seller: Person, every: int, *, common: bool
 ) -> None:
     fill(seller, 30_000, every=every)
     statements: list[Any] = []
@@ -110,12 +110,12 @@ def test_a_common_word_is_walked_to_and_a_rare_one_asked_for(
         ((sql, values),) = statements
         explain = database.execute_sql(f"EXPLAIN (ANALYZE, COSTS off, TIMING off) {sql}", values).fetchall()
 
-    # As such it is run again where a connection turns out dead.
+    # A plain SELECT is retried if its connection turns out to be dead.
     assert sql.startswith("SELECT")
     run = [line for (line,) in explain if "never executed" not in line]
     assert len(found) == min(50, 30_000 // every)
-    assert any("Index Scan on products_by_words" in line for line in run) is not walked
-    # Nor is either way tried in vain.
+    assert any("Index Scan on products_by_words" in line for line in run) is not common
+    # Neither plan does needless work.
     assert not [line for line in run if "rows=20000" in line or "Seq Scan on products" in line]
 
 
@@ -143,7 +143,7 @@ def test_a_forged_cursor_is_refused(seller: Person, forged: int) -> None:
     assert seller.get(f"{path}&cursor={cursor}").status_code == 200
 
 
-def test_a_cursor_belongs_to_its_search(seller: Person) -> None:
+def test_a_cursor_is_valid_only_for_its_search(seller: Person) -> None:
     fill(seller, 3, every=1)
     path = "/api/products?q=курс&limit=1"
     cursor = seller.get(path).get_json()["nextCursor"]
@@ -156,7 +156,7 @@ def test_a_cursor_belongs_to_its_search(seller: Person) -> None:
 
 @pytest.fixture
 def crowded(app: Flask) -> Person:
-    """A seller whose products the next test makes and removes again and again."""
+    """A seller whose products the next test adds and removes again and again."""
     return register(app, "crowded@example.com")
 
 
@@ -176,7 +176,7 @@ def crowded(app: Flask) -> Person:
     alone=st.sampled_from([True, False]),
     data=st.data(),
 )
-def test_pages_are_whole_whatever_comes_and_goes(
+def test_pages_neither_skip_nor_repeat_matches_during_changes(
     crowded: Person,
     rows: Any,
     came: Any,

@@ -1,4 +1,4 @@
-"""Who may do what with which token, whatever was done before: sessions against a model of them."""
+"""What each token can do after any sequence of actions: sessions against a model of them."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ from tests.sql import query
 EMAIL = "machine@example.com"
 
 
-class Sign:
-    """What a client holds of one sign-in, and what the model knows of it."""
+class Tokens:
+    """The tokens that a client has of a session, and the number of the session in the model."""
 
     def __init__(self, body: dict[str, Any], session: int) -> None:
         self.access = str(body["token"])
@@ -33,11 +33,11 @@ class Sign:
 
 
 class Sessions(RuleBasedStateMachine):
-    """One account on many devices; `alive` are its sessions, `chain` the refresh tokens of each in order."""
+    """One account on many devices: `alive` has its sessions, `chains` the refresh tokens of each in order."""
 
     app: Flask
     settings: Settings
-    signs = Bundle("signs")
+    tokens = Bundle("tokens")
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,75 +55,75 @@ class Sessions(RuleBasedStateMachine):
                 database.execute_sql(f"DELETE FROM {table}")
         register(self.app, EMAIL, password=self.password).post("/api/auth/logout")
 
-    @rule(target=signs)
-    def sign_in(self) -> Sign:
+    @rule(target=tokens)
+    def sign_in(self) -> Tokens:
         """Sign in on another device."""
         answer = Person(self.app).post("/api/auth/login", {"email": EMAIL, "password": self.password})
         assert answer.status_code == 200
         number = len(self.chains)
         self.alive.add(number)
         self.chains[number] = [answer.get_json()["refreshToken"]]
-        return Sign(answer.get_json(), number)
+        return Tokens(answer.get_json(), number)
 
-    @rule(target=signs, sign=signs)
-    def refresh(self, sign: Sign) -> Sign:
+    @rule(target=tokens, held=tokens)
+    def refresh(self, held: Tokens) -> Tokens:
         """Present a refresh token, whether it is the unspent one, its parent or an older one."""
-        answer = Person(self.app).post("/api/auth/refresh", {"refreshToken": sign.refresh})
-        chain = self.chains[sign.session]
-        place = chain.index(sign.refresh)
-        if sign.session not in self.alive:
+        answer = Person(self.app).post("/api/auth/refresh", {"refreshToken": held.refresh})
+        chain = self.chains[held.session]
+        place = chain.index(held.refresh)
+        if held.session not in self.alive:
             assert answer.status_code == 401
-            return sign
+            return held
         if place == len(chain) - 1:
             assert answer.status_code == 200
             chain.append(answer.get_json()["refreshToken"])
             assert len(set(chain)) == len(chain)
-        elif place == len(chain) - 2 and sign.refresh not in self.stale:
+        elif place == len(chain) - 2 and held.refresh not in self.stale:
             assert answer.get_json()["refreshToken"] == chain[-1]
         else:
             assert answer.status_code == 401
-            self.alive.discard(sign.session)
-            return sign
-        return Sign(answer.get_json(), sign.session)
+            self.alive.discard(held.session)
+            return held
+        return Tokens(answer.get_json(), held.session)
 
     @rule()
     def ten_seconds_pass(self) -> None:
-        """Make every spent token one that was spent before."""
+        """Make every spent token one that was spent too long ago."""
         query(self.settings, "UPDATE refresh_tokens SET spent_at = spent_at - interval '11 seconds'")
         self.stale |= {token for chain in self.chains.values() for token in chain[:-1]}
 
-    @rule(sign=signs, asked=st.sampled_from(["bearer", "cookie"]))
-    def ask(self, sign: Sign, asked: str) -> None:
+    @rule(held=tokens, asked=st.sampled_from(["bearer", "cookie"]))
+    def ask(self, held: Tokens, asked: str) -> None:
         """Ask who is signed in, with any access token there ever was."""
-        headers = {"Cookie": f"token={sign.access}"} if asked == "cookie" else {}
-        person = Person(self.app, token=None if headers else sign.access)
-        expected = 200 if sign.session in self.alive else 401
+        headers = {"Cookie": f"token={held.access}"} if asked == "cookie" else {}
+        person = Person(self.app, token=None if headers else held.access)
+        expected = 200 if held.session in self.alive else 401
         assert person.get("/api/auth/me", headers=headers).status_code == expected
 
-    @rule(sign=consumes(signs))
-    def log_out(self, sign: Sign) -> None:
+    @rule(held=consumes(tokens))
+    def log_out(self, held: Tokens) -> None:
         """Log out with any access token there ever was."""
-        answer = Person(self.app, token=sign.access).post("/api/auth/logout")
-        assert answer.status_code == (204 if sign.session in self.alive else 401)
-        self.alive.discard(sign.session)
+        answer = Person(self.app, token=held.access).post("/api/auth/logout")
+        assert answer.status_code == (204 if held.session in self.alive else 401)
+        self.alive.discard(held.session)
 
-    @rule(sign=signs)
-    def change_password(self, sign: Sign) -> None:
+    @rule(held=tokens)
+    def change_password(self, held: Tokens) -> None:
         """Change the password: every other session ends."""
         new = self.password[::-1]
         body = {"currentPassword": self.password, "newPassword": new}
-        answer = Person(self.app, token=sign.access).post("/api/auth/password", body)
-        assert answer.status_code == (204 if sign.session in self.alive else 401)
-        if sign.session in self.alive:
-            self.password, self.alive = new, {sign.session}
+        answer = Person(self.app, token=held.access).post("/api/auth/password", body)
+        assert answer.status_code == (204 if held.session in self.alive else 401)
+        if held.session in self.alive:
+            self.password, self.alive = new, {held.session}
 
     @invariant()
     def the_database_agrees(self) -> None:
-        """As many sessions are alive as the model says."""
+        """The database has as many live sessions as the model."""
         alive = query(self.settings, "SELECT count(*) FROM sessions WHERE ended_at IS NULL")
         assert alive[0][0] == len(self.alive)
 
 
-def test_whatever_is_done_each_token_does_what_the_model_says(app: Flask, settings: Settings) -> None:
+def test_tokens_match_a_model_after_any_sequence_of_actions(app: Flask, settings: Settings) -> None:
     machine = type("Machine", (Sessions,), {"app": app, "settings": settings})
     run_state_machine_as_test(machine, settings=examples(max_examples=15, stateful_step_count=20))

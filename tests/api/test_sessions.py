@@ -1,4 +1,4 @@
-"""Sessions: how they go on, what ends them, and what a spent refresh token does."""
+"""Sessions: how they are refreshed, what ends them, and what a spent refresh token does."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def count(settings: Settings, statement: str) -> int:
     return int(query(settings, statement)[0][0])
 
 
-def test_a_refresh_answers_a_new_pair(settings: Settings, seller: Person) -> None:
+def test_a_refresh_returns_a_new_pair_of_tokens(settings: Settings, seller: Person) -> None:
     answer = refresh(seller)
     body = answer.get_json()
 
@@ -48,7 +48,7 @@ def test_a_refresh_answers_a_new_pair(settings: Settings, seller: Person) -> Non
     assert (count(settings, ALIVE), count(settings, UNSPENT)) == (1, 1)
 
 
-def test_nothing_readable_is_kept(settings: Settings, seller: Person) -> None:
+def test_no_token_is_stored_in_plain_text(settings: Settings, seller: Person) -> None:
     successor = refresh(seller).get_json()["refreshToken"]
     kept = str([query(settings, f"SELECT * FROM {table}") for table in ("refresh_tokens", "sessions")])
 
@@ -56,7 +56,7 @@ def test_nothing_readable_is_kept(settings: Settings, seller: Person) -> None:
     assert successor not in kept
 
 
-def test_a_browser_refreshes_by_cookie_from_pages_of_ours_alone(seller: Person, stranger: Person) -> None:
+def test_refreshing_by_cookie_works_only_from_our_own_pages(seller: Person, stranger: Person) -> None:
     cookie = {"Cookie": f"refresh={seller.refresh_token}"}
     refused = stranger.post("/api/auth/refresh", headers={**cookie, "Sec-Fetch-Site": "cross-site"})
     answer = stranger.post("/api/auth/refresh", headers={**cookie, "Sec-Fetch-Site": "same-origin"})
@@ -67,7 +67,7 @@ def test_a_browser_refreshes_by_cookie_from_pages_of_ours_alone(seller: Person, 
 
 @pytest.mark.parametrize("body", [{}, {"refreshToken": "nonsense"}, {"refreshToken": ""}])
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_a_refresh_token_that_is_none_is_refused(stranger: Person, body: Any, language: str) -> None:
+def test_an_invalid_refresh_token_is_refused(stranger: Person, body: Any, language: str) -> None:
     answer = stranger.post("/api/auth/refresh", body, headers={"Accept-Language": language})
 
     assert (answer.status_code, answer.get_json()["code"]) == (401, "unauthenticated")
@@ -76,7 +76,9 @@ def test_a_refresh_token_that_is_none_is_refused(stranger: Person, body: Any, la
     assert answer.headers["Content-Language"] == language
 
 
-def test_the_parent_within_ten_seconds_answers_the_same_token(settings: Settings, seller: Person) -> None:
+def test_a_token_reused_within_ten_seconds_gets_the_same_successor(
+    settings: Settings, seller: Person
+) -> None:
     first, again = refresh(seller).get_json(), refresh(seller).get_json()
 
     assert again["refreshToken"] == first["refreshToken"]
@@ -84,7 +86,7 @@ def test_the_parent_within_ten_seconds_answers_the_same_token(settings: Settings
     assert refresh(seller, first["refreshToken"]).status_code == 200
 
 
-def test_the_parent_later_ends_the_session(
+def test_a_token_reused_later_ends_the_session(
     settings: Settings, seller: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     successor = refresh(seller).get_json()
@@ -102,7 +104,9 @@ def test_the_parent_later_ends_the_session(
     assert seller.get("/api/auth/me", headers=bearer).status_code == 401
 
 
-def test_a_grandparent_ends_the_session_at_once(settings: Settings, app: Flask, seller: Person) -> None:
+def test_reusing_an_older_token_ends_the_session_at_once(
+    settings: Settings, app: Flask, seller: Person
+) -> None:
     other = sign_in(app, "seller@example.com")
     child = refresh(seller).get_json()["refreshToken"]
     refresh(seller, child)
@@ -114,17 +118,17 @@ def test_a_grandparent_ends_the_session_at_once(settings: Settings, app: Flask, 
     assert refresh(other).status_code == 200
 
 
-def test_of_fifty_at_once_one_successor_lives(settings: Settings, seller: Person) -> None:
+def test_fifty_concurrent_refreshes_leave_one_successor(settings: Settings, seller: Person) -> None:
     with ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(lambda _: refresh(seller), range(50)))
 
-    # More than the pool holds may be told to come again; nobody is told something else.
+    # Requests beyond the size of the pool may get a 503; there must be no other outcome.
     assert {answer.status_code for answer in answers} <= {200, 503}
     assert len({answer.get_json()["refreshToken"] for answer in answers if answer.status_code == 200}) == 1
     assert (count(settings, ALIVE), count(settings, UNSPENT)) == (1, 1)
 
 
-def test_another_process_answers_the_same_token(root: Path, settings: Settings, seller: Person) -> None:
+def test_another_process_returns_the_same_successor(root: Path, settings: Settings, seller: Person) -> None:
     code = (
         "import sys; from nexus import create_app\n"
         "sent = {'refreshToken': sys.argv[1]}\n"
@@ -161,7 +165,7 @@ def test_logging_out_ends_this_session_at_once(app: Flask, seller: Person, by: s
     assert other.get("/api/auth/me").status_code == 200
 
 
-def test_the_list_of_sessions_says_where_one_is_signed_in(app: Flask, seller: Person) -> None:
+def test_the_list_of_sessions_shows_devices_addresses_and_times(app: Flask, seller: Person) -> None:
     other = sign_in(app, "seller@example.com", headers={"User-Agent": "Phone/1.0 " + "x" * 300})
     refresh(other)
     newest, oldest = seller.get("/api/auth/sessions").get_json()["sessions"]
@@ -173,17 +177,15 @@ def test_the_list_of_sessions_says_where_one_is_signed_in(app: Flask, seller: Pe
     assert (newest["current"], oldest["current"]) == (False, True)
 
 
-@pytest.mark.parametrize(("sent", "told"), [("Браузер/1", "Браузер/1"), ("caf\xe9", "caf\ufffd")])
-def test_what_a_browser_calls_itself_is_read_as_utf_8(
-    app: Flask, seller: Person, sent: str, told: str
-) -> None:
+@pytest.mark.parametrize(("sent", "shown"), [("Браузер/1", "Браузер/1"), ("caf\xe9", "caf\ufffd")])
+def test_the_user_agent_is_decoded_as_utf_8(app: Flask, seller: Person, sent: str, shown: str) -> None:
     raw = sent if sent.endswith("\xe9") else sent.encode().decode("latin-1")
     sign_in(app, "seller@example.com", environ_overrides={"HTTP_USER_AGENT": raw})
 
-    assert seller.get("/api/auth/sessions").get_json()["sessions"][0]["userAgent"] == told
+    assert seller.get("/api/auth/sessions").get_json()["sessions"][0]["userAgent"] == shown
 
 
-def test_one_ends_a_session_of_ones_own_and_no_other(app: Flask, seller: Person, rival: Person) -> None:
+def test_only_ones_own_sessions_can_be_ended(app: Flask, seller: Person, rival: Person) -> None:
     other = sign_in(app, "seller@example.com")
     newest = seller.get("/api/auth/sessions").get_json()["sessions"][0]["id"]
 
@@ -196,7 +198,7 @@ def test_one_ends_a_session_of_ones_own_and_no_other(app: Flask, seller: Person,
 
 
 @pytest.mark.parametrize("path", ["logout", "sessions", "password", "me"])
-def test_what_needs_a_session_is_refused_without(stranger: Person, path: str) -> None:
+def test_calls_that_need_a_session_are_refused_without_one(stranger: Person, path: str) -> None:
     send: Callable[..., TestResponse] = stranger.get if path in ("sessions", "me") else stranger.post
 
     assert send(f"/api/auth/{path}").status_code == 401
@@ -214,7 +216,7 @@ def test_a_new_password_ends_every_other_session(app: Flask, seller: Person) -> 
 
 
 @pytest.mark.parametrize("command", ["end-sessions", "set-password"])
-def test_the_operator_signs_an_account_out(
+def test_the_operator_can_end_all_sessions_of_an_account(
     root: Path, settings: Settings, seller: Person, command: str
 ) -> None:
     done = flask(root, settings, "users", command, "seller@example.com", typed="another battery horse\n")
@@ -224,15 +226,13 @@ def test_the_operator_signs_an_account_out(
     assert refresh(seller).status_code == 401
 
 
-def test_a_session_that_was_idle_for_a_month_is_over(settings: Settings, seller: Person) -> None:
+def test_a_session_idle_for_a_month_cannot_be_refreshed(settings: Settings, seller: Person) -> None:
     query(settings, "UPDATE sessions SET refreshed_at = now() - interval '30 days'")
 
     assert refresh(seller).status_code == 401
 
 
-def test_the_list_leaves_out_a_session_that_was_idle_for_a_month(
-    app: Flask, settings: Settings, seller: Person
-) -> None:
+def test_the_list_omits_sessions_idle_for_a_month(app: Flask, settings: Settings, seller: Person) -> None:
     sign_in(app, "seller@example.com")
     newest, oldest = seller.get("/api/auth/sessions").get_json()["sessions"]
     query(
@@ -242,7 +242,9 @@ def test_the_list_leaves_out_a_session_that_was_idle_for_a_month(
     assert seller.get("/api/auth/sessions").get_json()["sessions"] == [oldest]
 
 
-def test_the_sweep_deletes_what_is_dead(root: Path, app: Flask, settings: Settings, seller: Person) -> None:
+def test_the_sweep_deletes_dead_sessions_and_old_tokens(
+    root: Path, app: Flask, settings: Settings, seller: Person
+) -> None:
     ended, idle = sign_in(app, "seller@example.com"), sign_in(app, "seller@example.com")
     ended.post("/api/auth/logout")
     idle_id = idle.get("/api/auth/sessions").get_json()["sessions"][0]["id"]

@@ -1,4 +1,4 @@
-"""Lists of products: every sort and filter, whole pages in both directions, and an index for each."""
+"""Lists of products: every sort and filter, complete pages in both directions, and an index for each."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
@@ -49,7 +49,7 @@ def ids(answer: Any) -> list[int]:
         ("-name", ["ё", "б", "А", "Z", "a"]),
     ],
 )
-def test_products_are_sorted_as_asked(seller: Person, sort: str, names: list[str]) -> None:
+def test_products_are_sorted_as_requested(seller: Person, sort: str, names: list[str]) -> None:
     for number, name in enumerate(["б", "a", "Z", "А", "ё"]):
         seller.product(name=name, price=10 - number)
 
@@ -59,7 +59,7 @@ def test_products_are_sorted_as_asked(seller: Person, sort: str, names: list[str
     assert [product["name"] for product in answer.get_json()["products"]] == names
 
 
-def test_prices_are_included_at_both_ends(seller: Person) -> None:
+def test_the_price_range_includes_both_ends(seller: Person) -> None:
     made = [seller.product(price=price)["id"] for price in (1, 2, 3, 4)]
     path = f"/api/products?userId={seller.id}&sort=price"
 
@@ -71,14 +71,14 @@ def test_prices_are_included_at_both_ends(seller: Person) -> None:
 @pytest.mark.parametrize(
     "wrong", ["sort=id", "sort=", "minPrice=-1", "maxPrice=1.5", "limit=0", "limit=201", f"maxPrice={2**63}"]
 )
-def test_what_is_no_filter_is_refused(seller: Person, wrong: str) -> None:
+def test_an_invalid_sort_filter_or_limit_is_refused(seller: Person, wrong: str) -> None:
     answer = seller.get(f"/api/products?userId={seller.id}&{wrong}")
 
     assert (answer.status_code, answer.get_json()["code"]) == (400, "validation_failed")
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_a_cursor_belongs_to_its_sort_and_filter(seller: Person, sort: str) -> None:
+def test_a_cursor_is_valid_only_for_its_sort_and_filter(seller: Person, sort: str) -> None:
     offer(seller, [("a", 1, 1)] * 3)
     path = f"/api/products?userId={seller.id}&limit=1&sort={sort}"
     cursor = seller.get(path).get_json()["nextCursor"]
@@ -104,13 +104,13 @@ def test_a_forged_cursor_is_refused(seller: Person, sort: str, value: Any) -> No
 
 @pytest.fixture
 def crowded(app: Flask) -> Person:
-    """A seller whose products the next test makes and removes again and again."""
+    """A seller whose products the next test adds and removes again and again."""
     return register(app, "crowded@example.com")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(rows=ROWS, came=ROWS, sort=st.sampled_from(list(SORTS)), size=st.integers(1, 5), data=st.data())
-def test_pages_are_whole_whatever_comes_and_goes(
+def test_pages_neither_skip_nor_repeat_products_during_changes(
     crowded: Person, rows: Any, came: Any, sort: str, size: int, data: st.DataObject
 ) -> None:
     with database.connection_context():
@@ -136,9 +136,7 @@ def test_pages_are_whole_whatever_comes_and_goes(
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_an_index_carries_every_sort_from_where_a_page_begins(
-    seller: Person, rival: Person, sort: str
-) -> None:
+def test_a_later_page_of_every_sort_is_read_from_an_index(seller: Person, rival: Person, sort: str) -> None:
     by = SORTS[sort]
     with database.connection_context():
         database.execute_sql(

@@ -1,4 +1,4 @@
-"""What a seller sold: each order in the interval of its day, whatever the time zone."""
+"""A seller's sales: each order counts in the interval of its day, in any time zone."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -29,9 +29,9 @@ def sell(
     amount: int = 100,
     currency: str = "USD",
 ) -> None:
-    """Let an order have been placed at some time."""
+    """Insert an order that was placed at this time."""
     with database.connection_context(), database.atomic():
-        # Without events, as an import makes them.
+        # Without events, like an imported order.
         database.execute_sql("SET LOCAL nexus.import = 'on'")
         database.execute_sql(SOLD, (seller.id, product, name, status, amount, currency, at))
 
@@ -50,7 +50,7 @@ def spans(found: dict[str, Any]) -> list[tuple[str, str, int]]:
     ]
 
 
-def test_orders_and_amounts_by_day_by_product_and_by_status(seller: Person, rival: Person) -> None:
+def test_sales_are_summed_by_day_product_status_and_currency(seller: Person, rival: Person) -> None:
     course = seller.product(name="Course")["id"]
     sell(seller, "2026-01-30T10:00Z", product=course, name="An old name", amount=100)
     sell(seller, "2026-01-30T11:00Z", product=course, name="Course", amount=250)
@@ -108,7 +108,7 @@ def test_orders_and_amounts_by_day_by_product_and_by_status(seller: Person, riva
     }
 
 
-def test_a_day_is_the_day_of_the_time_zone(seller: Person) -> None:
+def test_days_are_those_of_the_time_zone(seller: Person) -> None:
     # Night in Moscow, the evening before in UTC.
     sell(seller, "2026-01-30T22:30Z")
     asked = {"from": "2026-01-30", "to": "2026-01-31"}
@@ -117,8 +117,8 @@ def test_a_day_is_the_day_of_the_time_zone(seller: Person) -> None:
     assert [count for *_, count in spans(stats(seller, **asked, tz="Europe/Moscow"))] == [0, 1]
 
 
-def test_a_day_on_which_clocks_change_is_whole(seller: Person) -> None:
-    # 25 hours, of which 23:30 to the next midnight is in the last.
+def test_a_day_with_a_clock_change_is_complete(seller: Person) -> None:
+    # This day has 25 hours: the first two orders are at its ends, the third is on the next day.
     sell(seller, "2026-10-24T22:00Z")
     sell(seller, "2026-10-25T22:59:59Z")
     sell(seller, "2026-10-25T23:00Z")
@@ -147,7 +147,7 @@ def test_weeks_begin_on_monday_and_months_on_the_first(seller: Person) -> None:
     ]
 
 
-def test_without_days_it_is_the_last_thirty(seller: Person) -> None:
+def test_the_default_period_is_the_last_thirty_days(seller: Person) -> None:
     now = datetime.now(UTC)
     sell(seller, now)
     sell(seller, now - timedelta(days=31))
@@ -159,7 +159,7 @@ def test_without_days_it_is_the_last_thirty(seller: Person) -> None:
     assert found["intervals"][-1]["sales"] == found["totals"]
 
 
-def test_no_day_is_before_the_first_of_all(seller: Person) -> None:
+def test_the_period_does_not_begin_before_the_year_1(seller: Person) -> None:
     found = stats(seller, to="0001-01-02")
 
     assert [(one["from"], one["to"]) for one in found["intervals"]] == [
@@ -168,7 +168,7 @@ def test_no_day_is_before_the_first_of_all(seller: Person) -> None:
     ]
 
 
-def test_only_the_best_hundred_products_have_names(seller: Person) -> None:
+def test_only_the_hundred_best_selling_products_are_named(seller: Person) -> None:
     for number in range(102):
         sell(seller, "2026-01-31T10:00Z", name=f"Course {number}", amount=number)
 
@@ -178,7 +178,7 @@ def test_only_the_best_hundred_products_have_names(seller: Person) -> None:
     assert found["otherProducts"] == [{"status": "paid", "currency": "USD", "orders": 2, "amount": 1}]
 
 
-def test_a_sum_may_need_more_than_64_bits(seller: Person) -> None:
+def test_sums_may_exceed_64_bits(seller: Person) -> None:
     for _ in range(3):
         sell(seller, "2026-01-31T10:00Z", amount=2**63 - 1)
 
@@ -208,7 +208,7 @@ def test_a_sum_may_need_more_than_64_bits(seller: Person) -> None:
         ("tz=right%2FUTC", "tz", "not_a_time_zone"),
     ],
 )
-def test_what_is_no_period_is_refused_by_name(seller: Person, query: str, field: str, code: str) -> None:
+def test_an_invalid_period_is_refused_by_field(seller: Person, query: str, field: str, code: str) -> None:
     answer = seller.get(f"/api/stats?{query}")
 
     assert answer.status_code == 400
@@ -238,7 +238,7 @@ ORDERS = st.lists(
 def test_every_order_of_the_period_counts_once(
     seller: Person, orders: list[Any], days: tuple[date, date], interval: str, zone: str
 ) -> None:
-    """Around the 30th of December 2011, which Samoa did not have."""
+    """Around the 30th of December 2011, a day that Samoa skipped."""
     first, last = sorted(days)
     with database.connection_context():
         database.execute_sql("DELETE FROM orders")
@@ -271,5 +271,5 @@ def test_every_order_of_the_period_counts_once(
 
 
 def counted(sales: list[dict[str, Any]]) -> Counter[Any]:
-    """Sales as sums by status, without those that are nothing."""
+    """Sales as sums by status, without zeros."""
     return +Counter({(one["status"], what): one[what] for one in sales for what in ("orders", "amount")})

@@ -1,4 +1,4 @@
-"""What may be done how often: each call that is throttled, and that an attack locks no owner out."""
+"""Rate limits: each call that is throttled, and that an attack does not lock the owner out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ from tests.events import events
 from tests.factories import PASSWORD, Person, sign_in
 from tests.sql import query
 
-#: So slow that nothing comes back while a test runs.
+#: So slow that no token is refilled while a test runs.
 TWICE = Rate(2, 86400)
 HERE, THERE = "198.51.100.7", "203.0.113.9"
 SELLER = "seller@example.com"
@@ -37,7 +37,7 @@ def log_in(app: Flask, address: str, *, email: str = SELLER, password: str = "wr
 
 @pytest.fixture
 def shop(app: Flask, settings: Settings) -> Flask:
-    """The application behind a proxy, with rates that are soon used up."""
+    """The application behind a proxy, with low rate limits."""
     assert app
     names = ("sign_in", "register", "refresh", "orders")
     changes: dict[str, Any] = {f"rate_limit_{name}": TWICE for name in names}
@@ -61,7 +61,7 @@ BY_PASSWORD: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-#: What each setting is the rate of.
+#: The calls that each setting limits.
 SETTINGS: dict[str, set[str]] = {
     "sign_in": {"login", "reset", "password", "email", "leave"},
     "register": {"register"},
@@ -70,8 +70,8 @@ SETTINGS: dict[str, set[str]] = {
 }
 
 
-def refused(answer: TestResponse, language: str) -> None:
-    """Assert that an answer is a 429 as the contract has it."""
+def assert_throttled(answer: TestResponse, language: str) -> None:
+    """Assert that a response is the 429 of the contract."""
     body = answer.get_json()
     sentences = {
         "en": "Too many attempts. Please wait a little and try again.",
@@ -79,13 +79,13 @@ def refused(answer: TestResponse, language: str) -> None:
     }
     assert (answer.status_code, body["code"], body["error"]) == (429, "throttled", sentences[language])
     assert body.get("success") is (False if "/auth/" in answer.request.path else None)
-    # Half a day brings one token back.
+    # One token is refilled in half a day.
     assert 43_000 < int(answer.headers["Retry-After"]) <= 43_200
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize("name", BY_ADDRESS)
-def test_an_address_may_call_so_often(shop: Flask, seller: Person, name: str, language: str) -> None:
+def test_calls_are_limited_per_address(shop: Flask, seller: Person, name: str, language: str) -> None:
     path, body, status = BY_ADDRESS[name]
 
     def call(address: str) -> TestResponse:
@@ -93,7 +93,7 @@ def test_an_address_may_call_so_often(shop: Flask, seller: Person, name: str, la
 
     assert seller.id
     assert [call(HERE).status_code for _ in range(2)] == [status] * 2
-    refused(call(HERE), language)
+    assert_throttled(call(HERE), language)
     assert call(THERE).status_code == status
     # An IPv6 address counts with its /64.
     assert [call(f"2001:db8::{n}").status_code for n in range(3)] == [status, status, 429]
@@ -101,7 +101,7 @@ def test_an_address_may_call_so_often(shop: Flask, seller: Person, name: str, la
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize("name", BY_PASSWORD)
-def test_a_session_may_try_the_password_so_often(
+def test_password_attempts_are_limited_per_session(
     shop: Flask, seller: Person, name: str, language: str
 ) -> None:
     method, path, body = BY_PASSWORD[name]
@@ -112,12 +112,12 @@ def test_a_session_may_try_the_password_so_often(
         return person.request(method, path, json=body, **come_from(address, language))
 
     assert [call(thief, f"192.0.2.{n}").status_code for n in range(2)] == [401] * 2
-    refused(call(thief, "192.0.2.3"), language)
+    assert_throttled(call(thief, "192.0.2.3"), language)
     assert call(owner, THERE).status_code == 401
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_each_call_is_held_to_its_own_setting(
+def test_each_call_is_limited_by_its_own_setting(
     app: Flask, settings: Settings, seller: Person, setting: str
 ) -> None:
     rates = {f"rate_limit_{name}": Rate(1 if name == setting else 1000, 86400) for name in SETTINGS}
@@ -134,7 +134,7 @@ def test_each_call_is_held_to_its_own_setting(
     assert {name for name, statuses in answers.items() if 429 in statuses} == SETTINGS[setting]
 
 
-def test_what_is_wrong_with_a_request_is_told_first_and_costs_nothing(shop: Flask) -> None:
+def test_invalid_requests_are_reported_first_and_do_not_count(shop: Flask) -> None:
     wrong = [
         Person(shop).post("/api/auth/login", {"email": SELLER}, **come_from(HERE)).status_code
         for _ in range(5)
@@ -143,13 +143,13 @@ def test_what_is_wrong_with_a_request_is_told_first_and_costs_nothing(shop: Flas
     assert wrong == [400] * 5
     assert log_in(shop, HERE) == 401
 
-    # Pages of other sites can cause these.
+    # Pages of other sites can trigger these requests.
     empty = [Person(shop).post("/api/auth/refresh", **come_from(HERE)).status_code for _ in range(5)]
     assert empty == [401] * 5
     assert Person(shop).post("/api/auth/refresh", {"refreshToken": "x"}, **come_from(HERE)).status_code == 401
 
 
-def test_a_sign_in_that_is_refused_costs_no_hash(
+def test_a_throttled_sign_in_computes_no_hash(
     shop: Flask, seller: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verified: list[str] = []
@@ -166,7 +166,7 @@ def test_a_sign_in_that_is_refused_costs_no_hash(
     assert len(verified) == 2
 
 
-def test_one_statement_is_all_that_it_costs(app: Flask, shop: Flask, seller: Person) -> None:
+def test_throttling_costs_one_statement(app: Flask, shop: Flask, seller: Person) -> None:
     seen: list[str] = []
 
     def note(event: Any) -> None:
@@ -183,21 +183,21 @@ def test_one_statement_is_all_that_it_costs(app: Flask, shop: Flask, seller: Per
     assert len(seen) == 2 * without + 1
 
 
-def test_an_attack_from_one_address_locks_nobody_out_of_another(shop: Flask, seller: Person) -> None:
+def test_an_attack_from_one_address_does_not_lock_out_another(shop: Flask, seller: Person) -> None:
     attack = [log_in(shop, HERE) for _ in range(50)]
 
     assert attack.count(401) == 2
     assert log_in(shop, THERE, password=PASSWORD) == 200
 
 
-def test_an_attack_from_everywhere_is_slowed_and_spares_the_owner_where_they_are_known(
+def test_a_distributed_attack_is_slowed_and_does_not_lock_out_known_addresses(
     shop: Flask, seller: Person
 ) -> None:
     for known in (THERE, "2001:db8::1"):
         assert log_in(shop, known, password=PASSWORD) == 200
     attack = [log_in(shop, f"198.51.100.{number}") for number in range(100)]
 
-    # Two of the ten that an account takes from all places it gave to the owner.
+    # The owner used two of the ten attempts that an account allows from all addresses.
     assert attack.count(401) == 8
     assert log_in(shop, THERE, password=PASSWORD) == 200
     assert log_in(shop, "2001:db8::99", password=PASSWORD) == 200
@@ -205,14 +205,16 @@ def test_an_attack_from_everywhere_is_slowed_and_spares_the_owner_where_they_are
 
 
 @pytest.mark.parametrize("email", [SELLER, "nobody@example.com", "not an address"])
-def test_whether_an_account_exists_is_not_told(shop: Flask, seller: Person, email: str) -> None:
+def test_throttling_does_not_disclose_whether_an_account_exists(
+    shop: Flask, seller: Person, email: str
+) -> None:
     spellings = (email, email.upper())
     statuses = [log_in(shop, f"198.51.100.{n}", email=spellings[n % 2]) for n in range(20)]
 
     assert statuses == [401] * 10 + [429] * 10
 
 
-def test_a_refusal_is_logged_and_no_address_is_kept_readable(
+def test_throttling_is_logged_and_stores_no_address_in_plain_text(
     shop: Flask, seller: Person, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
@@ -223,7 +225,7 @@ def test_a_refusal_is_logged_and_no_address_is_kept_readable(
     kept = str(query(settings, "SELECT * FROM buckets"))
 
     (line,) = [one for one in events(caplog) if one["event"] == "throttled"]
-    # Half a day, less the time that the three took.
+    # Half a day, less the time that the three requests took.
     assert 43_100 < line.pop("wait") <= 43_200
     throttled = {"kind": "sign_in", "email": SELLER}
     assert line == {"event": "throttled", **throttled, "request": "the-third", "address": HERE}
@@ -232,7 +234,7 @@ def test_a_refusal_is_logged_and_no_address_is_kept_readable(
     assert HERE not in kept
 
 
-def test_without_its_table_nothing_passes(shop: Flask, seller: Person, settings: Settings) -> None:
+def test_without_its_table_the_throttle_fails_closed(shop: Flask, seller: Person, settings: Settings) -> None:
     query(settings, "ALTER TABLE buckets RENAME TO aside")
     try:
         assert log_in(shop, HERE, password=PASSWORD) == 500
@@ -241,6 +243,6 @@ def test_without_its_table_nothing_passes(shop: Flask, seller: Person, settings:
     assert log_in(shop, HERE, password=PASSWORD) == 200
 
 
-def test_switched_off_nobody_is_counted(app: Flask, seller: Person, settings: Settings) -> None:
+def test_a_disabled_throttle_counts_nobody(app: Flask, seller: Person, settings: Settings) -> None:
     assert [log_in(app, HERE) for _ in range(15)] == [401] * 15
     assert query(settings, "SELECT count(*) FROM buckets") == [(0,)]

@@ -1,4 +1,4 @@
-"""A time on the wire is in UTC and has three digits of a second, which are cut and not rounded."""
+"""Times in responses are in UTC, with milliseconds that are truncated and not rounded."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -14,7 +14,7 @@ zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
 @example(datetime(2026, 1, 1, tzinfo=UTC))
 @example(datetime(2026, 1, 1, 0, 0, 0, 999, tzinfo=UTC))
 @example(datetime(2026, 1, 1, 0, 0, 0, 999_999, tzinfo=UTC))
-def test_it_is_written_as_python_would_write_it(moment: datetime) -> None:
+def test_a_time_is_formatted_as_python_formats_it(moment: datetime) -> None:
     expected = moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
     assert rfc3339(moment) == expected

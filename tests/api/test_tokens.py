@@ -1,4 +1,4 @@
-"""Who a request is from: tokens that are good, tokens that are not, and where they are looked for."""
+"""Who a request is from: valid and invalid tokens, and where they are looked for."""
 
 import hmac
 import json
@@ -49,7 +49,7 @@ def swapped(token: str, claims_part: str) -> str:
 
 
 def as_if_rs256(person: Person, key: str) -> str:
-    """Signed with the secret as HS256 does, while the header says RS256."""
+    """A token signed with the secret, as for HS256, whose header says RS256."""
     head, body = (
         urlsafe_b64encode(json.dumps(part, default=lambda time: int(time.timestamp())).encode()).rstrip(b"=")
         for part in ({"alg": "RS256", "typ": "JWT"}, claims(person))
@@ -73,12 +73,12 @@ def test_a_token_has_the_contracts_claims(seller: Person, settings: Settings) ->
     assert read["exp"] - read["iat"] == 7200
 
 
-def test_a_token_made_by_hand_with_the_right_key_is_good(seller: Person, settings: Settings) -> None:
+def test_a_token_made_by_hand_with_the_right_key_is_valid(seller: Person, settings: Settings) -> None:
     assert me(seller, f"Bearer {forged(seller, settings.jwt_secret_key)}").status_code == 200
     assert me(seller, f"bearer {forged(seller, settings.jwt_secret_key)}").status_code == 200
 
 
-def test_a_token_of_a_machine_whose_clock_is_ahead_is_good(seller: Person, settings: Settings) -> None:
+def test_a_token_from_a_clock_slightly_ahead_is_valid(seller: Person, settings: Settings) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=3)
     assert me(seller, f"Bearer {forged(seller, settings.jwt_secret_key, iat=soon)}").status_code == 200
 
@@ -104,9 +104,7 @@ def test_a_token_of_a_machine_whose_clock_is_ahead_is_good(seller: Person, setti
         {"sid": "00000000-0000-4000-8000-000000000000"},
     ],
 )
-def test_claims_that_are_not_ours_are_refused(
-    seller: Person, settings: Settings, changes: dict[str, Any]
-) -> None:
+def test_invalid_claims_are_refused(seller: Person, settings: Settings, changes: dict[str, Any]) -> None:
     answer = me(seller, f"Bearer {forged(seller, settings.jwt_secret_key, **changes)}")
 
     assert answer.status_code == 401
@@ -131,9 +129,7 @@ def test_claims_that_are_not_ours_are_refused(
         lambda person, key: ", ,",
     ],
 )
-def test_a_bearer_that_is_not_ours_is_refused_everywhere(
-    seller: Person, settings: Settings, make: Any
-) -> None:
+def test_an_invalid_bearer_token_is_refused_everywhere(seller: Person, settings: Settings, make: Any) -> None:
     header = f"Bearer {make(seller, settings.jwt_secret_key)}".encode().decode("latin-1")
     product = seller.product()
 
@@ -151,7 +147,7 @@ def test_a_deleted_account_is_refused_at_once(app: Flask, seller: Person) -> Non
     assert seller.get("/api/auth/me").status_code == 401
 
 
-def test_the_cookie_signs_in_as_well(app: Flask, seller: Person, stranger: Person) -> None:
+def test_the_cookie_authenticates_too(app: Flask, seller: Person, stranger: Person) -> None:
     good = {"Cookie": f"token={seller.token}"}
     bad = {"Cookie": "token=nonsense"}
 
@@ -161,14 +157,16 @@ def test_the_cookie_signs_in_as_well(app: Flask, seller: Person, stranger: Perso
 
 
 @pytest.mark.parametrize("header", ["Bearer nonsense", "bearer\tnonsense", "Bearer", " Bearer  nonsense"])
-def test_a_bad_bearer_beside_a_good_cookie_is_refused(seller: Person, stranger: Person, header: str) -> None:
+def test_an_invalid_bearer_token_beside_a_valid_cookie_is_refused(
+    seller: Person, stranger: Person, header: str
+) -> None:
     headers = {"Cookie": f"token={seller.token}", "Authorization": header}
 
     assert stranger.get("/api/auth/me", headers=headers).status_code == 401
 
 
-def test_of_two_cookies_none_counts(seller: Person, rival: Person, stranger: Person) -> None:
-    # A neighbouring domain may have set the first, for the visitor to act in the account of the rival.
+def test_two_cookies_of_one_name_count_as_none(seller: Person, rival: Person, stranger: Person) -> None:
+    # A sibling subdomain may have set the first, so that the visitor acts in the rival's account.
     tossed = {"Cookie": f"token={rival.token}; token={seller.token}"}
     spent = {"Cookie": f"refresh={rival.refresh_token}; refresh={seller.refresh_token}"}
 
@@ -177,7 +175,7 @@ def test_of_two_cookies_none_counts(seller: Person, rival: Person, stranger: Per
     assert rival.post("/api/auth/refresh", {"refreshToken": rival.refresh_token}).status_code == 200
 
 
-def test_another_scheme_beside_a_good_cookie_leaves_it_alone(seller: Person, stranger: Person) -> None:
+def test_another_authorization_scheme_does_not_override_the_cookie(seller: Person, stranger: Person) -> None:
     headers = {"Cookie": f"token={seller.token}", "Authorization": "Basic eDp5"}
 
     assert stranger.get("/api/auth/me", headers=headers).status_code == 200
@@ -208,7 +206,7 @@ def test_another_scheme_beside_a_good_cookie_leaves_it_alone(seller: Person, str
         ({"Sec-Fetch-Site": "same-site"}, 403),
     ],
 )
-def test_a_cookie_changes_things_only_from_pages_of_ours(
+def test_a_cookie_authorizes_changes_only_from_our_own_pages(
     seller: Person, stranger: Person, headers: dict[str, str], status: int
 ) -> None:
     cookie = {"Cookie": f"token={seller.token}", **headers}
@@ -219,7 +217,7 @@ def test_a_cookie_changes_things_only_from_pages_of_ours(
     assert stranger.get("/api/auth/me", headers=cookie).status_code == 200
 
 
-def test_pages_of_a_cors_origin_may_read_and_ask(stranger: Person) -> None:
+def test_only_configured_cors_origins_pass_the_preflight(stranger: Person) -> None:
     ours = {"Origin": "https://nexus.sales", "Access-Control-Request-Method": "POST"}
     answer = stranger.request("OPTIONS", "/api/products", headers=ours)
 
@@ -233,7 +231,7 @@ def test_pages_of_a_cors_origin_may_read_and_ask(stranger: Person) -> None:
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_two_authorization_headers_are_none(seller: Person) -> None:
+def test_two_authorization_headers_are_refused(seller: Person) -> None:
     twice = [("Authorization", f"Bearer {seller.token}")] * 2
 
     answer = seller.http.get("/api/auth/me", headers=twice)
@@ -242,13 +240,15 @@ def test_two_authorization_headers_are_none(seller: Person) -> None:
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="nexus"'
 
 
-def test_a_session_signs_in_only_its_owner(seller: Person, rival: Person, settings: Settings) -> None:
+def test_a_session_authenticates_only_its_owner(seller: Person, rival: Person, settings: Settings) -> None:
     theirs = forged(seller, settings.jwt_secret_key, sub=str(rival.id), id=rival.id)
 
     assert me(seller, f"Bearer {theirs}").status_code == 401
 
 
-def test_keys_are_replaced_with_nobody_signed_out(app: Flask, settings: Settings, seller: Person) -> None:
+def test_keys_can_be_rotated_without_signing_anybody_out(
+    app: Flask, settings: Settings, seller: Person
+) -> None:
     new = "a-new-key-0123456789-abcdefghijklmnop"
     both = create_app(settings.model_copy(update={"jwt_secret_key": f"{new}, {settings.jwt_secret_key}"}))
     alone = create_app(settings.model_copy(update={"jwt_secret_key": new}))
@@ -257,13 +257,13 @@ def test_keys_are_replaced_with_nobody_signed_out(app: Flask, settings: Settings
     assert Person(both, token=seller.token).get("/api/auth/me").status_code == 200
     assert Person(alone, token=seller.token).get("/api/auth/me").status_code == 401
     assert Person(alone, token=refreshed["token"]).get("/api/auth/me").status_code == 200
-    # The old key makes a successor, which the process that knows both answers again.
+    # A successor made with the old key is returned again by a process that has both keys.
     old = Person(app).post("/api/auth/refresh", {"refreshToken": refreshed["refreshToken"]}).get_json()
     again = Person(both).post("/api/auth/refresh", {"refreshToken": refreshed["refreshToken"]}).get_json()
     assert again["refreshToken"] == old["refreshToken"]
 
 
-def test_identity_costs_one_query(app: Flask, seller: Person) -> None:
+def test_identifying_the_caller_costs_one_query(app: Flask, seller: Person) -> None:
     from playhouse.test_utils import assert_query_count
 
     with assert_query_count(1):

@@ -1,4 +1,4 @@
-"""Versions of a product: what is known is not sent again, and nobody overwrites what they did not see."""
+"""Versions of products: unchanged ones are not sent again, and no update is lost."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +9,7 @@ from playhouse.test_utils import assert_query_count
 from tests.factories import Person
 
 
-def test_a_product_that_is_known_is_not_sent_again(seller: Person, stranger: Person) -> None:
+def test_an_unchanged_product_is_not_sent_again(seller: Person, stranger: Person) -> None:
     path = f"/api/products/{seller.product()['id']}"
     tag = stranger.get(path).headers["ETag"]
 
@@ -22,13 +22,13 @@ def test_a_product_that_is_known_is_not_sent_again(seller: Person, stranger: Per
     assert stranger.get(path, headers={"If-None-Match": tag}).status_code == 200
 
 
-def test_a_draft_is_not_told_by_its_tag(seller: Person, stranger: Person) -> None:
+def test_if_none_match_does_not_disclose_a_draft(seller: Person, stranger: Person) -> None:
     path = f"/api/products/{seller.product(status='draft')['id']}"
 
     assert stranger.get(path, headers={"If-None-Match": "*"}).status_code == 404
 
 
-def test_every_answer_with_a_product_says_its_version(seller: Person) -> None:
+def test_every_response_with_a_product_has_its_etag(seller: Person) -> None:
     made = seller.post("/api/products", {"name": "Course", "price": 1})
     path = made.headers["Location"]
     changed = seller.patch(path, {"price": 2})
@@ -38,7 +38,7 @@ def test_every_answer_with_a_product_says_its_version(seller: Person) -> None:
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_a_change_of_another_version_is_refused(seller: Person, rival: Person, method: str) -> None:
+def test_changing_another_version_is_refused(seller: Person, rival: Person, method: str) -> None:
     product = seller.product()
     path = f"/api/products/{product['id']}"
     old = seller.get(path).headers["ETag"]
@@ -55,14 +55,14 @@ def test_a_change_of_another_version_is_refused(seller: Person, rival: Person, m
     assert answer.status_code in (200, 204)
 
 
-def test_any_version_is_meant_by_a_star(seller: Person) -> None:
+def test_if_match_with_a_star_matches_any_version(seller: Person) -> None:
     path = f"/api/products/{seller.product()['id']}"
 
     assert seller.patch(path, {"price": 2}, headers={"If-Match": "*"}).status_code == 200
     assert seller.patch(path, {}, headers={"If-Match": '"1-1"'}).status_code == 412
 
 
-def test_of_two_tabs_one_writes(app: Flask, seller: Person) -> None:
+def test_concurrent_edits_of_one_version_have_one_winner(app: Flask, seller: Person) -> None:
     path = f"/api/products/{seller.product()['id']}"
     tag = seller.get(path).headers["ETag"]
 
