@@ -19,7 +19,7 @@ from tests.sql import query
 
 ALIVE = "SELECT count(*) FROM sessions WHERE ended_at IS NULL"
 UNSPENT = "SELECT count(*) FROM refresh_tokens WHERE spent_at IS NULL"
-#: As if the tokens had been spent longer ago.
+#: Makes the spent tokens too old to be reused.
 LATER = "UPDATE refresh_tokens SET spent_at = spent_at - interval '11 seconds'"
 
 

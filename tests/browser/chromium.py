@@ -11,7 +11,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-#: Its name in Debian and elsewhere.
+#: The browser's name in Debian and elsewhere.
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 #: How many seconds to wait for anything before the test fails.
 PATIENCE = 60
