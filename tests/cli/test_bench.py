@@ -1,4 +1,4 @@
-"""`flask db bench`: what it says, and that it leaves every row as it was, however it ends."""
+"""`flask db bench`: its output, and that it leaves every row unchanged, however it ends."""
 
 import json
 import signal
@@ -29,20 +29,20 @@ CONTENT = (
     " (SELECT json_agg(products ORDER BY id)::text FROM products),"
     " (SELECT json_agg(orders ORDER BY id)::text FROM orders)"
 )
-#: Writes down each order that is made, for they are gone when a test looks.
-WITNESS = """
+#: Records each order that is created, since the benchmark deletes them again.
+RECORDING_TRIGGER = """
 CREATE TABLE seen (email text);
 CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN INSERT INTO seen VALUES (NEW.email); RETURN NEW; END $$;
 CREATE TRIGGER witness AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION witness();
 """
-#: Stops whoever does this to an order for as long as the test holds the lock.
-GATE = """
+#: Blocks this operation on orders while the test holds the lock.
+BLOCKING_TRIGGER = """
 CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN COALESCE(NEW, OLD); END $$;
 CREATE TRIGGER gate BEFORE {} ON orders FOR EACH ROW EXECUTE FUNCTION gate();
 """
-CLOSED = "SELECT pg_advisory_xact_lock(7)"
+TAKE_LOCK = "SELECT pg_advisory_xact_lock(7)"
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def stocked(root: Path, shop: Settings) -> Settings:
     return shop
 
 
-def test_it_measures_everything_and_leaves_every_row_as_it_was(root: Path, stocked: Settings) -> None:
-    query(stocked, WITNESS)
+def test_it_measures_everything_and_changes_no_row(root: Path, stocked: Settings) -> None:
+    query(stocked, RECORDING_TRIGGER)
     before = query(stocked, CONTENT)
 
     run = flask(root, stocked, "db", "bench", "--runs", "5", "--json")
@@ -73,7 +73,7 @@ def test_it_measures_everything_and_leaves_every_row_as_it_was(root: Path, stock
     assert {email for (email,) in query(stocked, "SELECT email FROM seen")} == {BUYER}
 
 
-def test_a_person_reads_a_table(root: Path, stocked: Settings) -> None:
+def test_without_json_it_prints_a_table(root: Path, stocked: Settings) -> None:
     run = flask(root, stocked, "db", "bench", "--runs", "1")
 
     lines = run.stdout.splitlines()
@@ -85,25 +85,25 @@ def test_a_person_reads_a_table(root: Path, stocked: Settings) -> None:
     assert {len(row) for row in rows} == {len(header)}
 
 
-def test_production_is_only_read_unless_forced(root: Path, stocked: Settings) -> None:
-    query(stocked, WITNESS)
+def test_in_production_it_writes_only_with_force(root: Path, stocked: Settings) -> None:
+    query(stocked, RECORDING_TRIGGER)
 
-    unasked = flask(root, stocked, "db", "bench", "--runs", "1", "--json", APP_ENV="production")
+    without_force = flask(root, stocked, "db", "bench", "--runs", "1", "--json", APP_ENV="production")
     written = query(stocked, "SELECT count(*) FROM seen")
-    told = flask(root, stocked, "db", "bench", "--runs", "1", APP_ENV="production")
+    as_text = flask(root, stocked, "db", "bench", "--runs", "1", APP_ENV="production")
     forced = flask(root, stocked, "db", "bench", "--runs", "1", "--json", "--force", APP_ENV="production")
 
-    assert [run.returncode for run in (unasked, told, forced)] == [0, 0, 0]
-    report = json.loads(unasked.stdout)
+    assert [run.returncode for run in (without_force, as_text, forced)] == [0, 0, 0]
+    report = json.loads(without_force.stdout)
     assert CREATE_AND_DELETE not in [found["name"] for found in report["measurements"]]
     assert [left["name"] for left in report["left_out"]] == [CREATE_AND_DELETE]
     assert written == [(0,)]
-    assert told.stdout.splitlines()[-1].startswith(f"left out: {CREATE_AND_DELETE}; this is production")
+    assert as_text.stdout.splitlines()[-1].startswith(f"left out: {CREATE_AND_DELETE}; this is production")
     assert [found["name"] for found in json.loads(forced.stdout)["measurements"]] == NAMES
     assert query(stocked, "SELECT count(*) FROM orders") == [(10,)]
 
 
-def test_a_small_shop_has_no_last_page_and_an_empty_one_nothing(root: Path, shop: Settings) -> None:
+def test_a_small_shop_skips_the_last_page_and_an_empty_one_fails(root: Path, shop: Settings) -> None:
     empty = flask(root, shop, "db", "bench")
     flask(root, shop, "seed")
     small = flask(root, shop, "db", "bench", "--runs", "1")
@@ -114,9 +114,9 @@ def test_a_small_shop_has_no_last_page_and_an_empty_one_nothing(root: Path, shop
     assert small.stdout.splitlines()[-1].startswith(f"left out: {LAST_PAGE}; there are only 2 products")
 
 
-def test_ctrl_c_while_an_order_is_being_made_leaves_none(root: Path, stocked: Settings) -> None:
-    query(stocked, GATE.format("INSERT"))
-    with held(stocked, CLOSED):
+def test_ctrl_c_while_creating_an_order_leaves_no_order(root: Path, stocked: Settings) -> None:
+    query(stocked, BLOCKING_TRIGGER.format("INSERT"))
+    with held(stocked, TAKE_LOCK):
         run = start(root, stocked)
         until_someone_waits(stocked)
         run.send_signal(signal.SIGINT)
@@ -126,14 +126,14 @@ def test_ctrl_c_while_an_order_is_being_made_leaves_none(root: Path, stocked: Se
     assert orders(stocked) == 0
 
 
-def test_a_connection_lost_between_making_and_deleting_leaves_none(root: Path, stocked: Settings) -> None:
-    query(stocked, GATE.format("DELETE"))
-    with held(stocked, CLOSED):
+def test_a_connection_lost_between_create_and_delete_leaves_no_order(root: Path, stocked: Settings) -> None:
+    query(stocked, BLOCKING_TRIGGER.format("DELETE"))
+    with held(stocked, TAKE_LOCK):
         run = start(root, stocked)
         until_someone_waits(stocked)
         made = orders(stocked)
         query(stocked, TERMINATE + " AND wait_event_type = 'Lock'")
-        # The order is deleted on another connection, which comes to the same gate.
+        # The order is deleted on another connection, which is blocked by the same trigger.
         until_someone_waits(stocked)
     _, complaint = run.communicate(timeout=60)
 
@@ -144,9 +144,9 @@ def test_a_connection_lost_between_making_and_deleting_leaves_none(root: Path, s
     assert orders(stocked) == 0
 
 
-def test_what_a_killed_run_left_goes_with_the_next(root: Path, stocked: Settings) -> None:
-    query(stocked, GATE.format("DELETE"))
-    with held(stocked, CLOSED):
+def test_the_next_run_deletes_what_a_killed_run_left(root: Path, stocked: Settings) -> None:
+    query(stocked, BLOCKING_TRIGGER.format("DELETE"))
+    with held(stocked, TAKE_LOCK):
         run = start(root, stocked)
         until_someone_waits(stocked)
         run.kill()
@@ -165,13 +165,13 @@ def start(root: Path, settings: Settings) -> subprocess.Popen[str]:
 
 
 def orders(settings: Settings) -> int:
-    """How many orders there are of the buyer of the benchmark."""
+    """Count the orders of the benchmark's buyer."""
     ((count,),) = query(settings, "SELECT count(*) FROM orders WHERE email = %s", BUYER)
     return int(count)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1))
-def test_a_percentile_is_a_value_that_enough_others_do_not_exceed(values: list[float]) -> None:
+def test_percentile_uses_the_nearest_rank_method(values: list[float]) -> None:
     for percent in PERCENTILES:
         found = percentile(sorted(values), percent)
         assert sum(value <= found for value in values) >= len(values) * percent / 100

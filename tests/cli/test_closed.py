@@ -1,4 +1,4 @@
-"""Commands whose streams are closed, as a scheduler may start them, and input that is no text."""
+"""Commands with closed standard streams, as a scheduler may start them, and with undecodable input."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tests.sql import query
 def shell(
     root: Path, settings: Settings, words: str, typed: bytes = b"", **changes: str
 ) -> "subprocess.CompletedProcess[bytes]":
-    """Run a command of `flask` by a shell, with redirections among its words."""
+    """Run a `flask` command in a shell, with redirections among its arguments."""
     command = f'exec "{sys.executable}" -m flask {words}'
     return subprocess.run(
         ["/bin/sh", "-c", command],
@@ -34,7 +34,7 @@ def shell(
         ("db reset", "this drops every row of the shop: add --yes"),
     ],
 )
-def test_nobody_can_be_asked_by_a_closed_input(
+def test_with_closed_stdin_a_command_that_needs_confirmation_fails(
     root: Path, settings: Settings, seller: Person, words: str, said: str
 ) -> None:
     run = shell(root, settings, f"{words} <&-")
@@ -47,7 +47,7 @@ def test_nobody_can_be_asked_by_a_closed_input(
 
 @pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("words", ["db backup", "db export"])
-def test_what_is_to_be_written_is_written_where_nobody_watches(
+def test_backup_and_export_work_with_closed_stderr(
     root: Path, settings: Settings, tmp_path: Path, words: str
 ) -> None:
     file = tmp_path / "shop.json"
@@ -59,7 +59,7 @@ def test_what_is_to_be_written_is_written_where_nobody_watches(
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-"])
-def test_nothing_is_restored_where_no_question_can_be_asked(
+def test_restore_refuses_when_it_cannot_ask_for_confirmation(
     root: Path, settings: Settings, seller: Person, tmp_path: Path, closed: str
 ) -> None:
     file = tmp_path / "shop.backup"
@@ -75,9 +75,7 @@ def test_nothing_is_restored_where_no_question_can_be_asked(
 
 @pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("locale", ["C.UTF-8", "en_US.ISO-8859-1", "POSIX"])
-def test_a_password_that_is_no_text_is_refused_in_one_line(
-    root: Path, settings: Settings, locale: str
-) -> None:
+def test_an_undecodable_password_is_refused_in_one_line(root: Path, settings: Settings, locale: str) -> None:
     run = shell(root, settings, "users create new@example.com", b"pass\xffword\n", LC_ALL=locale)
 
     assert (run.returncode, run.stdout) == (1, b"")

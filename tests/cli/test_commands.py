@@ -1,4 +1,4 @@
-"""The `flask` commands as a person runs them: what they print, what they leave, how they fail."""
+"""The `flask` commands as an operator runs them: their output, their effects, their failures."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from tests.sql import query
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
-def test_migrate_says_what_it_applied_and_seed_what_it_made(root: Path, scratch: Settings) -> None:
+def test_migrate_and_seed_report_what_they_did(root: Path, scratch: Settings) -> None:
     first, second = flask(root, scratch, "migrate"), flask(root, scratch, "migrate")
     planted, again = flask(root, scratch, "seed"), flask(root, scratch, "seed", "--json")
 
@@ -38,7 +38,7 @@ def test_migrate_says_what_it_applied_and_seed_what_it_made(root: Path, scratch:
     assert [run.returncode for run in (first, second, planted, again)] == [0, 0, 0, 0]
 
 
-def test_the_seed_leaves_what_is_there_and_mends_what_is_not(root: Path, scratch: Settings) -> None:
+def test_seed_keeps_existing_rows_and_creates_missing_ones(root: Path, scratch: Settings) -> None:
     flask(root, scratch, "migrate")
     flask(root, scratch, "seed")
     query(scratch, "UPDATE products SET price = 1 WHERE id = 1")
@@ -52,7 +52,9 @@ def test_the_seed_leaves_what_is_there_and_mends_what_is_not(root: Path, scratch
     ]
 
 
-def test_what_the_database_refuses_is_one_line(root: Path, settings: Settings, seller: Person) -> None:
+def test_an_error_of_the_database_is_reported_in_one_line(
+    root: Path, settings: Settings, seller: Person
+) -> None:
     only_reads = {"PGOPTIONS": "-c default_transaction_read_only=on"}
     for words in (
         ("users", "promote", str(seller.id)),
@@ -66,7 +68,7 @@ def test_what_the_database_refuses_is_one_line(root: Path, settings: Settings, s
 
 
 @pytest.mark.parametrize("words", ["openapi", "db doctor", "db status"])
-def test_a_disk_that_is_full_behind_the_output_is_one_line(
+def test_a_full_disk_for_the_output_is_reported_in_one_line(
     root: Path, settings: Settings, words: str
 ) -> None:
     with Path("/dev/full").open("w") as full:
@@ -78,11 +80,11 @@ def test_a_disk_that_is_full_behind_the_output_is_one_line(
     assert (run.returncode, run.stderr) == (1, b"Error: output: No space left on device\n")
 
 
-def test_production_is_seeded_only_on_purpose_and_with_a_password(root: Path, scratch: Settings) -> None:
+def test_seeding_production_requires_force_and_a_strong_password(root: Path, scratch: Settings) -> None:
     flask(root, scratch, "migrate")
     production = {"APP_ENV": "production"}
 
-    unasked = flask(root, scratch, "seed", **production)
+    without_force = flask(root, scratch, "seed", **production)
     weak = flask(root, scratch, "seed", "--force", **production)
     strict = {**production, "SEED_PASSWORD": "password123", "PASSWORD_MIN_SCORE": "3"}
     easy = [flask(root, scratch, "seed", "--force", *words, **strict) for words in ((), ("--scale", "1"))]
@@ -90,8 +92,8 @@ def test_production_is_seeded_only_on_purpose_and_with_a_password(root: Path, sc
 
     assert [one.returncode for one in easy] == [1, 1]
     assert all(one.stderr.startswith("Error: SEED_PASSWORD is too easy to guess") for one in easy)
-    assert (unasked.returncode, weak.returncode, strong.returncode) == (1, 1, 0)
-    assert unasked.stderr == "Error: this is production: add --force to seed the shop anyway\n"
+    assert (without_force.returncode, weak.returncode, strong.returncode) == (1, 1, 0)
+    assert without_force.stderr == "Error: this is production: add --force to seed the shop anyway\n"
     assert "SEED_PASSWORD" in weak.stderr
     assert query(scratch, "SELECT email FROM users") == [("test@test.com",)]
 
@@ -105,7 +107,7 @@ def test_the_seeded_user_signs_in(root: Path, settings: Settings, stranger: Pers
         assert Product.select().count() == 2
 
 
-def test_status_and_ping_tell_how_the_database_is(root: Path, scratch: Settings) -> None:
+def test_status_and_ping_report_the_state_of_the_database(root: Path, scratch: Settings) -> None:
     before = flask(root, scratch, "db", "status", "--json")
     flask(root, scratch, "migrate")
     after = flask(root, scratch, "db", "status")
@@ -119,7 +121,7 @@ def test_status_and_ping_tell_how_the_database_is(root: Path, scratch: Settings)
 
 
 @pytest.mark.parametrize("words", [["migrate"], ["seed"], ["db", "ping"], ["db", "status"]])
-def test_with_the_database_down_a_command_fails_in_one_line(
+def test_a_command_fails_in_one_line_when_the_database_is_down(
     root: Path, settings: Settings, words: list[str]
 ) -> None:
     run = flask(root, settings, *words, DATABASE_URL=NOWHERE)
@@ -130,19 +132,19 @@ def test_with_the_database_down_a_command_fails_in_one_line(
     assert run.stderr.count("\n") == 1
 
 
-def test_code_without_migrations_calls_no_database_up_to_date(
+def test_without_migration_files_no_database_counts_as_up_to_date(
     root: Path, scratch: Settings, tmp_path: Path
 ) -> None:
     shutil.copytree(root / "nexus", tmp_path / "nexus")
     shutil.copy(root / "wsgi.py", tmp_path)
-    asks = (
+    script = (
         "from wsgi import app\nanswer = app.test_client().get('/readyz')\n"
         "print(answer.status_code, answer.get_json()['missing'])"
     )
 
     migrated, listed = (flask(tmp_path, scratch, *words) for words in (["migrate"], ["db", "status"]))
     ready = subprocess.run(
-        [sys.executable, "-c", asks],
+        [sys.executable, "-c", script],
         cwd=tmp_path,
         env=environment(scratch),
         capture_output=True,
@@ -160,17 +162,17 @@ def test_code_without_migrations_calls_no_database_up_to_date(
 
 
 def test_help_and_routes_need_no_database(root: Path, settings: Settings) -> None:
-    helped = flask(root, settings, "--help", DATABASE_URL=NOWHERE)
+    help_output = flask(root, settings, "--help", DATABASE_URL=NOWHERE)
     routes = flask(root, settings, "routes", DATABASE_URL=NOWHERE)
 
-    assert (helped.returncode, routes.returncode) == (0, 0)
-    assert {"migrate", "seed", "db"} <= set(helped.stdout.split())
+    assert (help_output.returncode, routes.returncode) == (0, 0)
+    assert {"migrate", "seed", "db"} <= set(help_output.stdout.split())
 
 
 @pytest.mark.parametrize(
     "command", [["-m", "flask", "routes"], ["-m", "gunicorn", "-c", "python:nexus.server", "wsgi:app"]]
 )
-def test_settings_that_are_wrong_refuse_in_a_line_each(
+def test_each_invalid_setting_is_reported_in_one_line(
     root: Path, settings: Settings, command: list[str]
 ) -> None:
     given = environment(settings, APP_ENV="production", JWT_SECRET_KEY="weak", PORT="http")

@@ -1,4 +1,4 @@
-"""`flask orders`: what an operator sees and does."""
+"""`flask orders`: showing, moving and erasing orders as an operator."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def flask(app: Flask) -> Run:
-    """Run a command of `flask` on the run's shop."""
+    """Run a `flask` command on the database of the test run."""
     return lambda *words: app.test_cli_runner().invoke(args=["orders", *words])
 
 
@@ -26,7 +26,9 @@ def order(seller: Person) -> str:
     return str(seller.order(seller.product()["id"], email="Buyer@example.com", name="Zoë")["id"])
 
 
-def test_an_order_is_shown_moved_and_its_events_listed(flask: Run, order: str, seller: Person) -> None:
+def test_an_order_can_be_moved_and_shown_and_its_events_listed(
+    flask: Run, order: str, seller: Person
+) -> None:
     moved = flask("move", order, "paid", "--json")
     shown, listed = flask("show", order, "--json"), flask("events", order, "--json")
 
@@ -39,14 +41,14 @@ def test_an_order_is_shown_moved_and_its_events_listed(flask: Run, order: str, s
     assert "created -> paid          operator\n" in flask("events", order).stdout
 
 
-def test_a_buyers_name_commands_no_terminal(flask: Run, seller: Person) -> None:
+def test_control_characters_in_a_buyers_name_are_escaped(flask: Run, seller: Person) -> None:
     name = "\x1b]0;owned\x07\x9b2J\u202eZoë\n"
     order = seller.order(seller.product()["id"], name=name)["id"]
 
     assert "name         \\x1b]0;owned\\x07\\x9b2J\\u202eZoë\\n\n" in flask("show", order).stdout
 
 
-def test_what_an_import_wrote_into_events_commands_no_terminal(
+def test_control_characters_in_imported_events_are_escaped(
     flask: Run, seller: Person, settings: Settings
 ) -> None:
     order = seller.order(seller.product()["id"])["id"]
@@ -56,7 +58,7 @@ def test_what_an_import_wrote_into_events_commands_no_terminal(
     assert "\\u202eme\n" in flask("events", order).stdout
 
 
-def test_what_cannot_be_done_is_one_line(flask: Run, order: str) -> None:
+def test_unknown_orders_and_refused_moves_are_reported_in_one_line(flask: Run, order: str) -> None:
     for words in (("show", "none"), ("events", "none"), ("move", "none", "paid")):
         run = flask(*words)
         assert (run.exit_code, run.stderr) == (1, "Error: there is no order none\n")
@@ -65,7 +67,9 @@ def test_what_cannot_be_done_is_one_line(flask: Run, order: str) -> None:
     assert run.stderr == "Error: the order cannot become refunded, only: processing, paid, cancelled\n"
 
 
-def test_a_buyer_is_erased_and_the_sums_stay(flask: Run, order: str, seller: Person) -> None:
+def test_erasing_a_buyer_removes_their_data_and_keeps_the_orders(
+    flask: Run, order: str, seller: Person
+) -> None:
     other = seller.order(seller.product()["id"], email="other@example.com")
     before = seller.get(f"/api/orders/{order}").get_json()["order"]
 
@@ -81,7 +85,7 @@ def test_a_buyer_is_erased_and_the_sums_stay(flask: Run, order: str, seller: Per
     assert json.loads(flask("erase-buyer", "buyer@example.com", "--yes", "--json").stdout) == {"orders": 0}
 
 
-def test_a_buyer_is_erased_in_any_spelling_of_the_address(flask: Run, seller: Person) -> None:
+def test_a_buyer_is_erased_whatever_the_spelling_of_the_address(flask: Run, seller: Person) -> None:
     seller.order(seller.product()["id"], email="anna@пример.рф")
 
     erased = flask("erase-buyer", "Anna@xn--e1afmkfd.xn--p1ai", "--yes")

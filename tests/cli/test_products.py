@@ -1,4 +1,4 @@
-"""`flask products`: what an operator sees."""
+"""`flask products`: listing and showing products as an operator."""
 
 import json
 from collections.abc import Callable
@@ -14,13 +14,11 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def flask(app: Flask) -> Run:
-    """Run a command of `flask` on the run's shop."""
+    """Run a `flask` command on the database of the test run."""
     return lambda *words: app.test_cli_runner().invoke(args=["products", *words])
 
 
-def test_products_are_listed_drafts_included_the_last_first(
-    flask: Run, seller: Person, rival: Person
-) -> None:
+def test_products_are_listed_newest_first_including_drafts(flask: Run, seller: Person, rival: Person) -> None:
     live, draft = seller.product(name="Курс\n1"), seller.product(status="draft")
     other = rival.product()
 
@@ -32,13 +30,13 @@ def test_products_are_listed_drafts_included_the_last_first(
     assert listed("--user", str(seller.id), "--status", "live") == [live]
     assert listed("--status", "draft") == [draft]
     assert listed("--limit", "2") == [other, draft]
-    # A line for each, whatever its name.
+    # One line per product, even if its name contains a newline.
     assert flask("list").stdout.splitlines()[2] == (
         f"{live['id']:>8}  {seller.id:>8}  live       1000 USD  'Курс\\n1'"
     )
 
 
-def test_a_product_is_shown_to_the_operator_as_to_its_seller(flask: Run, seller: Person) -> None:
+def test_an_operator_sees_a_product_as_its_seller_does(flask: Run, seller: Person) -> None:
     draft = seller.product(status="draft")
 
     shown = json.loads(flask("show", str(draft["id"]), "--json").stdout)
@@ -46,7 +44,7 @@ def test_a_product_is_shown_to_the_operator_as_to_its_seller(flask: Run, seller:
     assert "status      draft\n" in flask("show", str(draft["id"])).stdout
 
 
-def test_what_a_seller_wrote_commands_no_terminal(flask: Run, seller: Person) -> None:
+def test_control_characters_in_a_description_are_escaped(flask: Run, seller: Person) -> None:
     product = seller.product(description="\x1b]0;pwn\x07\nstatus      live")["id"]
 
     shown = flask("show", str(product)).stdout
@@ -66,7 +64,9 @@ def test_what_a_seller_wrote_commands_no_terminal(flask: Run, seller: Person) ->
         (("list", "--status", "gone"), 2),
     ],
 )
-def test_what_is_not_there_is_one_line(flask: Run, words: tuple[str, ...], code: int) -> None:
+def test_unknown_products_and_invalid_arguments_are_reported_without_a_traceback(
+    flask: Run, words: tuple[str, ...], code: int
+) -> None:
     run = flask(*words)
 
     assert run.exit_code == code

@@ -1,4 +1,4 @@
-"""`flask seed --scale`: the same sellers every time, over which the shop works as over any others."""
+"""`flask seed --scale`: it generates the same sellers every time, and the shop works with them."""
 
 import json
 import signal
@@ -30,7 +30,7 @@ CONTENT = (
 )
 
 
-def test_it_makes_what_is_missing_and_says_so(root: Path, shop: Settings) -> None:
+def test_it_creates_and_reports_what_is_missing(root: Path, shop: Settings) -> None:
     first = flask(root, shop, "seed", "--scale", "3")
     again = flask(root, shop, "seed", "--scale", "3", "--json")
     more = flask(root, shop, "seed", "--scale", "5", "--json")
@@ -47,7 +47,7 @@ def test_it_makes_what_is_missing_and_says_so(root: Path, shop: Settings) -> Non
     assert query(shop, COUNTS) == [(5, 500, 50)]
 
 
-def test_two_databases_get_the_same_rows_in_however_many_steps(root: Path, shop: Settings) -> None:
+def test_the_rows_are_the_same_in_one_step_or_several(root: Path, shop: Settings) -> None:
     flask(root, shop, "seed", "--scale", "3")
     at_once = query(shop, CONTENT)
     query(shop, "TRUNCATE order_events, orders, products, users RESTART IDENTITY CASCADE")
@@ -58,17 +58,17 @@ def test_two_databases_get_the_same_rows_in_however_many_steps(root: Path, shop:
     assert query(shop, CONTENT) == at_once
 
 
-def test_a_removed_seller_comes_back_to_the_orders_that_outlived_it(root: Path, shop: Settings) -> None:
+def test_a_deleted_seller_is_created_again_and_gets_its_old_orders(root: Path, shop: Settings) -> None:
     flask(root, shop, "seed", "--scale", "2")
     query(shop, "DELETE FROM users WHERE email = 'user000001@scale.example'")
 
-    mended = flask(root, shop, "seed", "--scale", "2", "--json")
+    repaired = flask(root, shop, "seed", "--scale", "2", "--json")
 
-    assert json.loads(mended.stdout)["created"] == {"users": 1, "products": 100, "orders": 0}
+    assert json.loads(repaired.stdout)["created"] == {"users": 1, "products": 100, "orders": 0}
     assert query(shop, COUNTS) == [(2, 200, 20)]
 
 
-def test_an_end_in_the_middle_leaves_nothing(root: Path, shop: Settings) -> None:
+def test_an_interrupted_run_leaves_nothing(root: Path, shop: Settings) -> None:
     words = [sys.executable, "-m", "flask", "seed", "--scale", "2"]
     with held(shop, "LOCK TABLE orders IN SHARE MODE"):
         run = subprocess.Popen(words, cwd=root, env=environment(shop), stderr=subprocess.PIPE, text=True)
@@ -81,34 +81,34 @@ def test_an_end_in_the_middle_leaves_nothing(root: Path, shop: Settings) -> None
     assert query(shop, COUNTS) == [(0, 0, 0)]
 
 
-def test_production_is_scaled_only_on_purpose_and_with_a_password(root: Path, shop: Settings) -> None:
+def test_scaling_production_requires_force_and_a_password(root: Path, shop: Settings) -> None:
     words = ["seed", "--scale", "1"]
     secret = {"APP_ENV": "production", "SEED_PASSWORD": "a password of our own"}
 
-    unasked = flask(root, shop, *words, **secret)
-    without = flask(root, shop, *words, "--force", APP_ENV="production")
+    without_force = flask(root, shop, *words, **secret)
+    without_password = flask(root, shop, *words, "--force", APP_ENV="production")
     before = query(shop, COUNTS)
     forced = flask(root, shop, *words, "--force", **secret)
 
-    assert (unasked.returncode, without.returncode, forced.returncode) == (1, 1, 0)
-    assert unasked.stderr == "Error: this is production: add --force to seed the shop anyway\n"
+    assert (without_force.returncode, without_password.returncode, forced.returncode) == (1, 1, 0)
+    assert without_force.stderr == "Error: this is production: add --force to seed the shop anyway\n"
     assert before == [(0, 0, 0)]
     ((hashed,),) = query(shop, "SELECT password FROM users")
     assert verify("a password of our own", hashed)
 
 
-def test_without_tables_it_fails_in_one_line(root: Path, scratch: Settings) -> None:
+def test_commands_fail_in_one_line_without_the_tables(root: Path, scratch: Settings) -> None:
     for words in (["seed"], ["seed", "--scale", "1"], ["db", "bench"]):
         run = flask(root, scratch, *words)
         assert (run.returncode, run.stdout) == (1, "")
         assert run.stderr == "Error: the migration 001_initial is pending: run flask migrate first\n"
 
 
-def test_no_sellers_are_a_wrong_command_line(root: Path, scratch: Settings) -> None:
+def test_a_scale_of_zero_is_a_usage_error(root: Path, scratch: Settings) -> None:
     assert flask(root, scratch, "seed", "--scale", "0").returncode == 2
 
 
-def test_the_shop_works_over_scaled_rows(
+def test_the_shop_works_with_generated_rows(
     root: Path, settings: Settings, app: Flask, stranger: Person
 ) -> None:
     flask(root, settings, "seed", "--scale", "2")
@@ -130,10 +130,10 @@ def test_the_shop_works_over_scaled_rows(
     assert product["id"] > max(found["id"] for found in own)
 
 
-def pages(who: Person, user_id: int) -> list[dict[str, str]]:
+def pages(person: Person, user_id: int) -> list[dict[str, str]]:
     found, cursor = [], ""
     while True:
-        page = who.get(f"/api/products?userId={user_id}&limit=30{cursor}").get_json()
+        page = person.get(f"/api/products?userId={user_id}&limit=30{cursor}").get_json()
         found += page["products"]
         if page["nextCursor"] is None:
             return found
@@ -141,7 +141,7 @@ def pages(who: Person, user_id: int) -> list[dict[str, str]]:
 
 
 @given(st.integers(1, 10**7))
-def test_every_seller_could_have_come_through_the_api(number: int) -> None:
+def test_every_generated_seller_is_valid_for_the_api(number: int) -> None:
     made = seller(number)
 
     assert made == seller(number)

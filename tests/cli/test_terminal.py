@@ -1,4 +1,4 @@
-"""Commands at a terminal: a password is asked for twice and not shown, and no question is asked unseen."""
+"""Commands at a terminal: a password is asked for twice and not echoed; an invisible prompt is an error."""
 
 import os
 import pty
@@ -14,9 +14,9 @@ from tests.environment import environment
 from tests.factories import Person, register
 from tests.sql import query
 
-#: Opening a terminal makes it the one of a process that has none.
+#: A session leader that opens a terminal gets it as its controlling terminal.
 AT_TERMINAL = 'exec "$@" <"$0" >"$0" 2>&1'
-#: A terminal that shows failures alone.
+#: The same without standard output: only stderr reaches the terminal.
 WITHOUT_OUTPUT = 'exec "$@" <"$0" 2>"$0" >&-'
 
 
@@ -27,7 +27,7 @@ def at_terminal(
     answers: list[tuple[str, str]],
     redirected: str = AT_TERMINAL,
 ) -> str:
-    """All that a terminal shows of a command whose prompts are answered in turn."""
+    """Run a command, answer its prompts in turn and return everything that the terminal shows."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         ["sh", "-c", redirected, os.ttyname(theirs), sys.executable, "-m", "flask", *words],
@@ -41,22 +41,20 @@ def at_terminal(
             while not shown.endswith(prompt):
                 shown += terminal.read(1).decode("latin-1")
             terminal.write(f"{answer}\n".encode())
-        # Closed earlier, a terminal that the process has not opened yet would be at its end.
+        # If closed earlier, the terminal could hang up before the process has opened it.
         process.wait(timeout=60)
         os.close(theirs)
         try:
             while found := terminal.read(1024):
                 shown += found.decode("latin-1")
         except OSError:
-            # Nobody is at the other end any more.
+            # The other end is closed.
             pass
     return shown
 
 
 @pytest.mark.parametrize("command", ["create", "set-password"])
-def test_a_password_that_is_typed_is_not_shown(
-    root: Path, settings: Settings, app: Flask, command: str
-) -> None:
+def test_a_typed_password_is_not_echoed(root: Path, settings: Settings, app: Flask, command: str) -> None:
     if command == "set-password":
         register(app, "anna@example.com")
     typed = [
@@ -74,7 +72,9 @@ def test_a_password_that_is_typed_is_not_shown(
     assert Person(app).post("/api/auth/login", body).status_code == 200
 
 
-def test_a_question_that_cannot_be_shown_is_refused(root: Path, settings: Settings, seller: Person) -> None:
+def test_a_confirmation_that_cannot_be_shown_is_an_error(
+    root: Path, settings: Settings, seller: Person
+) -> None:
     words = ("users", "erase", "seller@example.com")
 
     shown = at_terminal(root, settings, *words, answers=[], redirected=WITHOUT_OUTPUT)

@@ -1,4 +1,4 @@
-"""`flask users`: what the operator sees, what it leaves, how it refuses."""
+"""`flask users`: its output, its effects and its refusals."""
 
 import json
 import subprocess
@@ -22,7 +22,9 @@ def signs_in(stranger: Person, email: str, password: str) -> bool:
     return stranger.post("/api/auth/login", {"email": email, "password": password}).status_code == 200
 
 
-def test_an_account_is_made_found_and_promoted(root: Path, settings: Settings, stranger: Person) -> None:
+def test_an_account_can_be_created_found_and_promoted(
+    root: Path, settings: Settings, stranger: Person
+) -> None:
     made = users(root, settings, "create", "Anna@Example.com", typed="a good password\n")
     promoted = users(root, settings, "promote", "ANNA@example.com")
     shown = users(root, settings, "show", "anna@example.com", "--json")
@@ -48,7 +50,7 @@ def test_an_account_is_made_found_and_promoted(root: Path, settings: Settings, s
     assert answer.get_json()["user"]["role"] == "admin"
 
 
-def test_the_list_names_everyone_by_id(root: Path, settings: Settings, seller: Person, rival: Person) -> None:
+def test_the_list_is_ordered_by_id(root: Path, settings: Settings, seller: Person, rival: Person) -> None:
     lines = users(root, settings, "list").stdout.splitlines()
     one = users(root, settings, "show", str(rival.id)).stdout
 
@@ -57,7 +59,7 @@ def test_the_list_names_everyone_by_id(root: Path, settings: Settings, seller: P
     assert "email       rival@example.com\n" in one
 
 
-def test_a_password_is_set(root: Path, settings: Settings, seller: Person, stranger: Person) -> None:
+def test_a_password_can_be_set(root: Path, settings: Settings, seller: Person, stranger: Person) -> None:
     done = users(root, settings, "set-password", str(seller.id), typed="a better password\n")
 
     assert (done.returncode, done.stdout) == (
@@ -68,7 +70,7 @@ def test_a_password_is_set(root: Path, settings: Settings, seller: Person, stran
     assert not signs_in(stranger, "seller@example.com", PASSWORD)
 
 
-def test_a_token_for_a_new_password_is_made(
+def test_a_reset_token_can_be_created_and_used(
     root: Path, settings: Settings, seller: Person, stranger: Person
 ) -> None:
     first = users(root, settings, "reset-link", "seller@example.com")
@@ -86,7 +88,7 @@ def test_a_token_for_a_new_password_is_made(
     assert signs_in(stranger, "seller@example.com", "a better password")
 
 
-def test_a_password_that_is_set_takes_away_the_token_for_another(
+def test_setting_a_password_invalidates_the_reset_token(
     root: Path, settings: Settings, seller: Person, stranger: Person
 ) -> None:
     made = json.loads(users(root, settings, "reset-link", "seller@example.com", "--json").stdout)
@@ -98,27 +100,27 @@ def test_a_password_that_is_set_takes_away_the_token_for_another(
     assert signs_in(stranger, "seller@example.com", "a better password")
 
 
-def test_an_imported_address_commands_no_terminal(root: Path, settings: Settings, seller: Person) -> None:
+def test_control_characters_in_an_address_are_escaped(root: Path, settings: Settings, seller: Person) -> None:
     query(settings, "UPDATE users SET email = E'a\\u202e@b.co'")
 
-    told = users(root, settings, "end-sessions", str(seller.id)).stdout
+    output = users(root, settings, "end-sessions", str(seller.id)).stdout
 
-    assert told == f"ended 1 sessions of user {seller.id}, a\\u202e@b.co\n"
+    assert output == f"ended 1 sessions of user {seller.id}, a\\u202e@b.co\n"
 
 
-def test_an_account_is_erased_on_purpose_and_without_open_orders(
+def test_erasing_an_account_requires_confirmation_and_no_open_orders(
     root: Path, settings: Settings, seller: Person, stranger: Person
 ) -> None:
     order = stranger.order(seller.product()["id"])
 
-    unasked = users(root, settings, "erase", "seller@example.com")
+    unconfirmed = users(root, settings, "erase", "seller@example.com")
     refused = users(root, settings, "erase", "seller@example.com", "--yes")
     query(settings, "UPDATE orders SET status = 'cancelled'")
     done = users(root, settings, "erase", "seller@example.com", "--yes")
 
     what = f"user {seller.id}, seller@example.com, with 1 products"
-    assert (unasked.returncode, refused.returncode, done.returncode) == (1, 1, 0)
-    assert unasked.stderr == f"Error: this deletes {what}: add --yes to do it\n"
+    assert (unconfirmed.returncode, refused.returncode, done.returncode) == (1, 1, 0)
+    assert unconfirmed.stderr == f"Error: this deletes {what}: add --yes to do it\n"
     assert refused.stderr == f"Error: user {seller.id} has open orders: {order['id']}\n"
     assert done.stdout == f"deleted {what}\n"
     assert query(settings, "SELECT count(*) FROM users") == [(0,)]
@@ -146,7 +148,7 @@ def test_an_account_is_erased_on_purpose_and_without_open_orders(
         ),
     ],
 )
-def test_a_refusal_is_one_line(
+def test_a_refusal_is_reported_in_one_line(
     root: Path, settings: Settings, seller: Person, words: tuple[str, ...], typed: str, line: str
 ) -> None:
     refused = users(root, settings, *words, typed=typed)
@@ -155,7 +157,9 @@ def test_a_refusal_is_one_line(
     assert query(settings, "SELECT id FROM users") == [(seller.id,)]
 
 
-def test_a_strict_shop_is_strict_with_its_operator(root: Path, settings: Settings, rival: Person) -> None:
+def test_the_minimum_password_strength_applies_to_the_operator_too(
+    root: Path, settings: Settings, rival: Person
+) -> None:
     typed = "password123\n"
 
     refused = users(root, settings, "create", "a@example.com", typed=typed, PASSWORD_MIN_SCORE="3")
@@ -164,16 +168,14 @@ def test_a_strict_shop_is_strict_with_its_operator(root: Path, settings: Setting
     assert refused.stderr.startswith("Error: the password is too easy to guess: a common password")
 
 
-def test_nothing_is_done_to_a_database_without_its_migrations(root: Path, scratch: Settings) -> None:
+def test_commands_refuse_a_database_with_pending_migrations(root: Path, scratch: Settings) -> None:
     refused = users(root, scratch, "list")
 
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("Error: the migration 001_initial is pending")
 
 
-def test_an_account_is_found_whatever_its_letters_case(
-    root: Path, settings: Settings, stranger: Person
-) -> None:
+def test_an_account_is_found_regardless_of_case(root: Path, settings: Settings, stranger: Person) -> None:
     register(stranger.http.application, "Иван@пример.рф")
 
     shown = users(root, settings, "show", "иВАН@ПРИМЕР.рф", "--json")
