@@ -1,4 +1,4 @@
-"""A checkout of the test's own, whose migrations it may change, and the facts of a schema."""
+"""A separate checkout whose migrations a test may change, and the catalogue of a schema."""
 
 import shutil
 import subprocess
@@ -39,7 +39,7 @@ WORKING = (
 
 
 class Checkout:
-    """The code in a folder of its own."""
+    """A copy of the code in a separate folder."""
 
     def __init__(self, root: Path, path: Path, settings: Settings) -> None:
         self.path = path
@@ -50,7 +50,7 @@ class Checkout:
         shutil.copy(root / "wsgi.py", path)
 
     def add(self, what: str, *up: str, down: tuple[str, ...] = (), transaction: bool = True) -> str:
-        """Add the next migration, of these statements, and return its name."""
+        """Add the next migration, with these statements, and return its name."""
         name = f"{len(names(self.migrations)) + 1:03}_{what}"
         self.write(name, TEMPLATE.format(name=name, up=up, down=down, transaction=transaction))
         return name
@@ -63,7 +63,7 @@ class Checkout:
         return History(self.settings.direct, wait=5, directory=self.migrations)
 
     def start(self, *words: str, **changes: str) -> "subprocess.Popen[str]":
-        """Start `flask` here."""
+        """Start a `flask` command in this checkout."""
         return subprocess.Popen(
             [sys.executable, "-m", "flask", *words],
             cwd=self.path,
@@ -75,18 +75,18 @@ class Checkout:
         )
 
     def flask(self, *words: str, **changes: str) -> tuple[int, str, str]:
-        """Run `flask` here: exit code, stdout and stderr."""
+        """Run a `flask` command in this checkout; return its exit code, stdout and stderr."""
         ended = flask(self.path, self.settings, *words, **changes)
         return ended.returncode, ended.stdout, ended.stderr
 
     def applied(self) -> list[str]:
-        """The history, row by row."""
+        """Return the names of the applied migrations in order."""
         return [name for (name,) in query(self.settings, "SELECT name FROM migratehistory ORDER BY id")]
 
 
 @contextmanager
 def session(checkout: Checkout, sql: str) -> Iterator[Any]:
-    """Another session, in a transaction in which this has run."""
+    """Open another session with a transaction in which this statement has run."""
     assert checkout.settings.direct
     with closing(psycopg2.connect(**checkout.settings.direct.parameters)) as connection:  # type: ignore[call-overload]
         connection.cursor().execute(sql)
@@ -94,13 +94,13 @@ def session(checkout: Checkout, sql: str) -> Iterator[Any]:
 
 
 def reach(checkout: Checkout, process: "subprocess.Popen[str]", pattern: str) -> None:
-    """Wait until the process has the server work on this."""
+    """Wait until the server is running a statement of the process that matches this pattern."""
     while not query(checkout.settings, WORKING, pattern):
         assert process.poll() is None, process.communicate()
 
 
 def kill(process: "subprocess.Popen[str]") -> None:
-    """End a process as the kernel does, and wait for it."""
+    """Kill a process with SIGKILL and wait for its end."""
     process.kill()
     process.communicate()
 
@@ -113,9 +113,9 @@ def checkout(root: Path, tmp_path: Path, scratch: Settings) -> Checkout:
 
 @pytest.fixture
 def catalogue(scratch: Settings) -> Callable[[], list[Any]]:
-    """Look up all columns, constraints, indexes and triggers of the scratch database, history aside."""
+    """Read all columns, constraints, indexes and triggers of the scratch database, without the history."""
 
-    def look() -> list[Any]:
+    def read() -> list[Any]:
         columns = query(
             scratch,
             "SELECT table_name, column_name, data_type, is_nullable, column_default"
@@ -136,4 +136,4 @@ def catalogue(scratch: Settings) -> Callable[[], list[Any]]:
         )
         return [columns, rest]
 
-    return look
+    return read

@@ -1,4 +1,4 @@
-"""`flask db check`: every way in which the database is not what the code says has its line."""
+"""`flask db check`: one line for every difference between the database and the code."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ DRIFT: dict[str, list[str]] = {
     'ALTER TABLE orders ALTER name TYPE text COLLATE "C"': [
         'orders.name: the database has text COLLATE "C", the models text'
     ],
-    # What an extension brought is told where it is used, and not itself.
+    # An extension's objects are not reported, only their uses.
     (
         f"CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS '{IDLE}';"
         "ALTER EXTENSION plpgsql ADD FUNCTION theirs();"
@@ -75,7 +75,7 @@ DRIFT: dict[str, list[str]] = {
 }
 
 
-def test_a_migrated_database_is_what_the_models_declare(root: Path, shop: Settings) -> None:
+def test_a_migrated_database_matches_the_models(root: Path, shop: Settings) -> None:
     query(shop, "CREATE TABLE theirs (id int)")
 
     run = flask(root, shop, "db", "check")
@@ -86,13 +86,13 @@ def test_a_migrated_database_is_what_the_models_declare(root: Path, shop: Settin
 
 
 @pytest.mark.parametrize("change", DRIFT)
-def test_each_change_by_hand_is_named(shop: Settings, change: str) -> None:
+def test_each_manual_change_is_reported(shop: Settings, change: str) -> None:
     query(shop, change)
 
     assert lines(differences(History.of(shop))) == DRIFT[change]
 
 
-def test_a_schema_of_another_name_is_held_against_the_models(scratch: Settings) -> None:
+def test_a_schema_with_another_name_is_compared_with_the_models(scratch: Settings) -> None:
     query(scratch, "CREATE SCHEMA shop")
     url = str(scratch.database_url)
     elsewhere = scratch.model_copy(update={"database_url": f"{url}{'&' if '?' in url else '?'}schema=shop"})
@@ -102,7 +102,7 @@ def test_a_schema_of_another_name_is_held_against_the_models(scratch: Settings) 
     assert lines(differences(History.of(elsewhere))) == ["missing index orders_of_status"]
 
 
-def test_what_is_found_fails_the_command_and_leaves_nothing(root: Path, shop: Settings) -> None:
+def test_differences_fail_the_command_and_it_leaves_no_schema_behind(root: Path, shop: Settings) -> None:
     query(shop, "DROP INDEX orders_of_seller; ALTER TABLE products ALTER price TYPE int")
     schemas = "SELECT nspname FROM pg_namespace ORDER BY 1"
     before = query(shop, schemas)
@@ -121,7 +121,7 @@ def test_what_is_found_fails_the_command_and_leaves_nothing(root: Path, shop: Se
     assert query(shop, schemas) == before
 
 
-def test_an_edited_and_a_pending_migration_are_named(checkout: Checkout) -> None:
+def test_edited_and_pending_migrations_are_reported(checkout: Checkout) -> None:
     _, empty, _ = checkout.flask("db", "check")
     checkout.history().migrate()
     with (checkout.migrations / "001_initial.py").open("a") as file:
@@ -134,7 +134,7 @@ def test_an_edited_and_a_pending_migration_are_named(checkout: Checkout) -> None
     assert edited == (1, "001_initial was edited after it was applied\n", "")
 
 
-def test_it_waits_for_nobody_who_uses_the_tables(shop: Settings) -> None:
+def test_check_does_not_wait_for_writers(shop: Settings) -> None:
     writer = psycopg2.connect(**shop.direct.parameters)  # type: ignore
     try:
         writer.cursor().execute("LOCK TABLE users, products, orders IN EXCLUSIVE MODE")
@@ -143,7 +143,7 @@ def test_it_waits_for_nobody_who_uses_the_tables(shop: Settings) -> None:
         writer.close()
 
 
-def test_a_lock_that_is_not_to_be_had_is_not_told_as_an_outage(root: Path, shop: Settings) -> None:
+def test_a_lock_timeout_is_not_reported_as_an_outage(root: Path, shop: Settings) -> None:
     writer = psycopg2.connect(**shop.direct.parameters)  # type: ignore
     try:
         writer.cursor().execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
@@ -156,7 +156,7 @@ def test_a_lock_that_is_not_to_be_had_is_not_told_as_an_outage(root: Path, shop:
     assert run.stderr.endswith("canceling statement due to lock timeout\n")
 
 
-def test_a_role_that_may_make_nothing_is_told_so_in_one_line(root: Path, shop: Settings) -> None:
+def test_a_read_only_database_is_reported_in_one_line(root: Path, shop: Settings) -> None:
     read_only = f"ALTER DATABASE {shop.direct.parameters['dbname']} SET default_transaction_read_only = on"  # type: ignore
     query(shop, read_only)
 

@@ -1,4 +1,4 @@
-"""What the history knows: which migrations there are, which were applied, and where the files differ."""
+"""The history: which migrations exist, which were applied, and which files differ from what was applied."""
 
 import json
 from pathlib import Path
@@ -19,21 +19,23 @@ from tests.migrate.conftest import Checkout, session
 from tests.sql import query
 
 
-def test_this_code_and_its_history_have_no_problems(scratch: Settings) -> None:
+def test_the_migrations_of_this_code_have_no_problems(scratch: Settings) -> None:
     assert History.of(scratch).problems() == []
     History.of(scratch).migrate()
     assert History.of(scratch).problems() == []
 
 
-def test_each_name_is_there_once(shop: Settings) -> None:
+def test_a_name_cannot_be_recorded_twice(shop: Settings) -> None:
     with pytest.raises(UniqueViolation):
         query(shop, "INSERT INTO migratehistory (name, migrated_at) VALUES (%s, now())", names()[0])
 
 
 @pytest.mark.parametrize("words", ["db status", "migrate", "migrate --plan", "db check", "db rehearse"])
-def test_a_role_that_may_not_read_it_is_told_so_in_one_line(root: Path, shop: Settings, words: str) -> None:
+def test_missing_permission_to_read_the_history_is_reported_in_one_line(
+    root: Path, shop: Settings, words: str
+) -> None:
     url = str(shop.database_url)
-    # Any role would do that owns nothing here; this one is everywhere.
+    # Any role without rights here would do; this one exists on every server.
     guest = f"{url}{'&' if '?' in url else '?'}options=-crole%3Dpg_monitor"
 
     run = flask(root, shop, *words.split(), DATABASE_URL=guest)
@@ -44,7 +46,7 @@ def test_a_role_that_may_not_read_it_is_told_so_in_one_line(root: Path, shop: Se
     )
 
 
-def test_every_disagreement_is_named(checkout: Checkout) -> None:
+def test_every_inconsistency_is_reported(checkout: Checkout) -> None:
     first, second, third = checkout.add("one"), checkout.add("two"), checkout.add("three")
     files, history = checkout.migrations, checkout.history()
     history.migrate()
@@ -53,8 +55,8 @@ def test_every_disagreement_is_named(checkout: Checkout) -> None:
     (files / f"{third}.py").rename(files / f"{third[:3]}_tres.py")
     checkout.write(f"{third[:3]}_drei", "")
 
-    # Twins, a hole before them, and two names of the history that no file has.
-    # What was applied is not read again when there is nothing to do.
+    # Two files with the same number, a gap before them, and two applied migrations without files.
+    # Applied files are not read again when there is nothing to do.
     assert history.migrate(to=first) == []
     assert history.problems() == [
         f"{second[:3]} is missing before {third[:3]}_drei",
@@ -66,7 +68,7 @@ def test_every_disagreement_is_named(checkout: Checkout) -> None:
     ]
 
 
-def test_a_database_ahead_is_told_and_migrated_nevertheless(checkout: Checkout) -> None:
+def test_a_database_ahead_of_the_code_is_reported_and_can_be_migrated(checkout: Checkout) -> None:
     ahead = checkout.add("ahead")
     checkout.history().migrate()
     (checkout.migrations / f"{ahead}.py").unlink()
@@ -78,7 +80,7 @@ def test_a_database_ahead_is_told_and_migrated_nevertheless(checkout: Checkout) 
     assert err == f"Error: {ahead} is not among the migration files of this code\n"
 
 
-def test_status_tells_when_and_whose_file_is_another(checkout: Checkout) -> None:
+def test_status_shows_when_each_was_applied_and_edited_or_missing_files(checkout: Checkout) -> None:
     first, second, third = (checkout.add(word) for word in ("one", "two", "three"))
     checkout.history().migrate(to=second)
     checkout.write(first, "def migrate(*_, **__): pass\n")
@@ -104,7 +106,7 @@ def test_status_tells_when_and_whose_file_is_another(checkout: Checkout) -> None
     assert lines[-1] == f"pending  {third}"
 
 
-def test_a_history_from_before_digests_is_read_and_completed(checkout: Checkout) -> None:
+def test_a_history_without_digests_is_read_and_gets_the_column(checkout: Checkout) -> None:
     checkout.history().migrate()
     query(checkout.settings, "ALTER TABLE migratehistory DROP COLUMN digest")
     checkout.write(names()[0], "def migrate(*_, **__): pass\n")
@@ -119,7 +121,7 @@ def test_a_history_from_before_digests_is_read_and_completed(checkout: Checkout)
     assert marks[names()[0]] is None
 
 
-def test_the_model_of_peewee_migrate_goes_on_working(scratch: Settings) -> None:
+def test_the_router_of_peewee_migrate_still_works(scratch: Settings) -> None:
     from peewee_migrate.router import Router
 
     from nexus.migrate.files import DIRECTORY
@@ -137,7 +139,7 @@ LINE = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]))
 
 
 @given(st.lists(LINE), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", " ", "\t"]), LINE)
-def test_a_digest_is_of_the_words_and_not_of_line_ends(
+def test_a_digest_ignores_line_endings_and_trailing_whitespace(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, blank: str, more: str
 ) -> None:
     directory = tmp_path_factory.getbasetemp()
@@ -152,7 +154,7 @@ def test_a_digest_is_of_the_words_and_not_of_line_ends(
 
 
 @pytest.mark.parametrize("words", [["migrate"], ["db", "status"]])
-def test_a_server_that_answers_is_not_told_as_an_outage(checkout: Checkout, words: list[str]) -> None:
+def test_a_statement_timeout_is_not_reported_as_an_outage(checkout: Checkout, words: list[str]) -> None:
     checkout.history().migrate()
 
     with session(checkout, "LOCK TABLE migratehistory"):

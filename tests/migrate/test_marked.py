@@ -1,4 +1,4 @@
-"""Marked migrations: outside a transaction, statement by statement, and again after a failure."""
+"""Non-transactional migrations: run statement by statement, and repeated after a failure."""
 
 import re
 from pathlib import Path
@@ -18,12 +18,12 @@ VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('users_p
 
 @pytest.fixture
 def marked(checkout: Checkout) -> str:
-    """A migration that builds an index while the table is in use."""
+    """The name of a migration that builds an index concurrently."""
     checkout.history().migrate()
     return checkout.add("index", BUILD, down=(DROP,), transaction=False)
 
 
-def twins(settings: Settings) -> None:
+def insert_duplicates(settings: Settings) -> None:
     query(settings, "INSERT INTO users (email, password) VALUES ('a', 'same'), ('b', 'same')")
 
 
@@ -44,12 +44,14 @@ def test_an_index_is_built_and_dropped_concurrently(checkout: Checkout, marked: 
         'create unique index\n  concurrently "users_password" ON ONLY public.users (password)',
     ],
 )
-def test_an_invalid_index_of_a_failed_run_is_built_again(checkout: Checkout, marked: str, build: str) -> None:
+def test_an_invalid_index_left_by_a_failed_run_is_rebuilt(
+    checkout: Checkout, marked: str, build: str
+) -> None:
     checkout.add("other", transaction=False)
     checkout.write(
         marked, (checkout.migrations / f"{marked}.py").read_text().replace(repr(BUILD), repr(build))
     )
-    twins(checkout.settings)
+    insert_duplicates(checkout.settings)
 
     with pytest.raises(MigrationError, match=f"^{marked} failed and may have been applied in part, .*$"):
         checkout.history().migrate()
@@ -61,11 +63,11 @@ def test_an_invalid_index_of_a_failed_run_is_built_again(checkout: Checkout, mar
     assert query(checkout.settings, VALID) == [(True,)]
 
 
-def test_an_invalid_index_of_a_killed_run_is_built_again(checkout: Checkout, marked: str) -> None:
+def test_an_invalid_index_left_by_a_killed_run_is_rebuilt(checkout: Checkout, marked: str) -> None:
     with session(checkout, "INSERT INTO users (email, password) VALUES ('a', 'x')"):
         process = checkout.start("migrate", MIGRATE_LOCK_TIMEOUT="0")
         try:
-            # It has made the index, and waits for whoever writes to the table before it fills it.
+            # It has created the index and waits for the writers of the table before filling it.
             reach(checkout, process, "^CREATE UNIQUE INDEX")
             while not query(checkout.settings, VALID):
                 assert process.poll() is None
@@ -77,7 +79,9 @@ def test_an_invalid_index_of_a_killed_run_is_built_again(checkout: Checkout, mar
     assert checkout.applied() == [*names(), marked]
 
 
-def test_an_index_of_that_name_on_another_table_is_left_alone(checkout: Checkout, marked: str) -> None:
+def test_an_invalid_index_with_that_name_in_another_schema_is_left_alone(
+    checkout: Checkout, marked: str
+) -> None:
     query(checkout.settings, "CREATE SCHEMA other")
     query(
         checkout.settings, "CREATE TABLE other.users AS SELECT 'same' AS password FROM generate_series(1, 2)"
@@ -89,7 +93,7 @@ def test_an_index_of_that_name_on_another_table_is_left_alone(checkout: Checkout
     assert query(checkout.settings, "SELECT to_regclass('other.users_password') IS NOT NULL") == [(True,)]
 
 
-def test_a_marked_migration_waits_for_a_lock_no_longer_than_others(checkout: Checkout, marked: str) -> None:
+def test_the_lock_timeout_applies_outside_a_transaction(checkout: Checkout, marked: str) -> None:
     history = checkout.history()
     history.limits = Limits(lock=1)
     with (
@@ -103,7 +107,9 @@ def test_a_marked_migration_waits_for_a_lock_no_longer_than_others(checkout: Che
     assert history.migrate() == [marked]
 
 
-def test_limits_of_a_marked_one_do_not_reach_the_next(checkout: Checkout, marked: str) -> None:
+def test_timeouts_of_a_non_transactional_migration_do_not_affect_the_next(
+    checkout: Checkout, marked: str
+) -> None:
     shown = "current_setting('lock_timeout') AS wait, current_setting('statement_timeout') AS run"
     checkout.add("marked", f"CREATE TABLE one AS SELECT {shown}", transaction=False)
     checkout.add("plain", f"CREATE TABLE two AS SELECT {shown}")
@@ -112,7 +118,9 @@ def test_limits_of_a_marked_one_do_not_reach_the_next(checkout: Checkout, marked
     assert query(checkout.settings, "TABLE one UNION ALL TABLE two") == [("5s", "0"), ("5s", "9s")]
 
 
-def test_a_pooler_is_refused_before_anything_is_run(checkout: Checkout, marked: str) -> None:
+def test_a_non_transactional_migration_is_refused_on_a_pooler_before_anything_is_run(
+    checkout: Checkout, marked: str
+) -> None:
     plain = checkout.add("plain")
     url = str(checkout.settings.database_url)
     url += ("&" if "?" in url else "?") + "pgbouncer=true"
@@ -124,7 +132,7 @@ def test_a_pooler_is_refused_before_anything_is_run(checkout: Checkout, marked: 
     assert plain not in checkout.applied()
 
 
-def test_the_examples_of_the_readme_run(checkout: Checkout, root: Path) -> None:
+def test_the_examples_of_the_readme_can_be_run(checkout: Checkout, root: Path) -> None:
     index, backfill = re.findall(
         r"```python\n(.+?)```", (root / "migrations" / "README.md").read_text(), re.S
     )
@@ -144,7 +152,7 @@ def test_the_examples_of_the_readme_run(checkout: Checkout, root: Path) -> None:
         (4200, 2100, "N")
     ]
     assert query(checkout.settings, "SELECT to_regclass('orders_by_currency') IS NOT NULL") == [(True,)]
-    # Batch by batch, each in a transaction of its own: 2100 rows are three of them.
+    # In batches, each in its own transaction: 2100 rows are three batches.
     assert query(checkout.settings, "SELECT count(DISTINCT updated_at) FROM orders WHERE name IS NULL") == [
         (3,)
     ]

@@ -1,4 +1,4 @@
-"""`flask migrate --plan`: the SQL of what is pending, with nothing run; and squawk's opinion of it."""
+"""`flask migrate --plan`: the SQL of pending migrations without running it, and squawk's verdict on it."""
 
 import json
 import re
@@ -18,9 +18,9 @@ from nexus.postgres_programs import find
 from tests.migrate.conftest import Checkout
 from tests.sql import query
 
-#: Rules of squawk that do not hold here, each with its reason.
+#: Rules of squawk that do not apply here, each with its reason.
 EXCLUDED = (
-    # The limits are set by the settings, outside the files.
+    # The settings define the timeouts, outside the migration files.
     "require-lock-timeout",
     "require-statement-timeout",
 )
@@ -28,24 +28,24 @@ EXCLUDED = (
 HEAD = "import peewee\n\n\ndef migrate(migrator, database, *, fake=False):\n"
 
 
-def complaints(path: Path, plan: Any) -> str:
-    """What squawk says about the SQL of a plan; nothing when it is content."""
+def squawk_errors(path: Path, plan: Any) -> str:
+    """Return what squawk reports about the SQL of a plan: an empty string if it passes."""
     file = path / f"{plan.name}.sql"
     file.write_text(plan.sql)
     squawk = Path(sys.executable).with_name("squawk")
     words = ["--pg-version", "15", "--reporter", "gcc", *(f"--exclude={rule}" for rule in EXCLUDED)]
     if plan.transaction:
         words.append("--assume-in-transaction")
-    # With no configuration file of whoever runs it.
+    # In this directory, so that no configuration file of the developer applies.
     done = subprocess.run([squawk, *words, file], cwd=path, capture_output=True, text=True)
     return done.stdout + done.stderr if done.returncode else ""
 
 
-def test_every_migration_pleases_squawk(scratch: Settings, tmp_path: Path) -> None:
+def test_every_migration_passes_squawk(scratch: Settings, tmp_path: Path) -> None:
     plans = History.of(scratch).plan()
 
     assert [plan.name for plan in plans] == names()
-    assert [complaint for plan in plans if (complaint := complaints(tmp_path, plan))] == []
+    assert [errors for plan in plans if (errors := squawk_errors(tmp_path, plan))] == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_every_migration_pleases_squawk(scratch: Settings, tmp_path: Path) -> No
         ("ALTER TABLE orders RENAME COLUMN name TO buyer", "renaming-column"),
     ],
 )
-def test_what_blocks_others_does_not_please_squawk(
+def test_squawk_rejects_statements_that_block_other_sessions(
     checkout: Checkout, tmp_path: Path, statement: str, rule: str
 ) -> None:
     checkout.history().migrate()
@@ -65,21 +65,21 @@ def test_what_blocks_others_does_not_please_squawk(
 
     (plan,) = checkout.history().plan()
 
-    assert rule in complaints(tmp_path, plan)
+    assert rule in squawk_errors(tmp_path, plan)
 
 
-def test_the_examples_of_the_readme_please_squawk(checkout: Checkout, root: Path, tmp_path: Path) -> None:
+def test_the_examples_of_the_readme_pass_squawk(checkout: Checkout, root: Path, tmp_path: Path) -> None:
     checkout.history().migrate()
     for text in re.findall(r"```python\n(.+?)```", (root / "migrations" / "README.md").read_text(), re.S):
         checkout.write(checkout.add("example"), text)
 
     index, backfill = checkout.history().plan()
 
-    assert [complaints(tmp_path, index), complaints(tmp_path, backfill)] == ["", ""]
+    assert [squawk_errors(tmp_path, index), squawk_errors(tmp_path, backfill)] == ["", ""]
     assert backfill.sql == f"-- here runs the function fill of {backfill.name}.py"
 
 
-def test_the_plan_of_an_empty_database_makes_the_schema_and_leaves_it_empty(
+def test_the_plan_changes_nothing_and_its_sql_creates_the_schema(
     checkout: Checkout, catalogue: Callable[[], list[Any]]
 ) -> None:
     code, out, err = checkout.flask("migrate", "--plan")
@@ -100,7 +100,7 @@ def test_the_plan_of_an_empty_database_makes_the_schema_and_leaves_it_empty(
     assert catalogue() == planned
 
 
-def test_what_is_applied_is_not_in_the_plan(checkout: Checkout) -> None:
+def test_applied_migrations_are_not_in_the_plan(checkout: Checkout) -> None:
     checkout.history().migrate()
     assert checkout.flask("migrate", "--plan") == (
         0,
@@ -121,7 +121,7 @@ def test_what_is_applied_is_not_in_the_plan(checkout: Checkout) -> None:
     assert checkout.applied() == names()
 
 
-def test_parameters_stand_in_their_places(checkout: Checkout) -> None:
+def test_parameters_are_interpolated(checkout: Checkout) -> None:
     name = checkout.add("values")
     checkout.write(
         name,
@@ -133,7 +133,7 @@ def test_parameters_stand_in_their_places(checkout: Checkout) -> None:
     assert plan.sql == "UPDATE orders SET name = 'O''Neill %s' WHERE email LIKE '%@x';"
 
 
-def test_operations_of_peewee_migrate_are_written_as_sql(checkout: Checkout) -> None:
+def test_peewee_migrate_operations_are_shown_as_sql(checkout: Checkout) -> None:
     checkout.history().migrate()
     checkout.write(
         checkout.add("tag"),
@@ -154,13 +154,13 @@ def test_operations_of_peewee_migrate_are_written_as_sql(checkout: Checkout) -> 
     assert first.sql.startswith('CREATE TABLE IF NOT EXISTS "tags"')
     assert 'ALTER TABLE "tags" ADD COLUMN "colour" TEXT' in second.sql
     assert "'red'" in second.sql
-    # It asks for the name of the sequence.
+    # It queries the database for the name of the sequence.
     assert third.sql == "-- here runs rename_table, whose SQL depends on the database at that time"
     assert checkout.history().migrate() == [first.name, second.name, third.name]
     assert query(checkout.settings, "SELECT id, name, colour FROM label") == []
 
 
-def test_python_is_named_and_not_run(checkout: Checkout) -> None:
+def test_python_functions_are_named_in_the_plan_and_not_run(checkout: Checkout) -> None:
     checkout.history().migrate()
     name = checkout.add("python")
     checkout.write(
@@ -169,9 +169,9 @@ def test_python_is_named_and_not_run(checkout: Checkout) -> None:
         f"{HEAD}    migrator.sql('SELECT 1')\n"
         "    migrator.run(fill, database, note='x')\n    migrator.sql('SELECT 2')\n",
     )
-    asking = checkout.add("asking")
+    querying = checkout.add("querying")
     checkout.write(
-        asking,
+        querying,
         f"{HEAD}    migrator.sql('SELECT 3')\n"
         "    if database.execute_sql('SELECT count(*) FROM users').fetchone()[0]:\n"
         "        migrator.sql('SELECT 4')\n",
@@ -180,13 +180,13 @@ def test_python_is_named_and_not_run(checkout: Checkout) -> None:
     first, second = checkout.history().plan()
 
     assert first.sql == f"SELECT 1;\n-- here runs the function fill of {name}.py\nSELECT 2;"
-    assert second.sql == f"SELECT 3;\n-- here runs the function migrate of {asking}.py"
+    assert second.sql == f"SELECT 3;\n-- here runs the function migrate of {querying}.py"
     assert query(checkout.settings, "SELECT to_regclass('made')") == [(None,)]
     checkout.history().migrate()
     assert query(checkout.settings, "SELECT to_regclass('made') IS NOT NULL") == [(True,)]
 
 
-def test_a_file_that_cannot_be_planned_is_told_in_one_line(checkout: Checkout) -> None:
+def test_a_file_that_cannot_be_planned_is_reported_in_one_line(checkout: Checkout) -> None:
     name = checkout.add("python")
     checkout.write(name, f"{HEAD}    migrator.add_fields('nothing', x=peewee.TextField())\n")
 

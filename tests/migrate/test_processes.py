@@ -1,4 +1,4 @@
-"""Several processes, a killed one, and other sessions in the way: the history stays exact."""
+"""Concurrent and killed processes, and other sessions holding locks: the history stays correct."""
 
 import re
 import signal
@@ -16,9 +16,9 @@ from tests.migrate.conftest import WORKING, Checkout, kill, reach, session
 from tests.sql import query
 
 
-def test_processes_at_once_apply_each_migration_once(checkout: Checkout) -> None:
+def test_concurrent_processes_apply_each_migration_once(checkout: Checkout) -> None:
     for word in ("one", "two", "three"):
-        # What can be run twice gives two runs away by nothing but its rows; one of them has no transaction.
+        # The statements can be repeated, so only the rows would reveal two runs; one has no transaction.
         checkout.add(
             word,
             "CREATE TABLE IF NOT EXISTS runs (name text)",
@@ -37,7 +37,7 @@ def test_processes_at_once_apply_each_migration_once(checkout: Checkout) -> None
     assert query(checkout.settings, "SELECT name FROM runs") == [("one",), ("two",), ("three",)]
 
 
-def test_one_that_waits_for_another_says_for_whom(checkout: Checkout) -> None:
+def test_a_waiting_migration_reports_which_session_holds_the_lock(checkout: Checkout) -> None:
     checkout.history().migrate()
     name = checkout.add("held", "ALTER TABLE orders ADD COLUMN note text")
     with session(checkout, "SELECT count(*) FROM orders"):
@@ -45,16 +45,16 @@ def test_one_that_waits_for_another_says_for_whom(checkout: Checkout) -> None:
         reach(checkout, first, "ALTER TABLE orders")
         second = checkout.start("migrate")
         assert second.stderr
-        said = second.stderr.readline()
+        message = second.stderr.readline()
     ends = [process.communicate(timeout=60) for process in (first, second)]
 
     holder = r"another migration or restore is running: database session \d+ of \w+.*, for 00:.* now"
-    assert re.fullmatch(f"waiting: {holder}\n", said)
+    assert re.fullmatch(f"waiting: {holder}\n", message)
     assert ends == [(f"applied {name}\n", ""), ("nothing to migrate: the database is up to date\n", "")]
 
 
 @pytest.mark.parametrize("words", ["migrate", "migrate --plan", "db status", "db rollback"])
-def test_a_history_that_is_held_ends_every_command_in_one_line(checkout: Checkout, words: str) -> None:
+def test_a_locked_history_table_fails_every_command_in_one_line(checkout: Checkout, words: str) -> None:
     checkout.history().migrate()
 
     with session(checkout, "LOCK TABLE migratehistory"):
@@ -67,8 +67,8 @@ def test_a_history_that_is_held_ends_every_command_in_one_line(checkout: Checkou
     )
 
 
-def test_the_history_alone_lets_one_of_six_runs_do_it(checkout: Checkout) -> None:
-    """Without the lock, as when a pooler takes it away: all have read a history that lacks the migration."""
+def test_without_the_advisory_lock_the_history_still_lets_only_one_of_six_run(checkout: Checkout) -> None:
+    """As when a pooler drops the lock: all six have read a history without the migration."""
     checkout.history().migrate()
     name = checkout.add(
         "one", "CREATE TABLE IF NOT EXISTS runs (name text)", "INSERT INTO runs VALUES ('one')"
@@ -90,7 +90,7 @@ def test_the_history_alone_lets_one_of_six_runs_do_it(checkout: Checkout) -> Non
     assert query(checkout.settings, "SELECT name FROM runs") == [("one",)]
 
 
-def test_a_killed_run_is_taken_up_by_the_next(checkout: Checkout) -> None:
+def test_the_next_run_applies_what_a_killed_run_did_not(checkout: Checkout) -> None:
     name = checkout.add("sleep", "CREATE TABLE half (id int)", "SELECT pg_sleep(600)")
     process = checkout.start("migrate")
     try:
@@ -99,13 +99,13 @@ def test_a_killed_run_is_taken_up_by_the_next(checkout: Checkout) -> None:
         kill(process)
     checkout.write(name, (checkout.migrations / f"{name}.py").read_text().replace("600", "0"))
 
-    # The server would hold the locks of the killed one for ten minutes if it did not look after it.
+    # Without client_connection_check_interval the server would hold the killed run's locks for ten minutes.
     assert checkout.flask("migrate") == (0, f"applied {name}\n", "")
     assert checkout.applied() == [*names(), name]
     assert query(checkout.settings, "SELECT count(*) FROM half") == [(0,)]
 
 
-def test_ctrl_c_ends_the_statement_that_runs(checkout: Checkout) -> None:
+def test_ctrl_c_cancels_the_running_statement(checkout: Checkout) -> None:
     checkout.history().migrate()
     name = checkout.add("sleep", "CREATE TABLE half (id int)", "SELECT pg_sleep(600)")
     process = checkout.start("migrate")
@@ -126,7 +126,7 @@ def test_a_killed_first_migration_leaves_an_empty_database(checkout: Checkout) -
     with session(checkout, "CREATE TABLE orders (id int)"):
         process = checkout.start("migrate", MIGRATE_LOCK_TIMEOUT="0")
         try:
-            # It waits for our uncommitted table of the same name when it is in the middle of its own.
+            # In the middle of its migration it waits for our uncommitted table of the same name.
             until_someone_waits(checkout.settings)
         finally:
             kill(process)
@@ -134,7 +134,7 @@ def test_a_killed_first_migration_leaves_an_empty_database(checkout: Checkout) -
     assert checkout.history().migrate() == names()
 
 
-def test_a_lock_that_another_session_holds_ends_the_run_in_one_line(checkout: Checkout) -> None:
+def test_a_lock_timeout_is_reported_in_one_line(checkout: Checkout) -> None:
     checkout.history().migrate()
     good = checkout.add("good", "CREATE TABLE good (id int)")
     held = checkout.add("held", "CREATE TABLE half (id int)", "ALTER TABLE orders ADD COLUMN note text")
@@ -152,7 +152,7 @@ def test_a_lock_that_another_session_holds_ends_the_run_in_one_line(checkout: Ch
     assert checkout.history().migrate() == [held]
 
 
-def test_a_connection_that_ends_in_the_middle_is_told_in_one_line(checkout: Checkout) -> None:
+def test_a_lost_connection_is_reported_in_one_line(checkout: Checkout) -> None:
     checkout.history().migrate()
     name = checkout.add("sleep", "CREATE TABLE half (id int)", "SELECT pg_sleep(600)")
     with ThreadPoolExecutor(1) as pool:

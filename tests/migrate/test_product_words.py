@@ -1,4 +1,4 @@
-"""The words of products that were there before there was a search."""
+"""Migrations that fill the search column of existing products."""
 
 from nexus.config import Settings
 from nexus.migrate import History
@@ -13,7 +13,7 @@ SELECT n, 1, 'Курс ' || n, 'Уроки', 1, 'USD', '2026-01-01' FROM generat
 FOUND = "SELECT count(*) FROM products WHERE search @@ to_tsquery('russian', 'курсы & урок')"
 
 
-def test_every_product_gets_its_words_and_none_another_time(scratch: Settings) -> None:
+def test_every_product_becomes_searchable_and_keeps_its_other_columns(scratch: Settings) -> None:
     history = History.of(scratch)
     history.migrate(to=BEFORE)
     query(scratch, SELLER)
@@ -27,12 +27,12 @@ def test_every_product_gets_its_words_and_none_another_time(scratch: Settings) -
     assert query(scratch, rows) == before
 
 
-def test_words_that_are_missing_are_written_when_it_is_run_again(scratch: Settings) -> None:
+def test_running_again_fills_missing_search_columns(scratch: Settings) -> None:
     history = History.of(scratch)
     history.migrate(to=AFTER)
     query(scratch, SELLER)
     query(scratch, PRODUCTS)
-    # As after a run that was killed in the middle.
+    # As after a run that was killed half-way.
     query(scratch, "UPDATE products SET search = NULL WHERE id > 1200")
     query(scratch, f"DELETE FROM migratehistory WHERE name = '{AFTER}'")
 
@@ -41,7 +41,7 @@ def test_words_that_are_missing_are_written_when_it_is_run_again(scratch: Settin
     assert query(scratch, FOUND) == [(2506,)]
 
 
-def test_signs_between_letters_end_a_word_of_every_product_that_is_there(scratch: Settings) -> None:
+def test_existing_products_are_searchable_by_words_separated_by_punctuation(scratch: Settings) -> None:
     history = History.of(scratch)
     history.migrate(to="011_orders_of_status")
     query(scratch, SELLER)

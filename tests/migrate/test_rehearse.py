@@ -1,4 +1,4 @@
-"""`flask db rehearse`: what migrations would do, found in a copy of which nothing stays."""
+"""`flask db rehearse`: the effects of pending migrations, tried in a temporary copy of the database."""
 
 import json
 import os
@@ -32,7 +32,7 @@ SLEEPING = (
     " AND datname LIKE current_database() || '_rehearsal_%%'"
 )
 
-MIGRATION = '''"""What a test rehearses."""
+MIGRATION = '''"""A migration for a rehearsal."""
 
 TRANSACTION = {transaction}
 
@@ -48,7 +48,7 @@ def rollback(migrator, database, *, fake=False):
 
 @pytest.fixture
 def history(scratch: Settings, tmp_path: Path) -> History:
-    """A migrated database with one user and one product in it."""
+    """The history of a migrated database with one user and one product."""
     shutil.copytree(DIRECTORY, tmp_path / "migrations")
     history = History(scratch.direct, wait=5, directory=tmp_path / "migrations")
     history.migrate()
@@ -63,19 +63,21 @@ def add(directory: Path, *, up: str, down: str, transaction: bool = True) -> str
     return name
 
 
-def locks(rehearsal: Rehearsal, direction: str) -> list[list[tuple[str, str, str | None]]]:
+def locks_of(rehearsal: Rehearsal, direction: str) -> list[list[tuple[str, str, str | None]]]:
     (act,) = (act for act in rehearsal.acts if act.direction == direction)
     return [[(lock.table, lock.mode, lock.blocks) for lock in each.locks] for each in act.statements]
 
 
-def test_with_nothing_pending_it_rehearses_nothing(root: Path, shop: Settings) -> None:
+def test_without_pending_migrations_there_is_nothing_to_rehearse(root: Path, shop: Settings) -> None:
     run = flask(root, shop, "db", "rehearse")
 
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout == "nothing to rehearse: no migration is pending\n"
 
 
-def test_each_statement_tells_whom_it_would_keep_waiting(history: History, scratch: Settings) -> None:
+def test_the_locks_of_each_statement_and_whom_they_block_are_reported(
+    history: History, scratch: Settings
+) -> None:
     up = (
         "-- Semicolons; in a comment, and in a text:\n"
         "CREATE INDEX few ON users (password) WHERE password = 'a;b'; UPDATE users SET password = 'y';\n"
@@ -85,15 +87,15 @@ def test_each_statement_tells_whom_it_would_keep_waiting(history: History, scrat
 
     rehearsal = rehearse(history, data=False)
 
-    assert locks(rehearsal, "up") == [
+    assert locks_of(rehearsal, "up") == [
         [("users", "ShareLock", "writers")],
-        # It has a stronger one already.
+        # The transaction already holds a stronger lock.
         [],
         [("products", "ShareRowExclusiveLock", "writers")],
         [("users", "AccessExclusiveLock", "readers and writers")],
         [],
     ]
-    assert locks(rehearsal, "down")[0] == [
+    assert locks_of(rehearsal, "down")[0] == [
         ("notes", "AccessExclusiveLock", "readers and writers"),
         ("products", "AccessExclusiveLock", "readers and writers"),
     ]
@@ -103,7 +105,7 @@ def test_each_statement_tells_whom_it_would_keep_waiting(history: History, scrat
     assert query(scratch, COPIES) == []
 
 
-def test_rows_are_copied_and_counted_if_asked(history: History, scratch: Settings) -> None:
+def test_with_data_lost_rows_are_counted(history: History, scratch: Settings) -> None:
     up = (
         "CREATE TABLE names AS SELECT id, name FROM products; DELETE FROM products;"
         "CREATE UNIQUE INDEX once ON users (lower(email))"
@@ -117,7 +119,7 @@ def test_rows_are_copied_and_counted_if_asked(history: History, scratch: Setting
     assert query(scratch, "SELECT count(*) FROM products") == [(1,)]
 
 
-def test_a_way_down_that_does_not_lead_back_is_a_problem(history: History) -> None:
+def test_a_rollback_that_does_not_restore_the_schema_is_a_problem(history: History) -> None:
     add(
         history.directory,
         up="ALTER TABLE products ADD note text; ALTER TABLE products ALTER status SET DEFAULT 'draft'",
@@ -131,7 +133,7 @@ def test_a_way_down_that_does_not_lead_back_is_a_problem(history: History) -> No
     ]
 
 
-def test_a_way_up_that_does_not_go_twice_is_a_problem(history: History) -> None:
+def test_a_migration_that_cannot_be_applied_again_is_a_problem(history: History) -> None:
     name = add(history.directory, up="ALTER TABLE products ADD note text", down="SELECT 1")
 
     assert rehearse(history, data=False).problems == [
@@ -140,7 +142,7 @@ def test_a_way_up_that_does_not_go_twice_is_a_problem(history: History) -> None:
     ]
 
 
-def test_what_runs_outside_a_transaction_is_rehearsed_so(history: History) -> None:
+def test_a_non_transactional_migration_is_rehearsed_outside_a_transaction(history: History) -> None:
     add(
         history.directory,
         up="CREATE INDEX CONCURRENTLY few ON users (password)",
@@ -150,11 +152,14 @@ def test_what_runs_outside_a_transaction_is_rehearsed_so(history: History) -> No
 
     rehearsal = rehearse(history, data=False)
 
-    assert [[each.transaction for each in act.statements] for act in rehearsal.acts] == [[False], [False]]
+    assert [[statement.transaction for statement in act.statements] for act in rehearsal.acts] == [
+        [False],
+        [False],
+    ]
     assert rehearsal.problems == []
 
 
-def test_one_that_fails_leaves_no_copy(history: History, scratch: Settings) -> None:
+def test_a_failed_rehearsal_leaves_no_copy(history: History, scratch: Settings) -> None:
     name = add(history.directory, up="ALTER TABLE products ADD note text; SELECT 1 / 0", down="SELECT 1")
 
     with pytest.raises(MigrationError, match=f"^{name} failed and was rolled back: division by zero$"):
@@ -163,7 +168,7 @@ def test_one_that_fails_leaves_no_copy(history: History, scratch: Settings) -> N
     assert query(scratch, "SELECT count(*) FROM migratehistory") == [(len(names()),)]
 
 
-def test_a_database_of_any_name_is_rehearsed(scratch: Settings, tmp_path: Path) -> None:
+def test_a_database_with_any_name_can_be_rehearsed(scratch: Settings, tmp_path: Path) -> None:
     name = f'{query(scratch, "SELECT current_database()")[0][0]} 100%-"Ёлка"'
     quoted = name.replace('"', '""').replace("%", "%%")
     query(scratch, f'CREATE DATABASE "{quoted}"')
@@ -181,7 +186,7 @@ def test_a_database_of_any_name_is_rehearsed(scratch: Settings, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_one_that_is_interrupted_leaves_no_copy(checkout: Checkout, number: signal.Signals) -> None:
+def test_an_interrupted_rehearsal_leaves_no_copy(checkout: Checkout, number: signal.Signals) -> None:
     checkout.history().migrate()
     add(checkout.migrations, up="SELECT pg_sleep(600)", down="SELECT 1")
     process = checkout.start("db", "rehearse")
@@ -197,14 +202,14 @@ def test_one_that_is_interrupted_leaves_no_copy(checkout: Checkout, number: sign
     assert query(checkout.settings, COPIES) == []
 
 
-def test_ctrl_c_while_it_copies_leaves_no_copy_either(checkout: Checkout) -> None:
+def test_ctrl_c_while_copying_leaves_no_copy(checkout: Checkout) -> None:
     checkout.history().migrate()
     add(checkout.migrations, up="SELECT 1", down="SELECT 1")
     with held(checkout.settings, "LOCK TABLE orders"):
         process = checkout.start("db", "rehearse")
         until_someone_waits(checkout.settings)
         begun = query(checkout.settings, COPIES)
-        # A terminal tells every program of the command at once.
+        # A terminal sends the signal to the whole process group.
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=60)
 
@@ -213,7 +218,7 @@ def test_ctrl_c_while_it_copies_leaves_no_copy_either(checkout: Checkout) -> Non
     assert query(checkout.settings, COPIES) == []
 
 
-def test_a_copy_goes_although_somebody_looks_into_it(history: History, scratch: Settings) -> None:
+def test_a_copy_is_dropped_despite_open_connections(history: History, scratch: Settings) -> None:
     with copied(history, data=False) as copy:
         reader = connect(copy, wait=5)
 
@@ -223,7 +228,7 @@ def test_a_copy_goes_although_somebody_looks_into_it(history: History, scratch: 
         reader.close()
 
 
-def test_what_sigterm_did_before_it_does_again_afterwards(app: Flask) -> None:
+def test_the_sigterm_handler_is_restored(app: Flask) -> None:
     before = signal.getsignal(signal.SIGTERM)
 
     run = app.test_cli_runner().invoke(args=["db", "rehearse"])
@@ -233,7 +238,7 @@ def test_what_sigterm_did_before_it_does_again_afterwards(app: Flask) -> None:
     assert after == before
 
 
-def test_the_command_reports_for_people_and_for_programs(checkout: Checkout) -> None:
+def test_the_command_reports_as_text_and_as_json(checkout: Checkout) -> None:
     checkout.history().migrate()
     name = add(checkout.migrations, up="ALTER TABLE users ADD note text", down="ALTER TABLE users DROP note")
 
@@ -274,7 +279,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(st.lists(PIECES, min_size=1).map(" ".join)))
-def test_statements_end_at_semicolons_that_end_them(written: list[str]) -> None:
+def test_sql_is_split_only_at_semicolons_that_end_a_statement(written: list[str]) -> None:
     whole = [text.strip() for text in written if any(word in text for word in ("SELECT", "'", '"', "$"))]
     real = [text for text in whole if list(statements(text))]
 

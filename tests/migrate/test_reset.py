@@ -1,4 +1,4 @@
-"""`flask db reset`: an empty shop, for developers alone, and nothing of others touched."""
+"""`flask db reset`: an empty shop, only in development, without touching anyone else's tables."""
 
 from contextlib import closing
 from pathlib import Path
@@ -22,7 +22,7 @@ def stocked(shop: Settings) -> Settings:
     return shop
 
 
-def test_it_leaves_an_empty_shop_whatever_state_that_was_in(root: Path, stocked: Settings) -> None:
+def test_it_leaves_an_empty_shop_whatever_the_state_before(root: Path, stocked: Settings) -> None:
     query(stocked, "CREATE TABLE theirs AS SELECT 1 AS id")
     query(
         stocked, "DROP TABLE idempotency_keys, order_events, orders; ALTER TABLE products DROP COLUMN price"
@@ -48,7 +48,7 @@ def test_production_is_never_reset(root: Path, stocked: Settings) -> None:
     assert query(stocked, COUNT) == [(1,)]
 
 
-def test_without_a_terminal_to_ask_on_it_wants_to_be_told(root: Path, stocked: Settings) -> None:
+def test_without_a_terminal_reset_requires_yes(root: Path, stocked: Settings) -> None:
     run = flask(root, stocked, "db", "reset", typed="y\n")
 
     assert run.returncode == 1
@@ -56,7 +56,7 @@ def test_without_a_terminal_to_ask_on_it_wants_to_be_told(root: Path, stocked: S
     assert query(stocked, COUNT) == [(1,)]
 
 
-def test_what_others_built_on_our_tables_stops_it_whole(root: Path, stocked: Settings) -> None:
+def test_a_foreign_object_that_depends_on_our_tables_stops_the_reset(root: Path, stocked: Settings) -> None:
     query(stocked, "CREATE VIEW theirs AS SELECT email FROM users")
 
     run = flask(root, stocked, "db", "reset", "--yes")
@@ -67,7 +67,7 @@ def test_what_others_built_on_our_tables_stops_it_whole(root: Path, stocked: Set
     assert query(stocked, COUNT) == [(1,)]
 
 
-def test_it_waits_no_longer_than_it_may_for_a_table_in_use(root: Path, stocked: Settings) -> None:
+def test_reset_stops_at_the_lock_timeout(root: Path, stocked: Settings) -> None:
     with closing(psycopg2.connect(**stocked.direct.parameters)) as reader:  # type: ignore
         reader.cursor().execute("SELECT FROM users")
         run = flask(root, stocked, "db", "reset", "--yes", MIGRATE_LOCK_TIMEOUT="1")

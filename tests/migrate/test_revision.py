@@ -1,4 +1,4 @@
-"""`flask db revision`: drafts that run, bring the schema to the models, and go back."""
+"""`flask db revision`: drafts that can be run and rolled back, and make the schema match the models."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ from tests.sql import query
 NEXT = f"{len(names()) + 1:03}"
 
 IDLE = "BEGIN RETURN NEW; END"
-#: Changes by hand from which a draft finds the whole way back, so that each can follow those before it.
+#: Manual changes that a draft reverts completely, so that any of them can be combined.
 DERIVED = (
     "ALTER TABLE products DROP CONSTRAINT products_price",
     "ALTER TABLE products DROP CONSTRAINT products_status, ADD CONSTRAINT products_status CHECK (true)",
@@ -42,7 +42,7 @@ DERIVED = (
 
 @pytest.fixture
 def history(scratch: Settings, tmp_path: Path) -> History:
-    """A migrated database whose next migration may be written."""
+    """A migrated database, with a folder for the next migration."""
     shutil.copytree(DIRECTORY, tmp_path / "migrations")
     history = History(scratch.direct, wait=5, directory=tmp_path / "migrations")
     history.migrate()
@@ -56,7 +56,7 @@ EVERYTHING = (
 
 
 @pytest.mark.parametrize("change", [*DERIVED, EVERYTHING])
-def test_a_draft_brings_the_schema_to_the_models_and_back(
+def test_a_draft_makes_the_schema_match_the_models_and_can_be_rolled_back(
     history: History, scratch: Settings, change: str
 ) -> None:
     query(scratch, change)
@@ -74,7 +74,9 @@ def test_a_draft_brings_the_schema_to_the_models_and_back(
 @pytest.mark.long
 @given(st.sets(st.sampled_from(DERIVED), min_size=2, max_size=6))
 @hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_so_does_a_draft_of_many_changes(history: History, scratch: Settings, changes: set[str]) -> None:
+def test_a_draft_of_several_changes_does_so_too(
+    history: History, scratch: Settings, changes: set[str]
+) -> None:
     for change in sorted(changes, key=DERIVED.index):
         query(scratch, change)
     before = differences(history)
@@ -83,7 +85,7 @@ def test_so_does_a_draft_of_many_changes(history: History, scratch: Settings, ch
         history.migrate()
         assert (differences(history), left) == ([], [])
         history.rollback()
-        # Columns that come back stand behind each other in another order.
+        # Restored columns are at the end of the table, in another order.
         assert sorted(differences(history), key=str) == sorted(before, key=str)
     finally:
         path.unlink()
@@ -103,7 +105,7 @@ def test_so_does_a_draft_of_many_changes(history: History, scratch: Settings, ch
             ["missing column orders.product_name, NOT NULL without a default"],
         ),
         (
-            # Its indexes go with it, and the draft cannot make them before someone has made the column.
+            # Its indexes are dropped with it, and the draft cannot create them until someone adds the column.
             "ALTER TABLE products DROP COLUMN name CASCADE",
             [
                 "missing column products.name, NOT NULL without a default",
@@ -132,21 +134,21 @@ def test_so_does_a_draft_of_many_changes(history: History, scratch: Settings, ch
         ),
     ],
 )
-def test_what_cannot_be_derived_is_left_to_a_person_in_words(
+def test_what_cannot_be_derived_is_left_as_a_comment_for_the_developer(
     history: History, scratch: Settings, change: str, left: list[str]
 ) -> None:
     query(scratch, change)
     before = lines(differences(history))
 
-    path, told = write(history, "by_a_person")
+    path, reported = write(history, "by_hand")
 
-    assert told == left
+    assert reported == left
     assert f"# - {left[0]}" in path.read_text()
     assert history.migrate() == history.rollback() == [path.stem]
     assert lines(differences(history)) == before
 
 
-def test_without_a_difference_the_draft_is_empty_and_runs(history: History) -> None:
+def test_without_differences_the_draft_is_empty_and_can_be_run(history: History) -> None:
     path, left = write(history, "nothing_yet")
 
     assert left == []
@@ -155,12 +157,12 @@ def test_without_a_difference_the_draft_is_empty_and_runs(history: History) -> N
 
 
 @pytest.mark.parametrize("name", ["", "Add", "1st", "a-b", "../x", "x.py", "я"])
-def test_a_name_that_makes_no_file_is_refused(history: History, name: str) -> None:
+def test_an_invalid_migration_name_is_refused(history: History, name: str) -> None:
     with pytest.raises(SchemaError, match="is not a valid name for a migration"):
         write(history, name)
 
 
-def test_nothing_is_drafted_while_migrations_are_pending(history: History) -> None:
+def test_no_draft_is_written_while_migrations_are_pending(history: History) -> None:
     path, _ = write(history, "first")
 
     with pytest.raises(SchemaError, match=f"^run flask migrate first: {NEXT}_first pending$"):
@@ -168,7 +170,7 @@ def test_nothing_is_drafted_while_migrations_are_pending(history: History) -> No
     assert [file.stem for file in sorted(history.directory.glob("*.py"))] == [*names(), path.stem]
 
 
-def test_the_command_says_what_it_wrote(checkout: Checkout) -> None:
+def test_the_command_reports_the_file_and_what_is_left_to_do(checkout: Checkout) -> None:
     checkout.history().migrate()
     query(checkout.settings, "ALTER TABLE orders ALTER amount TYPE int")
 

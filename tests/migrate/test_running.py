@@ -1,4 +1,4 @@
-"""Running migrations: in order, whole or not at all, and every failure in one line."""
+"""Running migrations: in order, atomically, with every failure reported in one line."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def test_migrations_are_numbered_without_a_gap() -> None:
     assert [name[:3] for name in names()] == [f"{number:03}" for number in range(1, len(names()) + 1)]
 
 
-def test_migrate_stops_where_it_is_told_to(checkout: Checkout) -> None:
+def test_migrate_stops_at_the_given_migration(checkout: Checkout) -> None:
     one, two, three = (checkout.add(word) for word in ("one", "two", "three"))
 
     assert checkout.history().migrate(to=one) == [*names(), one]
@@ -26,7 +26,7 @@ def test_migrate_stops_where_it_is_told_to(checkout: Checkout) -> None:
     assert checkout.applied() == [*names(), one, two, three]
 
 
-def test_a_name_that_is_none_is_told_in_one_line(checkout: Checkout) -> None:
+def test_an_unknown_or_ambiguous_name_is_reported_in_one_line(checkout: Checkout) -> None:
     twin = checkout.add("one")
     checkout.write(f"{twin[:3]}_eins", "")
 
@@ -42,7 +42,7 @@ def test_a_name_that_is_none_is_told_in_one_line(checkout: Checkout) -> None:
     assert query(checkout.settings, "SELECT to_regclass('users')") == [(None,)]
 
 
-def test_rollback_undoes_the_last_ones(checkout: Checkout) -> None:
+def test_rollback_undoes_the_last_migrations(checkout: Checkout) -> None:
     one = checkout.add("one", "CREATE TABLE one ()", down=("DROP TABLE one",))
     two = checkout.add("two", "CREATE TABLE two ()", down=("DROP TABLE two",))
     assert checkout.flask("db", "rollback")[1] == "nothing to undo: no migration has been applied\n"
@@ -59,7 +59,7 @@ def test_rollback_undoes_the_last_ones(checkout: Checkout) -> None:
     assert checkout.applied() == names()
 
 
-def test_production_rolls_back_on_purpose_only(checkout: Checkout) -> None:
+def test_a_rollback_in_production_requires_yes(checkout: Checkout) -> None:
     one, two = checkout.add("one"), checkout.add("two")
     checkout.history().migrate()
 
@@ -73,7 +73,7 @@ def test_production_rolls_back_on_purpose_only(checkout: Checkout) -> None:
     assert checkout.flask("db", "rollback", APP_ENV="production") == (0, nothing, "")
 
 
-def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(checkout: Checkout) -> None:
+def test_a_failed_migration_is_undone_and_those_before_it_stay(checkout: Checkout) -> None:
     good = checkout.add("good")
     bad = checkout.add("bad", "CREATE TABLE half (id int)", "SELECT 1 / 0")
     after = checkout.add("after")
@@ -90,7 +90,7 @@ def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(checkout
 
 
 @pytest.mark.parametrize("end", ["", "SELECT 1 / 0", "BEGIN; SELECT 1"])
-def test_a_migration_that_ends_its_own_transaction_is_told_and_not_remembered(
+def test_a_migration_that_ends_its_own_transaction_is_reported_and_not_recorded(
     checkout: Checkout, end: str
 ) -> None:
     name = checkout.add("commits", f"CREATE TABLE half (id int); COMMIT; {end}")
@@ -111,7 +111,7 @@ def test_a_migration_that_ends_its_own_transaction_is_told_and_not_remembered(
         ("LOCK TABLE users", False, "LOCK TABLE can only be used in transaction blocks"),
     ],
 )
-def test_what_looks_like_the_end_of_its_transaction_is_none(
+def test_other_transaction_errors_are_not_taken_for_an_ended_transaction(
     checkout: Checkout,
     statement: str,
     transaction: bool,  # noqa: FBT001
@@ -127,7 +127,7 @@ def test_what_looks_like_the_end_of_its_transaction_is_none(
     assert checkout.applied()[-1] == name
 
 
-def test_a_rollback_that_fails_leaves_all_as_it_was(checkout: Checkout) -> None:
+def test_a_failed_rollback_changes_nothing(checkout: Checkout) -> None:
     name = checkout.add("one", "CREATE TABLE one ()", down=("DROP TABLE one", "SELECT 1 / 0"))
     checkout.history().migrate()
 
@@ -138,7 +138,7 @@ def test_a_rollback_that_fails_leaves_all_as_it_was(checkout: Checkout) -> None:
     assert checkout.applied()[-1] == name
 
 
-def test_a_file_without_a_way_down_stays(checkout: Checkout) -> None:
+def test_a_migration_without_rollback_cannot_be_undone(checkout: Checkout) -> None:
     name = checkout.add("one")
     checkout.write(name, "def migrate(migrator, database, *, fake=False): pass\n")
     checkout.history().migrate()
@@ -169,7 +169,7 @@ BODY = "def migrate(migrator, database, *, fake=False):\n"
         (f"{BODY}    migrator.sql('SELECT 5 % 2')\n", "{name} failed and was rolled back: {file}: IndexErr"),
     ],
 )
-def test_python_that_fails_is_told_in_one_line(checkout: Checkout, text: str, said: str) -> None:
+def test_a_python_error_is_reported_in_one_line(checkout: Checkout, text: str, said: str) -> None:
     name = checkout.add("python")
     checkout.write(name, text)
     applied: list[str] = []
@@ -179,11 +179,11 @@ def test_python_that_fails_is_told_in_one_line(checkout: Checkout, text: str, sa
 
     assert str(caught.value).startswith(said.format(name=name, file=f"{name}.py"))
     assert "\n" not in str(caught.value)
-    # What cannot be read is found before anything is run.
+    # An unreadable file is found before anything is run.
     assert applied == (names() if "rolled back" in said else [])
 
 
-def test_a_plan_of_what_cannot_be_written_is_refused_in_one_line(checkout: Checkout) -> None:
+def test_an_error_in_a_plan_is_reported_in_one_line(checkout: Checkout) -> None:
     name = checkout.add("modulo", "SELECT 5 % 2")
 
     code, out, err = checkout.flask("migrate", "--plan")
@@ -193,7 +193,7 @@ def test_a_plan_of_what_cannot_be_written_is_refused_in_one_line(checkout: Check
     assert err.count("\n") == 1
 
 
-def test_a_statement_has_a_limit(checkout: Checkout) -> None:
+def test_a_statement_timeout_is_reported_in_one_line(checkout: Checkout) -> None:
     name = checkout.add("slow", "SELECT pg_sleep(600)")
 
     code, _, err = checkout.flask("migrate", MIGRATE_STATEMENT_TIMEOUT="1")
@@ -204,21 +204,21 @@ def test_a_statement_has_a_limit(checkout: Checkout) -> None:
     assert checkout.applied() == names()
 
 
-def test_limits_are_those_of_the_settings_and_end_with_the_migration(checkout: Checkout) -> None:
+def test_the_timeouts_come_from_the_settings(checkout: Checkout) -> None:
     settings = "current_setting('lock_timeout') AS wait, current_setting('statement_timeout') AS run"
     checkout.add("limits", f"CREATE TABLE limits AS SELECT {settings}")
-    query(checkout.settings, "ALTER DATABASE " + current(checkout) + " SET lock_timeout = '7s'")
+    query(checkout.settings, "ALTER DATABASE " + database_name(checkout) + " SET lock_timeout = '7s'")
 
     assert checkout.flask("migrate", MIGRATE_STATEMENT_TIMEOUT="0")[0] == 0
     assert query(checkout.settings, "SELECT * FROM limits") == [("5s", "0")]
 
 
-def current(checkout: Checkout) -> str:
+def database_name(checkout: Checkout) -> str:
     ((name,),) = query(checkout.settings, "SELECT quote_ident(current_database())")
     return str(name)
 
 
-def test_an_unreachable_database_is_said_in_one_line(scratch: Settings, tmp_path: Path) -> None:
+def test_an_unreachable_database_raises_database_unavailable(scratch: Settings, tmp_path: Path) -> None:
     down = scratch.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/nothing"})
 
     for call in (History.migrate, History.rollback, History.plan, History.states):
@@ -226,7 +226,7 @@ def test_an_unreachable_database_is_said_in_one_line(scratch: Settings, tmp_path
             call(History.of(down))
 
 
-def test_models_of_peewee_migrate_are_known_to_later_files(checkout: Checkout) -> None:
+def test_later_migrations_know_the_models_of_earlier_ones(checkout: Checkout) -> None:
     checkout.write(
         checkout.add("tag"),
         f"import peewee\n{BODY}"
@@ -247,8 +247,8 @@ def test_models_of_peewee_migrate_are_known_to_later_files(checkout: Checkout) -
     assert query(checkout.settings, "SELECT id, name, colour FROM tags") == []
 
 
-def test_history_does_not_hide_behind_a_failing_reader(checkout: Checkout) -> None:
-    """An applied file that asks the database in its body is replayed as far as it goes."""
+def test_an_applied_migration_that_reads_the_database_does_not_break_the_history(checkout: Checkout) -> None:
+    """An applied file whose body queries the database is replayed up to that point."""
     checkout.write(checkout.add("asks"), f"{BODY}    database.execute_sql('SELECT 1').fetchone()[0]\n")
     checkout.history().migrate()
     later = checkout.add("later")

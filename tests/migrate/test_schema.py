@@ -1,4 +1,4 @@
-"""What the database itself holds to, whoever writes to it."""
+"""The constraints that the database itself enforces."""
 
 import pytest
 from psycopg2.errors import CheckViolation, UniqueViolation
@@ -17,14 +17,14 @@ from tests.sql import query
         "INSERT INTO orders (product_name, email, amount, currency, status) VALUES ('x', 'e', 1, 'USD', 'x')",
     ],
 )
-def test_the_database_refuses_what_no_row_may_be(shop: Settings, sql: str) -> None:
+def test_check_constraints_refuse_invalid_rows(shop: Settings, sql: str) -> None:
     query(shop, "INSERT INTO users (id, email, password) VALUES (1, 'a', 'x')")
 
     with pytest.raises(CheckViolation):
         query(shop, sql)
 
 
-def test_the_database_keeps_addresses_unique_and_updated_at_right(shop: Settings) -> None:
+def test_addresses_are_unique_regardless_of_case_and_updated_at_is_maintained(shop: Settings) -> None:
     query(shop, "INSERT INTO users (email, password, updated_at) VALUES ('Иван@a.рф', 'x', '2020-01-01')")
 
     with pytest.raises(UniqueViolation):

@@ -1,4 +1,4 @@
-"""Every migration of this code goes up, down and up, and takes no row along."""
+"""Every migration can be applied, rolled back and applied again, without losing a row."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ VALUES ('1', 1, 1, 'Course', 'c@example.com', 'C', 'paid', 4999, 'USD'),
 
 
 def rows(settings: Settings) -> dict[str, list[Any]]:
-    """All rows of all tables but the history."""
+    """Return all rows of all tables except the history."""
     tables = query(
         settings,
         "SELECT quote_ident(tablename) FROM pg_tables"
@@ -33,7 +33,7 @@ def rows(settings: Settings) -> dict[str, list[Any]]:
 
 
 def losses(settings: Settings, history: History, files: list[str]) -> list[str]:
-    """Take seeded rows through every migration after the first, and name those that change them."""
+    """Apply and roll back every migration after the first over seeded rows; return those that change them."""
     found = []
     history.migrate(to=files[0])
     query(settings, SEED)
@@ -47,7 +47,7 @@ def losses(settings: Settings, history: History, files: list[str]) -> list[str]:
     return found
 
 
-def test_every_migration_goes_up_down_and_up_again(
+def test_every_migration_can_be_rolled_back_and_applied_again(
     scratch: Settings, catalogue: Callable[[], list[Any]]
 ) -> None:
     history = History.of(scratch)
@@ -81,7 +81,9 @@ def test_no_migration_loses_a_row(scratch: Settings) -> None:
         ("SELECT 1", "TRUNCATE users CASCADE", 1),
     ],
 )
-def test_a_migration_that_loses_a_row_is_found(checkout: Checkout, up: str, down: str, losing: int) -> None:
+def test_the_check_finds_a_migration_that_loses_a_row(
+    checkout: Checkout, up: str, down: str, losing: int
+) -> None:
     first = names(checkout.migrations)[0]
     for later in names(checkout.migrations)[1:]:
         (checkout.migrations / f"{later}.py").unlink()
