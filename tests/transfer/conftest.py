@@ -1,4 +1,4 @@
-"""An empty shop beside the run's own, and files to bring into it."""
+"""An empty shop, separate from the database of the test run, and files to import into it."""
 
 import json
 from collections.abc import Callable
@@ -31,14 +31,14 @@ def stocked(shop: Settings) -> Settings:
 
 @pytest.fixture
 def backup(stocked: Settings, tmp_path: Path) -> Path:
-    """A backup of the shop of three awkward rows."""
+    """A backup of the shop with the awkward rows."""
     Server(stocked).back_up(tmp_path / "shop.backup")
     return tmp_path / "shop.backup"
 
 
 @pytest.fixture
 def flask(shop: Settings) -> Run:
-    """Run a command of `flask` on that shop; an application of its own leaves the run's pool alone."""
+    """Run a `flask` command on that shop; its own application leaves the test run's connection pool alone."""
     app = Flask("nexus")
     app.config["SETTINGS"] = shop
     cli.init_app(app)
@@ -50,7 +50,7 @@ def flask(shop: Settings) -> Run:
 
 
 def old() -> Tables:
-    """Rows as the old system wrote them."""
+    """Rows in the format of the old system."""
     return {
         "users": [
             {"id": 1, "email": "ann@example.com", "password": HASH},
@@ -62,7 +62,7 @@ def old() -> Tables:
 
 
 def order(**changes: Any) -> dict[str, Any]:
-    """An old order."""
+    """An order in the format of the old system."""
     return {
         "id": "ord_1",
         "productId": 3,
@@ -76,7 +76,7 @@ def order(**changes: Any) -> dict[str, Any]:
 
 
 def write(path: Path, tables: Tables, *, shape: str = "arrays", indent: int | None = None) -> Path:
-    """Write rows in one of the shapes that a file can have."""
+    """Write rows to a file in one of the supported layouts."""
     if shape == "lines":
         lines: list[dict[str, Any]] = [{"format": "nexus", "version": 1}]
         lines += [{"table": table, "row": row} for table, rows in tables.items() for row in rows]
@@ -96,7 +96,7 @@ def write(path: Path, tables: Tables, *, shape: str = "arrays", indent: int | No
 
 
 def counts(shop: Settings) -> list[int]:
-    """How many users, products and orders there are."""
+    """Count the users, products and orders."""
     return [query(shop, f"SELECT count(*) FROM {table}")[0][0] for table in ("users", "products", "orders")]
 
 

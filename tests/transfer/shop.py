@@ -1,4 +1,4 @@
-"""A shop of three awkward rows, and how tests put rows in and take them out."""
+"""A shop with awkward rows, and helpers that insert and export rows."""
 
 import subprocess
 import sys
@@ -79,13 +79,13 @@ ROWS: Rows = {
 
 def put(settings: Settings, rows: Rows) -> None:
     with closing(connect(settings.direct, wait=5)) as connection:
-        # The events of the orders are among the rows.
+        # So that no trigger writes the orders' events: they are among the rows.
         connection.cursor().execute("SET nexus.import = 'on'")
         for table in TABLES:
-            held = ", ".join("%s" for _ in table.fields)
+            placeholders = ", ".join("%s" for _ in table.fields)
             for row in rows[table.name]:
                 connection.cursor().execute(
-                    f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({held})",
+                    f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({placeholders})",
                     [row[field.wire] for field in table.fields],
                 )
 

@@ -1,4 +1,4 @@
-"""Backup and restore: rows, schema, history and sequences as they were, all of it or nothing."""
+"""Backup and restore: rows, schema, history and sequences are restored, completely or not at all."""
 
 import signal
 import stat
@@ -22,7 +22,7 @@ from tests.environment import environment, flask
 from tests.locks import held
 from tests.sql import query
 
-#: What another connection is waiting for, and by which name it goes.
+#: The name of each connection and what it waits for.
 WAITING = "SELECT application_name, wait_event_type FROM pg_stat_activity WHERE datname = current_database()"
 
 
@@ -31,17 +31,17 @@ def db(root: Path, settings: Settings, *words: str | Path, answer: str = "") -> 
 
 
 def everything(settings: Settings) -> list[str]:
-    """Schema, rows, history and sequences, as pg_dump writes them."""
+    """Return schema, rows, history and sequences as pg_dump writes them."""
     server = Server(settings)
     command = [str(find("pg_dump", server=server.version)), "--no-owner", "-d", server.address]
     text = subprocess.run(command, env=server.environment, capture_output=True, check=True, text=True).stdout
-    # Each dump has a random word of its own in these lines, and each column a number that late releases of
-    # PostgreSQL 15 give it anew, which a pg_dump of another release does not know to leave out.
+    # The "restrict" lines hold a random token per dump. Late releases of PostgreSQL 15 also renumber each
+    # column, and a pg_dump of another release does not leave that number out.
     return [line for line in text.splitlines() if "restrict" not in line and "pg_attver" not in line]
 
 
 def change(settings: Settings) -> None:
-    """What a day of business and a migration leave behind."""
+    """Change the shop as a day of business and a migration would."""
     query(settings, "DELETE FROM products WHERE name <> 'Numbered'")
     query(settings, "INSERT INTO products (user_id, name, price, currency) VALUES (4, 'New', 1, 'USD')")
     query(settings, "CREATE TYPE mood AS ENUM ('good')")
@@ -56,17 +56,19 @@ def change(settings: Settings) -> None:
     query(settings, "INSERT INTO migratehistory (name, migrated_at) VALUES ('002_moods', now())")
 
 
-def test_everything_is_again_as_it_was(root: Path, stocked: Settings, tmp_path: Path) -> None:
+def test_a_restore_brings_back_schema_rows_and_sequences(
+    root: Path, stocked: Settings, tmp_path: Path
+) -> None:
     query(stocked, "INSERT INTO products (user_id, name, price, currency) VALUES (4, 'Numbered', 1, 'USD')")
     before = everything(stocked)
-    made = db(root, stocked, "backup", tmp_path / "shop.backup")
+    backed_up = db(root, stocked, "backup", tmp_path / "shop.backup")
     change(stocked)
     changed = everything(stocked)
 
     run = db(root, stocked, "restore", tmp_path / "shop.backup", "--yes")
 
-    assert made.stdout.startswith("backed up nexus_scratch_")
-    assert (made.returncode, made.stderr) == (0, "")
+    assert backed_up.stdout.startswith("backed up nexus_scratch_")
+    assert (backed_up.returncode, backed_up.stderr) == (0, "")
 
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.startswith("restored nexus_scratch_")
@@ -76,7 +78,9 @@ def test_everything_is_again_as_it_was(root: Path, stocked: Settings, tmp_path: 
     assert query(stocked, new) == [(2,)]
 
 
-def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Settings, backup: Path) -> None:
+def test_existing_tables_are_replaced_only_after_confirmation(
+    root: Path, stocked: Settings, backup: Path
+) -> None:
     query(stocked, "DELETE FROM orders")
 
     no = db(root, stocked, "restore", backup)
@@ -90,7 +94,9 @@ def test_what_is_there_is_replaced_only_after_a_yes(root: Path, stocked: Setting
     assert query(stocked, "SELECT count(*) FROM orders") == [(1,)]
 
 
-def test_an_empty_database_is_filled_without_a_question(root: Path, stocked: Settings, backup: Path) -> None:
+def test_an_empty_database_is_restored_without_confirmation(
+    root: Path, stocked: Settings, backup: Path
+) -> None:
     before = everything(stocked)
     tables = "order_events, orders, products, refresh_tokens, resets, sessions, users, migratehistory"
     query(stocked, f"DROP TABLE audit, buckets, idempotency_keys, {tables}")
@@ -104,7 +110,9 @@ def test_an_empty_database_is_filled_without_a_question(root: Path, stocked: Set
     assert everything(stocked) == before
 
 
-def test_a_backup_is_replaced_only_on_purpose(root: Path, stocked: Settings, tmp_path: Path) -> None:
+def test_an_existing_backup_file_is_replaced_only_with_force(
+    root: Path, stocked: Settings, tmp_path: Path
+) -> None:
     file = tmp_path / "shop.backup"
     file.write_text("a good one")
     refused = db(root, stocked, "backup", file)
@@ -118,7 +126,9 @@ def test_a_backup_is_replaced_only_on_purpose(root: Path, stocked: Settings, tmp
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_database_without_a_shop_is_not_backed_up(root: Path, scratch: Settings, tmp_path: Path) -> None:
+def test_a_database_without_our_tables_is_not_backed_up(
+    root: Path, scratch: Settings, tmp_path: Path
+) -> None:
     run = db(root, scratch, "backup", tmp_path / "shop.backup")
 
     assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
@@ -126,7 +136,9 @@ def test_a_database_without_a_shop_is_not_backed_up(root: Path, scratch: Setting
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_backup_of_a_shop_is_refused(root: Path, stocked: Settings, backup: Path) -> None:
+def test_files_that_are_not_a_complete_backup_are_refused(
+    root: Path, stocked: Settings, backup: Path
+) -> None:
     text, cut, other = (backup.with_name(name) for name in ("text", "cut", "other"))
     text.write_text("DROP TABLE orders;\n" * 100)
     many = "SELECT 100 + i, md5(i::text), 'x' FROM generate_series(1, 999) AS i"
@@ -157,7 +169,9 @@ def test_what_is_no_backup_of_a_shop_is_refused(root: Path, stocked: Settings, b
     assert everything(stocked) == before
 
 
-def test_what_others_built_on_our_tables_is_not_torn_down(stocked: Settings, backup: Path) -> None:
+def test_a_restore_does_not_drop_foreign_objects_that_depend_on_our_tables(
+    stocked: Settings, backup: Path
+) -> None:
     query(stocked, "CREATE SCHEMA reports")
     query(stocked, "CREATE VIEW reports.sales AS SELECT sum(amount) FROM public.orders")
     before = everything(stocked)
@@ -169,7 +183,7 @@ def test_what_others_built_on_our_tables_is_not_torn_down(stocked: Settings, bac
     assert everything(stocked) == before
 
 
-def test_what_belongs_to_an_extension_stays(stocked: Settings, backup: Path) -> None:
+def test_a_restore_keeps_objects_of_extensions(stocked: Settings, backup: Path) -> None:
     query(stocked, "CREATE FUNCTION theirs() RETURNS int LANGUAGE sql AS 'SELECT 1'")
     query(stocked, "ALTER EXTENSION plpgsql ADD FUNCTION theirs()")
     query(stocked, "DELETE FROM orders")
@@ -179,7 +193,7 @@ def test_what_belongs_to_an_extension_stays(stocked: Settings, backup: Path) -> 
     assert query(stocked, "SELECT theirs(), count(*) FROM orders") == [(1, 1)]
 
 
-def test_a_restore_waits_for_the_end_of_a_migration(root: Path, stocked: Settings, backup: Path) -> None:
+def test_a_restore_waits_for_a_running_migration(root: Path, stocked: Settings, backup: Path) -> None:
     query(stocked, "DELETE FROM orders")
 
     with held(stocked, f"SELECT pg_advisory_xact_lock({LOCK})"):
@@ -191,9 +205,7 @@ def test_a_restore_waits_for_the_end_of_a_migration(root: Path, stocked: Setting
     assert query(stocked, "SELECT count(*) FROM orders") == [(1,)]
 
 
-def test_what_was_granted_to_roles_that_are_not_here_can_be_left_out(
-    root: Path, stocked: Settings, tmp_path: Path
-) -> None:
+def test_grants_to_missing_roles_can_be_left_out(root: Path, stocked: Settings, tmp_path: Path) -> None:
     role, file = f"reader_{token_hex(8)}", tmp_path / "shop.backup"
     query(stocked, f"CREATE ROLE {role}")
     query(stocked, f"GRANT SELECT ON orders TO {role}")
@@ -219,7 +231,7 @@ def test_a_backup_is_not_written_to_standard_output(root: Path, stocked: Setting
     assert "a backup needs a file" in run.stderr
 
 
-def test_an_interrupted_backup_leaves_no_file_and_tells_no_password(
+def test_an_interrupted_backup_leaves_no_file_and_shows_no_password(
     root: Path, stocked: Settings, tmp_path: Path
 ) -> None:
     url = str(stocked.database_url)
@@ -232,7 +244,7 @@ def test_an_interrupted_backup_leaves_no_file_and_tells_no_password(
             root, stocked.model_copy(update={"database_url": url}), "backup", tmp_path / "shop.backup"
         )
         until_waiting(stocked, run, name="by-url")
-        commands = arguments()
+        commands = command_lines()
         begun = len(list(tmp_path.iterdir()))
         run.send_signal(signal.SIGTERM)
         _, complaint = run.communicate(timeout=30)
@@ -260,11 +272,11 @@ def test_an_interrupted_restore_changes_nothing(root: Path, stocked: Settings, b
     assert everything(stocked) == before
 
 
-def arguments() -> list[bytes]:
-    """What everyone on the machine can see of its programs."""
+def command_lines() -> list[bytes]:
+    """Return the command lines of all processes, which every user of the machine can read."""
     seen = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        # Some end while we look.
+        # Some processes end meanwhile.
         with suppress(OSError):
             seen.append(path.read_bytes())
     return seen

@@ -1,4 +1,4 @@
-"""The generated dump: the three shapes of the old data, and CSV files that PostgreSQL reads."""
+"""The generated dump: the three layouts of the old data, and CSV files that PostgreSQL can read."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def rows(root: Path, tmp_path: Path) -> dict[str, Any]:
     return dump(root, tmp_path / "rows.json", "--shape", "rows")
 
 
-def test_the_rows_are_the_same_in_every_shape_and_every_time(
+def test_every_layout_and_every_run_give_the_same_rows(
     root: Path, tmp_path: Path, rows: dict[str, Any]
 ) -> None:
     maps = dump(root, tmp_path / "maps.json")
@@ -43,7 +43,7 @@ def test_the_rows_are_the_same_in_every_shape_and_every_time(
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "maps.json").read_bytes()
 
 
-def test_the_rows_are_whole(rows: dict[str, Any]) -> None:
+def test_the_generated_rows_are_consistent(rows: dict[str, Any]) -> None:
     sellers = {row["id"] for row in rows["users"]}
     prices = {row["id"]: row["price"] for row in rows["products"]}
 
@@ -55,7 +55,7 @@ def test_the_rows_are_whole(rows: dict[str, Any]) -> None:
     assert sum(row["id"].startswith("ord_") for row in rows["orders"]) == 150
 
 
-def test_postgresql_reads_the_csv_files_as_the_same_rows(
+def test_the_csv_files_hold_the_same_rows(
     root: Path, tmp_path: Path, shop: Settings, rows: dict[str, Any]
 ) -> None:
     dump(root, tmp_path / "maps.json", "--csv", str(tmp_path / "csv"))

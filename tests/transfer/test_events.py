@@ -1,4 +1,4 @@
-"""Events of orders in files: ours bring theirs, old ones bring none, and each order has its beginning."""
+"""Order events in files: ours contain them, old ones do not, and every order has a first event."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,9 @@ from tests.transfer.test_there_and_back import exported
 EVENTS = 'SELECT order_id::text, "from", "to", actor, at = created_at FROM order_events e'
 
 
-def test_old_orders_have_one_event_by_the_import(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_an_order_of_the_old_system_gets_one_event_from_the_import(
+    shop: Settings, flask: Run, tmp_path: Path
+) -> None:
     file = write(tmp_path / "old.json", old())
     assert flask("db", "import", file).exit_code == 0
     assert flask("db", "import", file).exit_code == 0
@@ -25,7 +27,7 @@ def test_old_orders_have_one_event_by_the_import(shop: Settings, flask: Run, tmp
     assert flask("db", "verify", file).exit_code == 0
 
 
-def test_the_events_of_our_own_files_come_back_and_new_ones_follow(
+def test_exported_events_are_imported_and_new_ones_get_later_ids(
     stocked: Settings, flask: Run, tmp_path: Path
 ) -> None:
     before = exported(flask, tmp_path)
@@ -38,7 +40,7 @@ def test_the_events_of_our_own_files_come_back_and_new_ones_follow(
     assert query(stocked, "SELECT id FROM order_events ORDER BY id") == [(9,), (12,), (13,)]
 
 
-def test_an_event_that_is_otherwise_is_named_and_nothing_is_written(
+def test_a_differing_event_is_reported_and_nothing_is_written(
     stocked: Settings, flask: Run, tmp_path: Path
 ) -> None:
     events = [{**ROWS["order_events"][0], "actor": "another"}, *ROWS["order_events"][1:]]
@@ -51,10 +53,10 @@ def test_an_event_that_is_otherwise_is_named_and_nothing_is_written(
     assert [(one["table"], one["field"]) for one in named] == [("order_events", "actor")]
 
 
-def test_events_of_an_order_that_is_there_without_them_are_a_conflict(
+def test_other_events_of_an_existing_order_are_a_conflict(
     stocked: Settings, flask: Run, tmp_path: Path
 ) -> None:
-    """As where a shop has brought in the old data itself, with events under numbers of its own."""
+    """As when both shops imported the old data, each numbering the events itself."""
     events = [{**event, "id": int(event["id"]) + 100} for event in ROWS["order_events"]]
     again: Tables = {**ROWS, "order_events": events}
 

@@ -1,4 +1,4 @@
-"""The export: every row as it is, the same bytes each time."""
+"""The export: every row unchanged, and the same bytes each time."""
 
 import io
 import json
@@ -28,7 +28,7 @@ def line(row: dict[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
 
 
-def test_both_formats_hold_a_row_on_each_line(root: Path, stocked: Settings, tmp_path: Path) -> None:
+def test_both_formats_have_one_row_per_line(root: Path, stocked: Settings, tmp_path: Path) -> None:
     more = {"users": [{**ROWS["users"][0], "id": 5, "email": "b"}]}
     put(stocked, {**{table: [] for table in ROWS}, **more})
 
@@ -68,7 +68,7 @@ def test_both_formats_hold_a_row_on_each_line(root: Path, stocked: Settings, tmp
     assert json.loads((tmp_path / "shop.json").read_bytes())["orders"] == ROWS["orders"]
 
 
-def test_an_empty_shop_is_a_file_as_well(root: Path, shop: Settings) -> None:
+def test_an_empty_shop_can_be_exported(root: Path, shop: Settings) -> None:
     empty = export(root, shop, "-", "--format", "json")
 
     assert json.loads(empty.stdout) == {
@@ -123,7 +123,7 @@ orders = st.lists(
 
 @pytest.fixture(scope="module")
 def emptied(settings: Settings) -> Iterator[Settings]:
-    """The run's database with nothing in it, before and after."""
+    """The database of the test run, emptied before and after."""
     History.of(settings).migrate()
     yield settings
     query(settings, "TRUNCATE users, products, orders, order_events CASCADE")
@@ -131,9 +131,7 @@ def emptied(settings: Settings) -> Iterator[Settings]:
 
 @given(users=users, orders=orders)
 @trials(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_the_rows_are_they_come_out_as_they_are(
-    emptied: Settings, users: list[Any], orders: list[Any]
-) -> None:
+def test_any_rows_are_exported_unchanged(emptied: Settings, users: list[Any], orders: list[Any]) -> None:
     query(emptied, "TRUNCATE users, products, orders, order_events CASCADE")
     events = [
         {**ROWS["order_events"][1], "id": number, "orderId": order["id"], "at": order["createdAt"]}
@@ -155,7 +153,7 @@ def test_whatever_the_rows_are_they_come_out_as_they_are(
     assert last == {"rows": len(rows)}
 
 
-def test_what_is_written_meanwhile_is_not_in_it(stocked: Settings) -> None:
+def test_changes_made_during_an_export_are_not_in_it(stocked: Settings) -> None:
     file = io.BytesIO()
 
     with snapshot(stocked) as moment:
@@ -166,11 +164,11 @@ def test_what_is_written_meanwhile_is_not_in_it(stocked: Settings) -> None:
     assert {table: json.loads(file.getvalue())[table] for table in ROWS} == ROWS
 
 
-def test_a_policy_that_hides_rows_from_the_role_ends_it(stocked: Settings) -> None:
+def test_row_level_security_that_hides_rows_is_an_error(stocked: Settings) -> None:
     query(stocked, "ALTER TABLE orders ENABLE ROW LEVEL SECURITY")
     query(stocked, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO pg_monitor")
     url = str(stocked.database_url)
-    # Any role would do that owns nothing here; this one is everywhere.
+    # Any role without rights here would do; this one exists on every server.
     url += f"{'&' if '?' in url else '?'}options=-crole%3Dpg_monitor"
     guest = stocked.model_copy(update={"database_url": url})
 
@@ -178,11 +176,11 @@ def test_a_policy_that_hides_rows_from_the_role_ends_it(stocked: Settings) -> No
         pass
 
 
-def test_no_limit_of_a_role_ends_it(stocked: Settings) -> None:
+def test_no_statement_timeout_applies_to_an_export(stocked: Settings) -> None:
     ((name,),) = query(stocked, "SELECT quote_ident(current_database())")
     query(stocked, f"ALTER DATABASE {name} SET statement_timeout = '1min'")
     query(stocked, "ALTER TABLE orders RENAME TO kept")
-    # What has a limit finds nothing here.
+    # A session with a statement timeout sees no orders.
     query(
         stocked, "CREATE VIEW orders AS SELECT * FROM kept WHERE current_setting('statement_timeout') = '0'"
     )
@@ -200,7 +198,7 @@ def test_every_column_of_the_shop_is_in_the_export(stocked: Settings) -> None:
         stocked,
         "SELECT table_name::text, column_name::text FROM information_schema.columns"
         " WHERE table_schema = 'public' AND table_name <> 'migratehistory'"
-        # A trigger makes the words anew of what is imported.
+        # A trigger fills it again on import.
         " AND (table_name, column_name) <> ('products', 'search')",
     )
 
@@ -211,18 +209,20 @@ def test_every_column_of_the_shop_is_in_the_export(stocked: Settings) -> None:
 @pytest.mark.parametrize(
     "moment", ["infinity", "-infinity", "10000-01-01 00:00:00Z", "0001-12-31 23:59:59.999999Z BC"]
 )
-def test_a_time_that_json_cannot_tell_is_refused(stocked: Settings, moment: str) -> None:
+def test_a_time_that_json_cannot_represent_is_refused(stocked: Settings, moment: str) -> None:
     query(stocked, "UPDATE orders SET created_at = %s", moment)
 
     with pytest.raises(TransferError, match=f"^orders {ORDER}: a time outside the years"), snapshot(stocked):
         pass
 
 
-def test_what_goes_wrong_is_one_line_and_no_file(root: Path, stocked: Settings, tmp_path: Path) -> None:
+def test_errors_are_reported_in_one_line_and_leave_no_file(
+    root: Path, stocked: Settings, tmp_path: Path
+) -> None:
     query(stocked, "UPDATE orders SET created_at = 'infinity'")
-    untold = export(root, stocked, tmp_path / "shop.json")
+    unrepresentable = export(root, stocked, tmp_path / "shop.json")
     query(stocked, "DROP TABLE idempotency_keys, order_events, orders")
-    unready = export(root, stocked, tmp_path / "shop.json")
+    unmigrated = export(root, stocked, tmp_path / "shop.json")
     down = export(
         root, stocked, tmp_path / "shop.json", DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing"
     )
@@ -235,20 +235,20 @@ def test_what_goes_wrong_is_one_line_and_no_file(root: Path, stocked: Settings, 
         check=False,
     )
 
-    assert [run.returncode for run in (untold, unready, down, unnamed, closed)] == [1, 1, 1, 2, 1]
+    assert [run.returncode for run in (unrepresentable, unmigrated, down, unnamed, closed)] == [1, 1, 1, 2, 1]
     assert closed.stderr == b"Error: standard output is closed\n"
-    assert untold.stderr.decode().startswith(f"Error: orders {ORDER}: a time")
-    assert unready.stderr.decode().endswith("bring the schema up to date with flask migrate\n")
+    assert unrepresentable.stderr.decode().startswith(f"Error: orders {ORDER}: a time")
+    assert unmigrated.stderr.decode().endswith("bring the schema up to date with flask migrate\n")
     assert down.stderr.decode().startswith("Error: the database cannot be reached: ")
-    assert [run.stderr.count(b"\n") for run in (untold, unready, down)] == [1, 1, 1]
+    assert [run.stderr.count(b"\n") for run in (unrepresentable, unmigrated, down)] == [1, 1, 1]
     assert b"--format" in unnamed.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_goes_away_meanwhile_is_an_outage(
+def test_a_connection_lost_during_an_export_is_an_outage(
     stocked: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # The first row is long enough to be sent at once, and the next ones to be worked on for a while.
+    # The first row is long enough to be sent at once; the next takes the server some time.
     query(
         stocked,
         "INSERT INTO products (user_id, name, description, price, currency)"

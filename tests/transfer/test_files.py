@@ -1,4 +1,4 @@
-"""Files that cannot be read, or not to their end: each fails in words, with the place, and writes nothing."""
+"""Malformed or truncated files: each fails with a message and a position, and nothing is written."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def problems(flask: Run, file: Path) -> list[tuple[int, int, str]]:
         ),
     ],
 )
-def test_what_is_no_file_of_rows_is_refused_with_its_place(
+def test_a_malformed_file_is_refused_with_line_and_column(
     shop: Settings, flask: Run, tmp_path: Path, text: str, line: int, column: int, reason: str
 ) -> None:
     file = tmp_path / "a.json"
@@ -57,9 +57,7 @@ def test_what_is_no_file_of_rows_is_refused_with_its_place(
 
 
 @pytest.mark.parametrize("shape", ["arrays", "entries", "objects", "lines"])
-def test_a_file_that_was_cut_anywhere_is_refused(
-    shop: Settings, flask: Run, tmp_path: Path, shape: str
-) -> None:
+def test_a_file_truncated_anywhere_is_refused(shop: Settings, flask: Run, tmp_path: Path, shape: str) -> None:
     whole = write(tmp_path / "whole", old(), shape=shape, indent=1).read_bytes().rstrip()
     file = tmp_path / ("a.ndjson" if shape == "lines" else "a.json")
     for length in range(1, len(whole), 29):
@@ -68,7 +66,7 @@ def test_a_file_that_was_cut_anywhere_is_refused(
     assert counts(shop) == [0, 0, 0]
 
 
-def test_lines_that_were_lost_are_missed(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_lost_lines_are_detected(shop: Settings, flask: Run, tmp_path: Path) -> None:
     head, *rows, last = (
         write(tmp_path / "a.ndjson", old(), shape="lines").read_text().splitlines(keepends=True)
     )
@@ -86,7 +84,7 @@ def test_lines_that_were_lost_are_missed(shop: Settings, flask: Run, tmp_path: P
 @pytest.mark.parametrize(
     "again", ['"price": 5, "price"', '"price" : 5, "price"', '"pr\\u0069ce": 5, "price"']
 )
-def test_a_field_that_stands_twice_in_a_row_is_named(
+def test_a_duplicate_field_in_a_row_is_reported(
     shop: Settings, flask: Run, tmp_path: Path, shape: str, again: str
 ) -> None:
     file = write(tmp_path / ("a.ndjson" if shape == "lines" else "a.json"), old(), shape=shape)
@@ -100,7 +98,9 @@ def test_a_field_that_stands_twice_in_a_row_is_named(
     assert counts(shop) == [0, 0, 0]
 
 
-def test_a_text_that_looks_like_a_key_is_none(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_a_text_that_looks_like_a_key_is_not_taken_for_one(
+    shop: Settings, flask: Run, tmp_path: Path
+) -> None:
     tables = old()
     tables["products"][0]["description"] = 'a ": b" :'
 
@@ -108,7 +108,7 @@ def test_a_text_that_looks_like_a_key_is_none(shop: Settings, flask: Run, tmp_pa
     assert counts(shop) == [2, 1, 2]
 
 
-def test_bytes_that_are_no_utf_8_are_named_by_field(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_invalid_utf_8_is_reported(shop: Settings, flask: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "a.json", old())
     file.write_bytes(file.read_bytes().replace(b'"Zo', b'"\xff'))
 
@@ -117,7 +117,7 @@ def test_bytes_that_are_no_utf_8_are_named_by_field(shop: Settings, flask: Run, 
     assert reason.startswith("is not Unicode")
 
 
-def test_an_empty_file_and_one_that_is_not_there_fail_in_one_line(flask: Run, tmp_path: Path) -> None:
+def test_empty_and_missing_files_fail_in_one_line(flask: Run, tmp_path: Path) -> None:
     (tmp_path / "a.json").touch()
 
     empty, gone = (flask("db", "import", tmp_path / name) for name in ("a.json", "b.json"))
@@ -126,7 +126,7 @@ def test_an_empty_file_and_one_that_is_not_there_fail_in_one_line(flask: Run, tm
     assert gone.exit_code == 2
 
 
-def test_what_is_no_ordinary_file_is_refused_in_words(flask: Run) -> None:
+def test_a_special_file_is_refused_in_one_line(flask: Run) -> None:
     run = flask("db", "import", "/dev/null")
 
     assert (run.exit_code, run.stderr) == (
@@ -136,7 +136,7 @@ def test_what_is_no_ordinary_file_is_refused_in_words(flask: Run) -> None:
 
 
 @pytest.mark.parametrize("command", ["import", "verify"])
-def test_a_database_without_the_tables_is_told_how_to_get_them(
+def test_without_the_tables_the_error_says_to_migrate(
     shop: Settings, flask: Run, tmp_path: Path, command: str
 ) -> None:
     query(shop, "DROP TABLE idempotency_keys, order_events, orders")
@@ -147,9 +147,7 @@ def test_a_database_without_the_tables_is_told_how_to_get_them(
     assert (run.exit_code, run.stderr) == (1, said)
 
 
-def test_corrections_may_begin_with_the_mark_of_their_encoding_and_are_read_to_some_depth(
-    flask: Run, tmp_path: Path
-) -> None:
+def test_a_corrections_file_may_have_a_byte_order_mark_and_limited_depth(flask: Run, tmp_path: Path) -> None:
     file, fixes = write(tmp_path / "a.json", old()), tmp_path / "fixes.json"
     fixes.write_text('\ufeff{"users": {"1": {"email": "other@example.com"}}}', encoding="utf-8")
     assert flask("db", "import", file, "--fixes", fixes).exit_code == 0
@@ -162,7 +160,7 @@ def test_corrections_may_begin_with_the_mark_of_their_encoding_and_are_read_to_s
     assert deep.stderr.count("\n") == 1
 
 
-def test_what_a_file_says_commands_no_terminal(flask: Run, tmp_path: Path) -> None:
+def test_control_characters_in_a_file_are_escaped_in_messages(flask: Run, tmp_path: Path) -> None:
     tables = old()
     tables["orders"][0] |= {"id": "a\nError: \x1b[31m", "status": "lost"}
 
@@ -172,7 +170,7 @@ def test_what_a_file_says_commands_no_terminal(flask: Run, tmp_path: Path) -> No
     assert "\x1b" not in run.stdout
 
 
-def test_corrections_that_stand_twice_are_refused(flask: Run, tmp_path: Path) -> None:
+def test_duplicate_corrections_are_refused(flask: Run, tmp_path: Path) -> None:
     fixes = tmp_path / "fixes.json"
     fixes.write_text('{"users": {"1": {"email": "a@example.com"}, "1": {"email": "b@example.com"}}}')
 
@@ -184,7 +182,7 @@ def test_corrections_that_stand_twice_are_refused(flask: Run, tmp_path: Path) ->
     )
 
 
-def test_every_bad_row_is_named_up_to_the_limit(flask: Run, tmp_path: Path) -> None:
+def test_every_invalid_row_is_reported_up_to_the_limit(flask: Run, tmp_path: Path) -> None:
     tables = old()
     tables["users"] = [{"id": number, "email": f"{number}", "password": "x"} for number in range(1, 8001)]
     file = write(tmp_path / "a.json", tables, indent=0)
@@ -198,7 +196,7 @@ def test_every_bad_row_is_named_up_to_the_limit(flask: Run, tmp_path: Path) -> N
     assert plain.stderr == "Error: nothing was written\n"
 
 
-def test_the_order_of_tables_is_free_and_one_may_be_missing(
+def test_tables_may_be_in_any_order_and_one_may_be_missing(
     shop: Settings, flask: Run, tmp_path: Path
 ) -> None:
     tables = old()
@@ -211,7 +209,7 @@ def test_the_order_of_tables_is_free_and_one_may_be_missing(
     assert counts(shop) == [2, 1, 2]
 
 
-def test_a_row_longer_than_any_window_is_read(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_a_row_longer_than_the_read_buffer_is_read(shop: Settings, flask: Run, tmp_path: Path) -> None:
     tables = old()
     tables["products"][0]["description"] = '\\"é' * 2**20
 
@@ -219,7 +217,7 @@ def test_a_row_longer_than_any_window_is_read(shop: Settings, flask: Run, tmp_pa
     assert counts(shop) == [2, 1, 2]
 
 
-def test_a_row_whose_first_window_ends_within_a_word_is_read(flask: Run, tmp_path: Path) -> None:
+def test_a_row_split_within_a_token_by_the_read_buffer_is_read(flask: Run, tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     before, after = '{"id": {}, "email": "', '", "password": '
     text = "x" * (2**16 - len(before + after) - len("nu"))
@@ -228,7 +226,7 @@ def test_a_row_whose_first_window_ends_within_a_word_is_read(flask: Run, tmp_pat
     assert not [reason for _, _, reason in problems(flask, file) if "JSON" in reason]
 
 
-def test_lines_say_what_they_are(flask: Run, tmp_path: Path) -> None:
+def test_ndjson_needs_its_header_and_known_tables(flask: Run, tmp_path: Path) -> None:
     file = tmp_path / "a.ndjson"
     file.write_text('{"table": "users", "row": {}}\n')
     assert problems(flask, file)[0][:2] == (1, 1)
@@ -239,7 +237,7 @@ def test_lines_say_what_they_are(flask: Run, tmp_path: Path) -> None:
     ]
 
 
-def test_what_stands_before_a_break_is_named_as_well(flask: Run, tmp_path: Path) -> None:
+def test_problems_before_a_truncation_are_reported_too(flask: Run, tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text('{"users": [{"id": 0, "email": "a", "password": "b"}, {"id": 7, "email": "b')
 
@@ -249,9 +247,9 @@ def test_what_stands_before_a_break_is_named_as_well(flask: Run, tmp_path: Path)
     assert named == [("users", 0, "id"), ("users", 0, "password"), ("users", 7, None)]
 
 
-def test_rows_of_any_depth_are_refused_one_by_one(flask: Run, tmp_path: Path) -> None:
+def test_rows_nested_too_deeply_are_refused_one_by_one(flask: Run, tmp_path: Path) -> None:
     file = tmp_path / "a.json"
-    # Python reads some hundred levels, as many as its stack has room for.
+    # Python can parse some hundred levels, depending on its remaining stack.
     rows = [f'{{"id" : {depth}, "email": {"[" * depth}{"]" * depth}}}' for depth in range(600, 1001)]
     file.write_text(f'{{"users": [{", ".join(rows)}]}}')
 
@@ -261,7 +259,7 @@ def test_rows_of_any_depth_are_refused_one_by_one(flask: Run, tmp_path: Path) ->
     assert json.loads(run.stdout)["problems"]["count"] >= len(rows)
 
 
-def test_a_time_that_would_be_cut_is_refused_and_zeros_are_none(
+def test_a_time_finer_than_microseconds_is_refused_unless_the_rest_is_zeros(
     shop: Settings, flask: Run, tmp_path: Path
 ) -> None:
     tables = old()

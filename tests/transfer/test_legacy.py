@@ -1,4 +1,4 @@
-"""The three files of the old system: nothing is lost, and everything goes on working."""
+"""The three files of the old system: nothing is lost, and the shop keeps working."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ PASSWORDS = {
     "Boris.K@Example.com": "пароль-с-юникодом",
     "o'neil+shop@example.co.uk": "p@ss w0rd!",
 }
-#: All that the old files say, and what follows from it; the times of users and products are the import's.
+#: All content of the old files and what derives from it, without the import times of users and products.
 CONTENT = """
 SELECT
     (SELECT array_agg(u::text ORDER BY id) FROM (SELECT id, email, password FROM users) u),
@@ -30,7 +30,7 @@ SELECT
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_everyone_of_the_old_system_signs_in_and_finds_their_orders(
+def test_users_of_the_old_system_can_sign_in_and_see_their_orders(
     app: Flask, settings: Settings, file: Path
 ) -> None:
     run = app.test_cli_runner().invoke(args=["db", "import", str(file)])
@@ -47,11 +47,11 @@ def test_everyone_of_the_old_system_signs_in_and_finds_their_orders(
     assert order["createdAt"] == "2025-10-10T09:00:33.000Z"
     assert (order["productId"], order["productName"]) == (2, "My Second Product")
     assert people["test@test.com"].get(f"/api/orders/{order['id']}").get_json()["order"] == order
-    # The next numbers are past those of the old system.
+    # New ids follow those of the old system.
     assert people["anna@example.com"].product()["id"] > 12
 
 
-def test_the_three_shapes_say_the_same_and_a_second_import_changes_nothing(
+def test_the_three_layouts_give_the_same_rows_and_importing_again_changes_nothing(
     shop: Settings, flask: Run
 ) -> None:
     contents = []

@@ -1,4 +1,4 @@
-"""An import may take hours, whatever limits a role or a database has for requests."""
+"""An import may take hours, whatever timeouts a role or a database has for requests."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from nexus.config import Settings
 from tests.sql import query
 from tests.transfer.conftest import Run, old, write
 
-LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
-#: A database that keeps which limits the rows came under.
-NOTING = """
+TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout")
+#: Records the timeouts under which the rows are inserted.
+RECORDING_TRIGGER = """
 CREATE TABLE limits (statement text, idle text);
 CREATE FUNCTION note_limits() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -21,10 +21,10 @@ CREATE TRIGGER note_limits BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION 
 """
 
 
-def test_no_limit_of_a_database_ends_an_import(shop: Settings, flask: Run, tmp_path: Path) -> None:
-    query(shop, NOTING)
+def test_no_timeout_of_the_database_applies_to_an_import(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    query(shop, RECORDING_TRIGGER)
     ((name,),) = query(shop, "SELECT quote_ident(current_database())")
-    for limit in LIMITS:
+    for limit in TIMEOUTS:
         query(shop, f"ALTER DATABASE {name} SET {limit} = '1min'")
 
     run = flask("db", "import", write(tmp_path / "a.json", old()))

@@ -1,4 +1,4 @@
-"""Which of PostgreSQL's programs make and read a backup, and by which way."""
+"""Which PostgreSQL client programs create and read a backup, and how they connect."""
 
 from pathlib import Path
 
@@ -22,10 +22,10 @@ def test_programs_older_than_the_server_are_refused(stocked: Settings, backup: P
         Backup(backup, server=server)
 
 
-def test_newer_programs_serve_an_older_server(
+def test_newer_programs_work_with_an_older_server(
     stocked: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a machine with the programs of the embedded PostgreSQL alone, which are the newest there are."""
+    """On a machine that has only the programs of the embedded PostgreSQL, which are the newest."""
     monkeypatch.setattr(postgres_programs, "DEBIAN", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     server = Server(stocked)
@@ -38,7 +38,7 @@ def test_newer_programs_serve_an_older_server(
     assert everything(stocked) == before
 
 
-def test_a_program_that_cannot_read_the_file_is_passed_over_for_a_newer_one(
+def test_a_newer_program_is_used_if_the_first_cannot_read_the_file(
     stocked: Settings, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Server(stocked)
@@ -58,7 +58,7 @@ def test_a_program_that_cannot_read_the_file_is_passed_over_for_a_newer_one(
     assert everything(stocked) == before
 
 
-def test_no_program_is_run_through_a_pooler(root: Path, stocked: Settings, backup: Path) -> None:
+def test_backup_and_restore_refuse_a_pooler(root: Path, stocked: Settings, backup: Path) -> None:
     url = str(stocked.database_url)
     pooled = stocked.model_copy(
         update={"database_url": url + ("&" if "?" in url else "?") + "pgbouncer=true"}

@@ -1,4 +1,4 @@
-"""Long work shows on a terminal how far it is, and says nothing of it where nobody looks."""
+"""Long commands show a progress bar on a terminal, and none otherwise."""
 
 import os
 import pty
@@ -26,7 +26,7 @@ from tests.transfer.shop import export
         ("restore shop.dump --yes", "restoring"),
     ],
 )
-def test_a_terminal_shows_a_bar_that_comes_to_its_end(
+def test_on_a_terminal_a_progress_bar_reaches_100_percent(
     root: Path, stocked: Settings, tmp_path: Path, words: str, label: str
 ) -> None:
     export(root, stocked, tmp_path / "shop.json")
@@ -44,19 +44,19 @@ def test_a_terminal_shows_a_bar_that_comes_to_its_end(
 
 
 def on_a_terminal(root: Path, settings: Settings, *words: str) -> tuple[int, str]:
-    """Run a command of `flask` whose standard error is a terminal: exit code, and what stands there."""
-    ours, its = pty.openpty()
+    """Run a `flask` command whose stderr is a terminal; return its exit code and what the terminal shows."""
+    ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "flask", *words],
         cwd=root,
         env=environment(settings, TERM="xterm", COLUMNS="100"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=its,
+        stderr=theirs,
     )
-    os.close(its)
+    os.close(theirs)
     seen = b""
-    # The end of a terminal is an error to its reader.
+    # At the end of a terminal, reading raises an error.
     with suppress(OSError):
         while part := os.read(ours, 2**16):
             seen += part

@@ -1,4 +1,4 @@
-"""The proof notices what was altered, at once and later; corrections, orphans and conflicts are told."""
+"""The verification detects altered rows, at once and later; corrections, orphans, conflicts are reported."""
 
 import json
 import resource
@@ -16,11 +16,11 @@ from tests.environment import environment
 from tests.sql import query
 from tests.transfer.conftest import HASH, UUID, Run, counts, old, order, write
 
-#: A database that does not keep what it is given.
-FORGETFUL = """
-CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS $$
+#: A trigger that alters inserted orders.
+ALTERING_TRIGGER = """
+CREATE FUNCTION alter_order() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN {} RETURN NEW; END $$;
-CREATE TRIGGER forget BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION forget();
+CREATE TRIGGER alter_order BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION alter_order();
 """
 
 
@@ -37,10 +37,10 @@ def named(report: dict[str, Any]) -> list[tuple[str, Any, str]]:
         ("NEW.product_id := NULL;", "productId"),
     ],
 )
-def test_a_write_that_was_altered_is_noticed_and_undone(
+def test_an_altered_write_is_detected_and_undone(
     shop: Settings, flask: Run, tmp_path: Path, change: str, field: str
 ) -> None:
-    query(shop, FORGETFUL.format(f"IF NEW.old_id = 'ord_1' THEN {change} END IF;"))
+    query(shop, ALTERING_TRIGGER.format(f"IF NEW.old_id = 'ord_1' THEN {change} END IF;"))
 
     run = flask("db", "import", write(tmp_path / "a.json", old()), "--json")
 
@@ -53,8 +53,8 @@ def test_a_write_that_was_altered_is_noticed_and_undone(
     assert counts(shop) == [0, 0, 0]
 
 
-def test_a_write_that_was_lost_is_noticed_and_undone(shop: Settings, flask: Run, tmp_path: Path) -> None:
-    lost = FORGETFUL.format("IF NEW.old_id = 'ord_1' THEN RETURN NULL; END IF;")
+def test_a_lost_write_is_detected_and_undone(shop: Settings, flask: Run, tmp_path: Path) -> None:
+    lost = ALTERING_TRIGGER.format("IF NEW.old_id = 'ord_1' THEN RETURN NULL; END IF;")
     query(shop, lost)
 
     run = flask("db", "import", write(tmp_path / "a.json", old()))
@@ -64,7 +64,7 @@ def test_a_write_that_was_lost_is_noticed_and_undone(shop: Settings, flask: Run,
     assert counts(shop) == [0, 0, 0]
 
 
-def test_verify_names_what_has_changed_since(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_verify_reports_what_has_changed_since_the_import(shop: Settings, flask: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "a.json", old())
     flask("db", "import", file)
     query(shop, "UPDATE users SET email = 'ann@example.org' WHERE id = 1")
@@ -86,7 +86,7 @@ def test_verify_names_what_has_changed_since(shop: Settings, flask: Run, tmp_pat
     assert stat.S_IMODE((tmp_path / "report.json").stat().st_mode) == 0o600
 
 
-def test_a_proof_is_of_one_moment(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_verify_reads_a_single_snapshot(shop: Settings, flask: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "a.json", old())
     flask("db", "import", file)
 
@@ -100,18 +100,16 @@ def test_a_proof_is_of_one_moment(shop: Settings, flask: Run, tmp_path: Path) ->
     assert flask("db", "verify", file).exit_code == 1
 
 
-def test_a_checksum_tells_of_how_many_values_it_was_made(flask: Run, tmp_path: Path) -> None:
+def test_a_checksum_reports_the_number_of_its_values(flask: Run, tmp_path: Path) -> None:
     run = flask("db", "import", write(tmp_path / "a.json", old()), "--json")
 
     sums = json.loads(run.stdout)["tables"][2]["checksums"]
-    # One of the two orders has no name, and the file tells no currency.
+    # One of the two orders has no name, and the file has no currency.
     values = {name: sums[name]["values"] for name in ("id", "name", "currency")}
     assert values == {"id": 2, "name": 1, "currency": 0}
 
 
-def test_a_row_that_is_there_with_other_content_is_a_conflict(
-    shop: Settings, flask: Run, tmp_path: Path
-) -> None:
+def test_an_existing_row_with_other_content_is_a_conflict(shop: Settings, flask: Run, tmp_path: Path) -> None:
     flask("db", "import", write(tmp_path / "a.json", old()))
     tables = old()
     tables["products"][0]["price"] = 101
@@ -126,7 +124,7 @@ def test_a_row_that_is_there_with_other_content_is_a_conflict(
     assert counts(shop) == [2, 1, 2]
 
 
-def test_corrections_come_first_and_are_listed_beside_the_original(
+def test_corrections_are_applied_first_and_listed_with_the_original(
     shop: Settings, flask: Run, tmp_path: Path
 ) -> None:
     tables = old()
@@ -165,7 +163,7 @@ def test_corrections_come_first_and_are_listed_beside_the_original(
         ("{", "Expecting property name"),
     ],
 )
-def test_a_correction_that_corrects_nothing_is_an_error(
+def test_a_correction_without_a_target_is_an_error(
     shop: Settings, flask: Run, tmp_path: Path, fixes: str, says: str
 ) -> None:
     (tmp_path / "fixes.json").write_text(fixes)
@@ -177,9 +175,7 @@ def test_a_correction_that_corrects_nothing_is_an_error(
     assert counts(shop) == [0, 0, 0]
 
 
-def test_orders_of_products_that_never_existed_are_refused_or_kept(
-    shop: Settings, flask: Run, tmp_path: Path
-) -> None:
+def test_orders_of_unknown_products_are_refused_or_kept(shop: Settings, flask: Run, tmp_path: Path) -> None:
     tables = old()
     tables["orders"].append(order(id="ord_9", productId=99))
     file = write(tmp_path / "a.json", tables)
@@ -198,7 +194,7 @@ def test_orders_of_products_that_never_existed_are_refused_or_kept(
     assert again.stdout.endswith("nothing to write: all rows are already there\n")
 
 
-def test_a_dry_run_does_everything_and_leaves_nothing(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_a_dry_run_reports_the_same_and_writes_nothing(shop: Settings, flask: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "a.json", old())
 
     dry = flask("db", "import", file, "--dry-run")
@@ -207,12 +203,12 @@ def test_a_dry_run_does_everything_and_leaves_nothing(shop: Settings, flask: Run
     assert dry.stdout.endswith("this was a dry run: nothing was written\n")
     assert counts(shop) == [0, 0, 0]
     assert query(shop, "SELECT last_value, is_called FROM users_id_seq") == [(1, False)]
-    wet = flask("db", "import", file)
-    assert wet.stdout + "this was a dry run: nothing was written\n" == dry.stdout
+    real = flask("db", "import", file)
+    assert real.stdout + "this was a dry run: nothing was written\n" == dry.stdout
     assert query(shop, "SELECT nextval('users_id_seq'), nextval('products_id_seq')") == [(6, 4)]
 
 
-def test_a_sequence_that_is_further_stays_where_it_is(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_a_sequence_that_is_ahead_is_not_set_back(shop: Settings, flask: Run, tmp_path: Path) -> None:
     query(shop, "SELECT setval('users_id_seq', 1000)")
 
     flask("db", "import", write(tmp_path / "a.json", old()))
@@ -220,10 +216,10 @@ def test_a_sequence_that_is_further_stays_where_it_is(shop: Settings, flask: Run
     assert query(shop, "SELECT nextval('users_id_seq')") == [(1001,)]
 
 
-def test_new_rows_get_no_id_that_an_old_one_refers_to(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_new_rows_get_no_id_that_an_old_row_refers_to(shop: Settings, flask: Run, tmp_path: Path) -> None:
     tables = old()
     tables["orders"][0]["productId"] = 9
-    # Past the last id of all there would be none.
+    # The largest possible id must not exhaust the sequence.
     tables["users"][0]["id"] = 2**63 - 1
     file = write(tmp_path / "old.json", tables)
     assert flask("db", "import", file, "--orphans", "keep").exit_code == 0
@@ -236,7 +232,9 @@ def test_new_rows_get_no_id_that_an_old_one_refers_to(shop: Settings, flask: Run
     assert flask("db", "verify", file).exit_code == 0
 
 
-def test_a_value_that_is_refused_is_no_difference_too(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_a_refused_value_is_not_also_reported_as_a_difference(
+    shop: Settings, flask: Run, tmp_path: Path
+) -> None:
     assert flask("db", "import", write(tmp_path / "a.json", old())).exit_code == 0
     tables = old()
     tables["users"][0]["email"] = "a\0b"
@@ -252,7 +250,7 @@ def test_a_value_that_is_refused_is_no_difference_too(shop: Settings, flask: Run
     assert found["count"] == 2
 
 
-def test_rows_last_only_with_their_report(shop: Settings, flask: Run, tmp_path: Path) -> None:
+def test_if_the_report_cannot_be_written_no_row_is_either(shop: Settings, flask: Run, tmp_path: Path) -> None:
     file, report = write(tmp_path / "old.json", old()), tmp_path / "report.json"
     largest = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, largest[1]))
@@ -268,7 +266,7 @@ def test_rows_last_only_with_their_report(shop: Settings, flask: Run, tmp_path: 
 
 
 @pytest.mark.parametrize("output", [">/dev/full", "| true"])
-def test_rows_that_are_written_are_a_success_whoever_reads_of_them(
+def test_an_import_succeeds_even_if_its_output_cannot_be_written(
     root: Path, shop: Settings, tmp_path: Path, output: str
 ) -> None:
     file = write(tmp_path / "old.json", old())
@@ -284,7 +282,7 @@ def test_rows_that_are_written_are_a_success_whoever_reads_of_them(
     assert run.stderr.count("\n") == 1
 
 
-def test_the_report_does_not_replace_what_is_read(flask: Run, tmp_path: Path) -> None:
+def test_the_report_cannot_overwrite_an_input_file(flask: Run, tmp_path: Path) -> None:
     file = write(tmp_path / "a.json", old())
     fixes = tmp_path / "fixes.json"
     fixes.write_text("{}")

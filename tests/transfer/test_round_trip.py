@@ -1,4 +1,4 @@
-"""Whatever the rows are: they come in as they were written, or the one that is corrupt is named."""
+"""Any rows are imported as they were written, or the corrupt one is reported."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,7 +17,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=4
 ID = st.integers(1, 2**63 - 1)
 MONEY = st.integers(0, 2**63 - 1)
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=8))])
-#: A day later than time begins, which it is not everywhere at once.
+#: A day after the earliest time that Python has, so that every time zone can represent it.
 EARLIEST = datetime(1, 1, 2)  # noqa: DTZ001
 TIME = st.datetimes(timezones=ZONES, min_value=EARLIEST)
 HASHES = st.sampled_from(
@@ -34,7 +34,7 @@ SHAPES = ("arrays", "entries", "objects", "lines")
 
 @st.composite
 def shops(draw: st.DrawFn) -> Tables:
-    """Any rows that a shop can have, some old, some as an export has them."""
+    """Generate any valid rows, some in the old format, some as an export has them."""
     users = [
         {"id": number, "email": f"{draw(TEXT)}{number}", "password": draw(HASHES)}
         for number in draw(st.lists(ID, min_size=1, max_size=4, unique=True))
@@ -110,7 +110,7 @@ def same(stored: Any, value: Any) -> bool:
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables=shops(), shape=st.sampled_from(SHAPES), indent=st.sampled_from([None, 1]), data=st.data())
-def test_any_rows_come_in_as_they_were_written(
+def test_any_rows_are_imported_as_they_were_written(
     shop: Settings,
     flask: Run,
     tmp_path: Path,
@@ -120,10 +120,10 @@ def test_any_rows_come_in_as_they_were_written(
     data: st.DataObject,
 ) -> None:
     clear(shop)
-    mixed = {name: tables[name] for name in data.draw(st.permutations(list(tables)))}
+    shuffled = {name: tables[name] for name in data.draw(st.permutations(list(tables)))}
     file = write(
         tmp_path / ("shop.ndjson" if shape == "lines" else "shop.json"),
-        on_the_wire(mixed),
+        on_the_wire(shuffled),
         shape=shape,
         indent=indent,
     )
@@ -142,7 +142,7 @@ def test_any_rows_come_in_as_they_were_written(
     assert [table["written"] for table in again["tables"]] == [0, 0, 0, 0]
 
 
-#: A table, a field, and what must not stand there.
+#: A table, a field, and a value that is invalid there.
 CORRUPTIONS: list[tuple[str, str, Any]] = [
     ("users", "id", "1"),
     ("users", "id", 2**63),
@@ -184,7 +184,7 @@ CORRUPTIONS: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize("shape", ["entries", "lines"])
-def test_any_corruption_is_named_and_nothing_is_written(
+def test_any_corruption_is_reported_and_nothing_is_written(
     shop: Settings, flask: Run, tmp_path: Path, shape: str
 ) -> None:
     for table, field, value in CORRUPTIONS:
@@ -206,7 +206,7 @@ def test_any_corruption_is_named_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("field", ["id", "email", "status", "amount", "name", "productId", "createdAt"])
-def test_a_field_that_is_missing_is_named(shop: Settings, flask: Run, tmp_path: Path, field: str) -> None:
+def test_a_missing_field_is_reported(shop: Settings, flask: Run, tmp_path: Path, field: str) -> None:
     tables = old()
     del tables["orders"][0][field]
 

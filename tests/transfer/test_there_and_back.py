@@ -1,4 +1,4 @@
-"""What is exported comes back: export, empty, import, export gives the same bytes."""
+"""Round trips: exporting, emptying, importing and exporting again gives the same bytes."""
 
 import json
 from datetime import datetime
@@ -17,7 +17,7 @@ FORMATS = ("json", "ndjson")
 
 
 def exported(flask: Run, folder: Path) -> list[bytes]:
-    """The shop in each format."""
+    """Export the shop in each format."""
     files = [folder / f"shop.{form}" for form in FORMATS]
     for file in files:
         run = flask("db", "export", file, "--force")
@@ -25,45 +25,47 @@ def exported(flask: Run, folder: Path) -> list[bytes]:
     return [file.read_bytes() for file in files]
 
 
-def filled(flask: Run, file: Path) -> None:
+def import_file(flask: Run, file: Path) -> None:
     run = flask("db", "import", file)
     assert run.exit_code == 0, run.output
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_awkward_rows_come_back_byte_for_byte(
+def test_awkward_rows_survive_a_round_trip_byte_for_byte(
     stocked: Settings, flask: Run, tmp_path: Path, form: str
 ) -> None:
     before = exported(flask, tmp_path)
     clear(stocked)
 
-    filled(flask, tmp_path / f"shop.{form}")
+    import_file(flask, tmp_path / f"shop.{form}")
 
     assert exported(flask, tmp_path) == before
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_the_old_data_come_back_byte_for_byte(shop: Settings, flask: Run, tmp_path: Path, file: Path) -> None:
-    filled(flask, file)
+def test_the_old_data_survives_a_round_trip_byte_for_byte(
+    shop: Settings, flask: Run, tmp_path: Path, file: Path
+) -> None:
+    import_file(flask, file)
     before = exported(flask, tmp_path)
     clear(shop)
 
-    filled(flask, tmp_path / "shop.json")
+    import_file(flask, tmp_path / "shop.json")
 
     assert exported(flask, tmp_path) == before
 
 
 @given(tables=shops())
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_rows_go_out_as_they_came_in_and_come_back(
+def test_any_imported_rows_survive_a_round_trip(
     shop: Settings, flask: Run, tmp_path: Path, tables: Tables
 ) -> None:
     clear(shop)
-    filled(flask, write(tmp_path / "old.json", on_the_wire(tables)))
+    import_file(flask, write(tmp_path / "old.json", on_the_wire(tables)))
 
     before = exported(flask, tmp_path)
     clear(shop)
-    filled(flask, tmp_path / "shop.ndjson")
+    import_file(flask, tmp_path / "shop.ndjson")
 
     assert exported(flask, tmp_path) == before
     out = json.loads(before[0])
@@ -72,9 +74,9 @@ def test_any_rows_go_out_as_they_came_in_and_come_back(
         assert len(there) == len(rows)
         for row in rows:
             held = there[row["id"]]
-            assert all(told(held[name], value) == value for name, value in row.items() if name != "id")
+            assert all(parsed(held[name], value) == value for name, value in row.items() if name != "id")
 
 
-def told(held: Any, value: Any) -> Any:
-    """What a row of the export says, as the value that it came from."""
+def parsed(held: Any, value: Any) -> Any:
+    """Convert a field of the export to the type of the original value."""
     return datetime.fromisoformat(held) if isinstance(value, datetime) else held

@@ -1,4 +1,4 @@
-"""What is written appears whole or not at all, and for its owner alone."""
+"""Files are written atomically, and only their owner can read them."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.environment import environment
 from tests.transfer.shop import ROWS, export
 
 
-def test_the_file_is_its_owners_alone_and_replaced_only_on_purpose(
+def test_the_file_is_private_and_replaced_only_with_force(
     root: Path, stocked: Settings, tmp_path: Path
 ) -> None:
     file = tmp_path / "shop.json"
@@ -42,7 +42,7 @@ def test_the_file_is_its_owners_alone_and_replaced_only_on_purpose(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_export_leaves_what_was_there(
+def test_an_interrupted_export_keeps_the_existing_file(
     root: Path, stocked: Settings, tmp_path: Path, number: signal.Signals
 ) -> None:
     file = tmp_path / "shop.ndjson"
@@ -52,7 +52,7 @@ def test_an_interrupted_export_leaves_what_was_there(
         connection.autocommit = False
         connection.cursor().execute("LOCK TABLE orders")
         run = subprocess.Popen(command, cwd=root, env=environment(stocked), stderr=subprocess.PIPE)
-        # It waits for the lock then, with its file begun.
+        # By then it has begun its file and waits for the lock.
         while not list(tmp_path.glob(".*")):
             assert run.poll() is None
             time.sleep(0.01)
@@ -65,9 +65,9 @@ def test_an_interrupted_export_leaves_what_was_there(
     assert file.read_text() == "a good one"
 
 
-# A file that Python was just opening is closed by its collector, which warns of that.
+# If interrupted while opening a file, Python's garbage collector closes it with a warning.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_whenever_it_is_interrupted_nothing_is_left(tmp_path: Path) -> None:
+def test_an_interrupt_at_any_moment_leaves_no_temporary_file(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
         for microseconds in range(1, 2000):
@@ -81,7 +81,7 @@ def test_whenever_it_is_interrupted_nothing_is_left(tmp_path: Path) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-def test_a_file_that_appears_meanwhile_stays(tmp_path: Path) -> None:
+def test_a_file_created_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "shop.json"
 
     with pytest.raises(TransferError, match="already exists"), whole(path, replace=False):
@@ -94,7 +94,7 @@ def test_a_file_that_appears_meanwhile_stays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_link_is_followed_and_what_is_no_ordinary_file_refused(tmp_path: Path) -> None:
+def test_symlinks_are_followed_and_special_files_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "behind")
     with whole(tmp_path / "link", replace=False) as file:
         file.write(b"text")
