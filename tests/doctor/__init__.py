@@ -1,1 +1,1 @@
-"""The doctor, and every ill that it is to find."""
+"""`flask db doctor` and every problem that it should find."""

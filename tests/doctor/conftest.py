@@ -1,4 +1,4 @@
-"""A database that may be spoilt, and the doctor who looks at it."""
+"""A database that a test may break, and `flask db doctor` to examine it."""
 
 import json
 import secrets
@@ -16,28 +16,28 @@ from nexus.config import Settings
 from nexus.db import database
 from tests.conftest import renamed
 
-# PgBouncers for those who need one, with TLS or without.
+# PgBouncers for tests that need one, with or without TLS.
 from tests.pooler.conftest import certificate, start  # noqa: F401
 from tests.sql import query
 
 
 @dataclass
 class Report:
-    """What `flask db doctor --json` answered."""
+    """The result of `flask db doctor --json`."""
 
     code: int
     lines: dict[str, dict[str, Any]]
 
     def status(self, check: str) -> str:
-        """The status of one line."""
+        """Return the status of a check."""
         return str(self.lines[check]["status"])
 
     def detail(self, check: str) -> str:
-        """What it says."""
+        """Return the details of a check."""
         return str(self.lines[check]["detail"])
 
     def advice(self, check: str) -> str:
-        """What is to be done about it, as given."""
+        """Return the advice of a check."""
         return str(self.lines[check]["advice"])
 
 
@@ -46,10 +46,10 @@ Doctor = Callable[..., Report]
 
 @pytest.fixture
 def doctor(settings: Settings) -> Iterator[Doctor]:
-    """Run the command in this process, with other settings where some are named."""
+    """Run the command in this process, with some settings changed."""
 
-    def examine(patient: Settings, **changes: Any) -> Report:
-        app = create_app(patient.model_copy(update=changes))
+    def examine(shop: Settings, **changes: Any) -> Report:
+        app = create_app(shop.model_copy(update=changes))
         result = app.test_cli_runner().invoke(args=["db", "doctor", "--json"])
         findings = json.loads(result.stdout)
         assert len({finding["check"] for finding in findings}) == len(findings)
@@ -66,23 +66,23 @@ def doctor(settings: Settings) -> Iterator[Doctor]:
 
 @pytest.fixture
 def shop(shop: Settings) -> Settings:
-    """Settings of an empty shop that is well: migrated, and with limits of time."""
+    """Settings of an empty shop without problems: migrated, and with timeouts."""
     for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
         query(shop, f"ALTER DATABASE {name(shop)} SET {limit} = '20s'")
     return shop
 
 
 def name(settings: Settings) -> str:
-    """The name of the database."""
+    """Return the name of the database."""
     assert settings.direct
     return settings.direct.parameters["dbname"]
 
 
 @contextmanager
-def made(settings: Settings, how: str) -> Iterator[Settings]:
-    """Settings for a database that is made in a certain way."""
+def created(settings: Settings, options: str) -> Iterator[Settings]:
+    """Yield settings for a new database, created with these options."""
     new = f"nexus_made_{secrets.token_hex(6)}"
-    query(settings, f"CREATE DATABASE {new} {how}")
+    query(settings, f"CREATE DATABASE {new} {options}")
     try:
         yield settings.model_copy(update={"database_url": renamed(str(settings.database_url), new)})
     finally:
@@ -91,7 +91,7 @@ def made(settings: Settings, how: str) -> Iterator[Settings]:
 
 @pytest.fixture
 def guest(shop: Settings) -> Iterator[tuple[str, str]]:
-    """A role that may do nothing but connect, and its URL."""
+    """A role that may only connect, and its URL."""
     if query(shop, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") != [(True,)]:
         pytest.skip("the role of DATABASE_URL is no superuser, who could make another role")
     role, password = f"nexus_guest_{secrets.token_hex(6)}", secrets.token_hex(12)

@@ -1,4 +1,4 @@
-"""The doctor's line about proxies that nobody trusts."""
+"""The check of client addresses, which finds a proxy missing from TRUSTED_PROXIES."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from nexus.proxies import Proxies
 from tests.doctor.conftest import Doctor
 from tests.sql import query
 
-LINE = "client addresses"
+CHECK = "client addresses"
 
 
 def sessions(shop: Settings, *addresses: str) -> None:
@@ -26,32 +26,32 @@ def sessions(shop: Settings, *addresses: str) -> None:
         (["", "10.0.0.1"], "ok"),
     ],
 )
-def test_sessions_from_private_addresses_alone_are_a_proxys(
+def test_sessions_only_from_private_addresses_point_to_a_proxy(
     doctor: Doctor, shop: Settings, addresses: list[str], status: str
 ) -> None:
     sessions(shop, *addresses)
 
-    assert doctor(shop, app_env="production").status(LINE) == status
-    assert doctor(shop).status(LINE) == "ok"
+    assert doctor(shop, app_env="production").status(CHECK) == status
+    assert doctor(shop).status(CHECK) == "ok"
 
 
-def test_whoever_trusts_a_proxy_or_has_no_sessions_is_well(
+def test_trusted_proxies_or_no_sessions_are_no_problem(
     doctor: Doctor, shop: Settings, scratch: Settings
 ) -> None:
     sessions(shop, "10.0.0.1")
 
     report = doctor(shop, app_env="production", trusted_proxies=Proxies.parse("1"))
 
-    assert report.status(LINE) == "ok"
+    assert report.status(CHECK) == "ok"
     query(shop, "ALTER TABLE sessions RENAME TO aside")
-    assert doctor(shop, app_env="production").detail(LINE) == "nobody has signed in yet"
+    assert doctor(shop, app_env="production").detail(CHECK) == "nobody has signed in yet"
 
 
-def test_the_advice_leads_to_the_page(doctor: Doctor, shop: Settings) -> None:
+def test_the_advice_names_the_page_of_the_docs(doctor: Doctor, shop: Settings) -> None:
     sessions(shop, "10.0.0.1")
     report = doctor(shop, app_env="production")
 
-    assert report.detail(LINE).startswith(
+    assert report.detail(CHECK).startswith(
         "the latest 1 sessions all came from private addresses such as 10.0.0.1"
     )
-    assert report.advice(LINE).startswith("set TRUSTED_PROXIES (docs/operations.md, Behind a proxy)")
+    assert report.advice(CHECK).startswith("set TRUSTED_PROXIES (docs/operations.md, Behind a proxy)")

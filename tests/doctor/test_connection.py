@@ -1,4 +1,4 @@
-"""Ways to the server that are slow, open to listeners, or lead past a pooler of the wrong kind."""
+"""Problems with the connection: slow, unencrypted, or through a pooler in the wrong mode."""
 
 import socket
 import threading
@@ -22,10 +22,10 @@ from tests.sql import query
     [("transaction", "fail", "ok"), ("session", "ok", "ok"), ("statement", "fail", "fail")],
 )
 @pytest.mark.parametrize("size", [1, 3])
-def test_a_poolers_mode_is_found_by_trying(
+def test_the_mode_of_a_pooler_is_detected(
     doctor: Doctor, shop: Settings, start: Start, mode: str, direct: str, pooled: str, size: int
 ) -> None:
-    # A session mode of one connection would wait for it, and cannot serve anybody.
+    # A pooler in session mode with one connection would block, and serves nobody.
     bouncer = start(shop, mode=mode, size=max(size, 2) if mode == "session" else size)
 
     report = doctor(shop, database_url=bouncer.url())
@@ -39,7 +39,9 @@ def test_a_poolers_mode_is_found_by_trying(
 
 
 @needed
-def test_a_shop_behind_a_pooler_is_well(doctor: Doctor, shop: Settings, start: Start) -> None:
+def test_every_check_of_a_healthy_shop_behind_a_pooler_is_ok(
+    doctor: Doctor, shop: Settings, start: Start
+) -> None:
     bouncer = start(shop)
     report = doctor(shop, database_pool_url=bouncer.url())
 
@@ -51,7 +53,7 @@ def test_a_shop_behind_a_pooler_is_well(doctor: Doctor, shop: Settings, start: S
 
 
 @needed
-def test_a_pooler_of_another_database_fails(
+def test_a_pooler_for_another_database_fails(
     doctor: Doctor, shop: Settings, settings: Settings, start: Start
 ) -> None:
     report = doctor(shop, database_pool_url=start(settings).url())
@@ -59,14 +61,14 @@ def test_a_pooler_of_another_database_fails(
     assert report.status("pool database") == "fail"
 
 
-def test_a_pool_url_without_a_pooler_is_told(doctor: Doctor, shop: Settings) -> None:
+def test_a_pool_url_without_a_pooler_is_reported(doctor: Doctor, shop: Settings) -> None:
     report = doctor(shop, database_pool_url=shop.database_url)
 
     assert report.status("pool pooler") == "warn"
     assert report.code == 0
 
 
-def test_a_pooler_that_is_down_is_told_beside_a_server_that_is_well(doctor: Doctor, shop: Settings) -> None:
+def test_a_pooler_that_is_down_is_reported_while_the_server_is_ok(doctor: Doctor, shop: Settings) -> None:
     report = doctor(shop, database_pool_url="postgresql://nobody@127.0.0.1:1/nothing")
 
     assert report.status("migrations") == "ok"
@@ -74,7 +76,7 @@ def test_a_pooler_that_is_down_is_told_beside_a_server_that_is_well(doctor: Doct
     assert "DATABASE_POOL_URL" in report.advice("pool reachable")
 
 
-def test_several_hosts_without_a_word_of_the_one_that_writes_are_told(doctor: Doctor, shop: Settings) -> None:
+def test_several_hosts_without_target_session_attrs_are_reported(doctor: Doctor, shop: Settings) -> None:
     assert shop.direct
     there = shop.direct.parameters
     twice = "&".join(f"{part}={there[part]},{there[part]}" for part in ("host", "port") if part in there)
@@ -87,7 +89,7 @@ def test_several_hosts_without_a_word_of_the_one_that_writes_are_told(doctor: Do
     assert doctor(shop, database_url=f"{url}&target_session_attrs=read-write").status("reachable") == "ok"
 
 
-def test_limits_of_time_that_are_missing_come_with_the_lines_that_set_them(
+def test_missing_timeouts_are_reported_with_the_statements_that_set_them(
     doctor: Doctor, scratch: Settings
 ) -> None:
     report = doctor(scratch)
@@ -104,7 +106,7 @@ def test_limits_of_time_that_are_missing_come_with_the_lines_that_set_them(
     )
 
 
-def test_one_limit_that_is_missing_is_named_alone(doctor: Doctor, shop: Settings) -> None:
+def test_only_the_missing_timeout_is_named(doctor: Doctor, shop: Settings) -> None:
     query(shop, f"ALTER DATABASE {name(shop)} SET lock_timeout = 0")
 
     _, *lines = doctor(shop).advice("limits").splitlines()
@@ -112,11 +114,11 @@ def test_one_limit_that_is_missing_is_named_alone(doctor: Doctor, shop: Settings
 
 
 @needed
-def test_tls_is_missed_only_between_machines(
+def test_missing_tls_is_reported_only_between_machines(
     doctor: Doctor, shop: Settings, start: Start, certificate: tuple[Path, Path]
 ) -> None:
     plain, safe = start(shop), start(shop, certificate=certificate)
-    # A name that is another machine's, and the address that is tunnelled to instead.
+    # The name of another machine, with the address of a tunnel to it.
     far = "?host=db.example.com&hostaddr=127.0.0.1"
 
     report = doctor(shop, database_pool_url=plain.url())
@@ -139,24 +141,24 @@ def test_tls_is_missed_only_between_machines(
 
 @pytest.fixture
 def distant(shop: Settings, start: Start) -> Iterator[str]:
-    """The URL of a pooler that is far away: what it answers takes a while."""
+    """The URL of a distant pooler: its responses are delayed."""
     bouncer = start(shop)
-    with socket.create_server(("127.0.0.1", 0)) as ear:
-        threading.Thread(target=carry, args=(ear, bouncer), daemon=True).start()
-        yield bouncer.url().replace(f":{bouncer.port}/", f":{ear.getsockname()[1]}/")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=forward, args=(listener, bouncer), daemon=True).start()
+        yield bouncer.url().replace(f":{bouncer.port}/", f":{listener.getsockname()[1]}/")
 
 
-def carry(ear: socket.socket, bouncer: Bouncer) -> None:
-    """Carry bytes between whoever comes and the pooler until both have gone."""
+def forward(listener: socket.socket, bouncer: Bouncer) -> None:
+    """Forward bytes between each client and the pooler until both have disconnected."""
     with suppress(OSError):
         while True:
-            client, _ = ear.accept()
+            client, _ = listener.accept()
             server = socket.create_connection(("127.0.0.1", bouncer.port))
             for pair, delay in (((client, server), 0.0), ((server, client), 0.05)):
-                threading.Thread(target=pour, args=(*pair, delay), daemon=True).start()
+                threading.Thread(target=copy, args=(*pair, delay), daemon=True).start()
 
 
-def pour(source: socket.socket, target: socket.socket, delay: float) -> None:
+def copy(source: socket.socket, target: socket.socket, delay: float) -> None:
     with suppress(OSError), source, target:
         while chunk := source.recv(65536):
             time.sleep(delay)
@@ -165,7 +167,7 @@ def pour(source: socket.socket, target: socket.socket, delay: float) -> None:
 
 
 @needed
-def test_a_server_that_is_far_away_is_told(doctor: Doctor, shop: Settings, distant: str) -> None:
+def test_a_distant_server_is_reported(doctor: Doctor, shop: Settings, distant: str) -> None:
     report = doctor(shop, database_pool_url=distant)
 
     assert report.status("latency") == "ok"

@@ -1,4 +1,4 @@
-"""The report as a whole: its lines, its exit code, and what it never shows."""
+"""The report as a whole: its lines, its exit code, and the secrets that it must not show."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.environment import flask
 SECRET = "hunter2-hunter2"
 
 
-def test_a_shop_that_is_well_has_nothing_but_ok(doctor: Doctor, shop: Settings) -> None:
+def test_every_check_of_a_healthy_shop_is_ok(doctor: Doctor, shop: Settings) -> None:
     report = doctor(shop)
 
     assert {line["status"] for line in report.lines.values()} == {"ok"}
@@ -41,11 +41,11 @@ def test_the_lines_are_aligned_with_the_advice_below(root: Path, scratch: Settin
     ("url", "said", "advised"),
     [
         ("127.0.0.1:1/nothing", "Connection refused", "start the server"),
-        # A name that is too long to be one, so that nobody is asked for it.
+        # Too long for a host name, so that no name server is queried.
         (f"{'x' * 64}/nothing", "translate host name", "correct the host in DATABASE_URL"),
     ],
 )
-def test_without_a_server_one_line_says_why(
+def test_without_a_server_one_check_reports_why(
     root: Path, settings: Settings, url: str, said: str, advised: str
 ) -> None:
     url = f"postgresql://nexus:{SECRET}@{url}"
@@ -63,7 +63,7 @@ def test_without_a_server_one_line_says_why(
     assert SECRET not in done.stdout + done.stderr + listed.stdout + listed.stderr
 
 
-def test_a_password_that_the_driver_repeats_is_left_out(doctor: Doctor, shop: Settings) -> None:
+def test_a_password_in_a_driver_error_is_masked(doctor: Doctor, shop: Settings) -> None:
     assert shop.direct
     host = shop.direct.parameters.get("host", "")
     url = f"postgresql://{SECRET}:{SECRET}@/nexus?host={host}&port={shop.direct.parameters.get('port', 5432)}"
@@ -74,7 +74,7 @@ def test_a_password_that_the_driver_repeats_is_left_out(doctor: Doctor, shop: Se
     assert SECRET not in json.dumps(report.lines)
 
 
-def test_a_database_that_does_not_exist_is_to_be_made(doctor: Doctor, shop: Settings) -> None:
+def test_a_missing_database_is_advised_to_be_created(doctor: Doctor, shop: Settings) -> None:
     url = f"{str(shop.database_url).partition('?')[0]}_gone"
     query = str(shop.database_url).partition("?")[2]
     report = doctor(shop, database_url=f"{url}?{query}")

@@ -1,4 +1,4 @@
-"""Tables and indexes that are not as they should be."""
+"""Problems with tables and indexes."""
 
 import psycopg2
 import pytest
@@ -11,7 +11,7 @@ from tests.sql import query
 
 @pytest.fixture
 def large(shop: Settings) -> Settings:
-    """The shop with users enough for an index to matter."""
+    """The shop with enough users for an index to matter."""
     query(
         shop,
         "INSERT INTO users (email, password) SELECT n || '@test.com', 'x' FROM generate_series(1, 20000) n",
@@ -19,7 +19,7 @@ def large(shop: Settings) -> Settings:
     return shop
 
 
-def test_migrations_that_are_pending_fail(doctor: Doctor, scratch: Settings) -> None:
+def test_pending_migrations_fail(doctor: Doctor, scratch: Settings) -> None:
     report = doctor(scratch)
 
     assert report.status("migrations") == "fail"
@@ -29,7 +29,7 @@ def test_migrations_that_are_pending_fail(doctor: Doctor, scratch: Settings) -> 
     assert report.detail("tables") == "none yet"
 
 
-def test_what_was_changed_by_hand_fails(doctor: Doctor, shop: Settings) -> None:
+def test_manual_changes_of_the_schema_fail(doctor: Doctor, shop: Settings) -> None:
     assert doctor(shop).status("drift") == "ok"
     query(shop, "DROP INDEX orders_of_seller; ALTER TABLE products ALTER price TYPE int")
 
@@ -43,7 +43,7 @@ def test_what_was_changed_by_hand_fails(doctor: Doctor, shop: Settings) -> None:
     assert doctor(shop).detail("drift").endswith("; and 6 more")
 
 
-def test_tables_are_told_with_their_size(doctor: Doctor, large: Settings) -> None:
+def test_tables_are_listed_with_their_size(doctor: Doctor, large: Settings) -> None:
     first = doctor(large).detail("tables").split(", o")[0]
 
     assert first.startswith("users ")
@@ -63,7 +63,7 @@ def test_an_invalid_index_fails_until_the_advice_is_followed(doctor: Doctor, sho
     assert doctor(shop).status("invalid indexes") == "ok"
 
 
-def test_an_index_that_nobody_uses_is_told_once_the_table_is_large(doctor: Doctor, large: Settings) -> None:
+def test_an_unused_index_is_reported_if_its_table_is_large(doctor: Doctor, large: Settings) -> None:
     query(large, "CREATE INDEX users_by_hash ON users (password)")
     query(large, "CREATE INDEX orders_by_name ON orders (name)")
 
@@ -76,7 +76,7 @@ def test_an_index_that_nobody_uses_is_told_once_the_table_is_large(doctor: Docto
     assert doctor(large).status("unused indexes") == "ok"
 
 
-def test_a_large_table_that_is_read_as_a_whole_is_told(doctor: Doctor, large: Settings) -> None:
+def test_sequential_scans_of_a_large_table_are_reported(doctor: Doctor, large: Settings) -> None:
     assert doctor(large).status("missing indexes") == "ok"
     query(large, "DO $$ BEGIN FOR n IN 1..120 LOOP PERFORM FROM users WHERE password = 'y'; END LOOP; END $$")
 

@@ -1,4 +1,4 @@
-"""Servers and roles that are not as they should be."""
+"""Problems with the server and with roles."""
 
 from contextlib import closing
 
@@ -6,10 +6,10 @@ import pytest
 
 from nexus.config import Settings
 from nexus.db.connection import connect
-from tests.doctor.conftest import Doctor, made, name
+from tests.doctor.conftest import Doctor, created, name
 from tests.sql import query
 
-#: A function of ours instead of the server's, to have a server that is old or in another time.
+#: Puts our functions before the server's, to simulate an old server or a wrong clock.
 OVERRIDE = "ALTER DATABASE {} SET search_path = public, pg_catalog"
 OLD = """
 CREATE FUNCTION public.current_setting(name text) RETURNS text LANGUAGE sql AS $$
@@ -32,7 +32,7 @@ def test_an_old_server_fails(doctor: Doctor, shop: Settings) -> None:
     assert "15 or newer" in report.advice("version")
 
 
-def test_a_clock_that_is_wrong_is_told(doctor: Doctor, shop: Settings) -> None:
+def test_a_wrong_clock_is_reported(doctor: Doctor, shop: Settings) -> None:
     query(shop, OVERRIDE.format(name(shop)))
     query(shop, LATE)
 
@@ -42,9 +42,9 @@ def test_a_clock_that_is_wrong_is_told(doctor: Doctor, shop: Settings) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["UTF8", "LATIN1", "SQL_ASCII"])
-def test_a_database_without_cyrillic_fails(doctor: Doctor, settings: Settings, encoding: str) -> None:
-    how = f"TEMPLATE template0 ENCODING '{encoding}' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'"
-    with made(settings, how) as poor:
+def test_a_locale_without_cyrillic_letters_fails(doctor: Doctor, settings: Settings, encoding: str) -> None:
+    options = f"TEMPLATE template0 ENCODING '{encoding}' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'"
+    with created(settings, options) as poor:
         report = doctor(poor)
 
     assert report.status("locale") == "fail"
@@ -52,7 +52,7 @@ def test_a_database_without_cyrillic_fails(doctor: Doctor, settings: Settings, e
     assert "LOCALE 'C.UTF-8'" in report.advice("locale")
 
 
-def test_a_role_without_rights_is_told_which_to_get(
+def test_missing_privileges_fail_with_the_grants_as_advice(
     doctor: Doctor, shop: Settings, guest: tuple[str, str]
 ) -> None:
     role, url = guest
@@ -77,7 +77,7 @@ def test_a_role_without_rights_is_told_which_to_get(
     assert "permission denied for database" in report.detail("drift")
 
 
-def test_a_role_of_the_web_process_needs_the_rows_alone(
+def test_the_web_process_needs_only_privileges_on_rows(
     doctor: Doctor, shop: Settings, guest: tuple[str, str]
 ) -> None:
     _, url = guest
@@ -95,20 +95,22 @@ def test_a_role_of_the_web_process_needs_the_rows_alone(
     assert report.code == 0
 
 
-def test_a_schema_that_does_not_exist_fails(doctor: Doctor, shop: Settings) -> None:
+def test_a_missing_schema_fails(doctor: Doctor, shop: Settings) -> None:
     query(shop, f"ALTER DATABASE {name(shop)} SET search_path = nowhere")
 
     assert doctor(shop).status("rights") == "fail"
 
 
-def test_more_workers_than_the_server_has_room_for_fail(doctor: Doctor, shop: Settings) -> None:
+def test_more_workers_than_the_server_has_connections_for_fail(doctor: Doctor, shop: Settings) -> None:
     report = doctor(shop, web_concurrency=200)
 
     assert report.status("connections") == "fail"
     assert report.detail("connections").startswith("1002 needed (WEB_CONCURRENCY 200 x 5 each")
 
 
-def test_a_limit_of_the_role_counts_as_well(doctor: Doctor, shop: Settings, guest: tuple[str, str]) -> None:
+def test_the_connection_limit_of_a_role_counts(
+    doctor: Doctor, shop: Settings, guest: tuple[str, str]
+) -> None:
     role, url = guest
     query(shop, f"ALTER ROLE {role} CONNECTION LIMIT 9")
 
@@ -117,7 +119,7 @@ def test_a_limit_of_the_role_counts_as_well(doctor: Doctor, shop: Settings, gues
     assert doctor(shop, database_url=url, database_pool_size=3).status("connections") == "ok"
 
 
-def test_room_that_others_take_is_told(doctor: Doctor, shop: Settings, settings: Settings) -> None:
+def test_connections_taken_by_others_are_reported(doctor: Doctor, shop: Settings, settings: Settings) -> None:
     ((most,),) = query(
         shop,
         "SELECT sum(setting::int * CASE name WHEN 'max_connections' THEN 1 ELSE -1 END)::int FROM pg_settings"
