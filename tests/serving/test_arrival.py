@@ -1,4 +1,4 @@
-"""A request is complete when its last byte is here, in whatever pieces it came."""
+"""A request is complete when its last byte has arrived, however it was split."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def arrival(data: bytes = b"") -> Arrival:
 
 @st.composite
 def requests(draw: Any) -> bytes:
-    """A request with no body, or one of a known length, or one in chunks."""
+    """Generate a request without a body, with a Content-Length, or chunked."""
     parts: list[bytes] = draw(st.lists(st.binary(min_size=1, max_size=40), max_size=4))
     kind = draw(st.sampled_from(["none", "length", "chunks"]))
     if kind == "none":
@@ -36,23 +36,23 @@ def requests(draw: Any) -> bytes:
 
 
 @given(requests(), st.lists(st.integers(1, 30), min_size=1), st.sampled_from([b"", b"\r\n", b"\r\nGET"]))
-def test_it_is_complete_with_its_last_byte_and_not_before(
+def test_a_request_is_complete_with_its_last_byte_and_not_before(
     request_: bytes, sizes: list[int], following: bytes
 ) -> None:
-    coming = arrival()
-    at, turn = 0, 0
-    while at < len(request_):
-        assert not coming.complete
+    incoming = arrival()
+    offset, turn = 0, 0
+    while offset < len(request_):
+        assert not incoming.complete
         step = sizes[turn % len(sizes)]
-        coming.add(request_[at : at + step])
-        at, turn = at + step, turn + 1
+        incoming.add(request_[offset : offset + step])
+        offset, turn = offset + step, turn + 1
 
-    assert coming.complete
-    assert not coming.partial
-    # What comes at once is judged alike, with the beginning of the next behind it.
+    assert incoming.complete
+    assert not incoming.partial
+    # The result is the same if it arrives at once, followed by the beginning of the next request.
     whole = arrival(request_ + following)
     assert (whole.complete, whole.partial, whole.refused) == (True, False, None)
-    assert coming.data + following == whole.data == request_ + following
+    assert incoming.data + following == whole.data == request_ + following
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_it_is_complete_with_its_last_byte_and_not_before(
         b"GET / HTTP/1.1\nHost: x\n\n",
     ],
 )
-def test_what_can_be_refused_already_is_not_waited_for(sent: bytes) -> None:
+def test_an_invalid_request_is_complete_without_the_rest(sent: bytes) -> None:
     assert (arrival(sent).complete, arrival(sent).partial) == (True, True)
 
 
@@ -79,9 +79,9 @@ def test_what_can_be_refused_already_is_not_waited_for(sent: bytes) -> None:
         (CHUNKED + b"1\r\nx\r\n" * (MAX_ENCODED // 6 + 1), 413),
     ],
 )
-def test_what_has_no_end_is_refused(sent: bytes, status: int) -> None:
+def test_a_request_that_exceeds_the_limits_is_refused(sent: bytes, status: int) -> None:
     assert (arrival(sent).complete, arrival(sent).refused) == (False, status)
 
 
-def test_a_client_that_waits_for_a_word_is_known() -> None:
+def test_an_expected_100_continue_is_detected() -> None:
     assert arrival(LINE + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n").expects

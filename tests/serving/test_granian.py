@@ -1,4 +1,4 @@
-"""granian in gunicorn's place: bodies, addresses, counts over processes, the log, and a graceful end."""
+"""granian instead of gunicorn: bodies, addresses, metrics of all processes, the log, graceful shutdown."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from tests.samples import Samples
 TOKEN = "Qm4-zL8tRx2_Wc9Kd6Vb3Np7Hs5Jf1Yg0"
 ACCOUNT = json.dumps({"email": "new@test.com", "password": PASSWORD}).encode()
 CHUNK = b" " * 65_536
-#: What a client made up, and behind it what the proxy saw.
+#: An address that the client forged, followed by the one that the proxy saw.
 FORWARDED = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7", "X-Forwarded-Proto": "https"}
 
 
@@ -35,20 +35,20 @@ class Granian(Server):
     module = ("nexus.granian_server",)
 
     def ask(self, path: str, *chunks: bytes, **headers: str) -> tuple[int, bytes]:
-        """GET, or POST some JSON in chunks, whose length nobody says before: status and body."""
+        """Send a GET, or a POST with JSON in chunks without a Content-Length; return status and body."""
         headers["Content-Type"] = "application/json"
         return self.send(Request(self.url(path), iter(chunks) if chunks else None, headers))
 
-    def counted(self, metric: str, **labels: str) -> float:
-        """A metric of all processes together."""
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric, summed over all processes."""
         status, page = self.ask("/metrics", Authorization=f"Bearer {TOKEN}")
         assert status == 200
-        return Samples(page.decode()).of(metric, **labels)
+        return Samples(page.decode()).of(name, **labels)
 
 
 @pytest.fixture
 def granian(root: Path, settings: Settings, tmp_path: Path, app: object) -> Iterator[Granian]:
-    """One as in production, which counts and logs below the test's directory."""
+    """granian as in production, with its metrics and its log in the test's directory."""
     pytest.importorskip("granian", reason="the extra `granian` is not installed")
     changes = {"APP_ENV": "production", "TRUSTED_PROXIES": "1", "METRICS_KEY": TOKEN, "LOG_LEVEL": "INFO"}
     with (tmp_path / "log").open("wb") as log:
@@ -63,25 +63,25 @@ def granian(root: Path, settings: Settings, tmp_path: Path, app: object) -> Iter
             server.process.wait()
 
 
-def counting(directory: Path) -> set[int]:
-    """The processes that have counted something."""
+def counting_processes(directory: Path) -> set[int]:
+    """Return the processes that have written counters."""
     return {int(file.stem.rpartition("_")[2]) for file in directory.glob("nexus-metrics-*/counter_[0-9]*.db")}
 
 
-def until_it_takes_nobody(server: Server) -> None:
-    """Return when both processes have closed their door."""
+def until_it_refuses_connections(server: Server) -> None:
+    """Return when both processes have stopped listening."""
     with suppress(ConnectionRefusedError):
         while True:
             socket.create_connection(("127.0.0.1", server.port)).close()
             time.sleep(0.05)
 
 
-def test_granian_serves_and_ends_as_gunicorn_does(
+def test_granian_serves_and_shuts_down_as_gunicorn_does(
     granian: Granian, settings: Settings, seller: Person, tmp_path: Path
 ) -> None:
     product = seller.product()["id"]
 
-    # Bodies in chunks, whose limit is ours; the address and the scheme that the proxy saw.
+    # Chunked bodies up to our limit; the client's address and scheme as the proxy reported them.
     assert granian.ask("/api/auth/register", *[CHUNK] * 5)[0] == 413
     own = f"https://127.0.0.1:{granian.port}"
     status, body = granian.ask("/api/auth/register", ACCOUNT[:9], ACCOUNT[9:], **FORWARDED, Origin=own)
@@ -93,30 +93,30 @@ def test_granian_serves_and_ends_as_gunicorn_does(
     for origin, expected in (("http" + own.removeprefix("https"), 403), (own, 200)):
         assert granian.ask("/api/auth/refresh", b"{}", **FORWARDED, **refresh, Origin=origin)[0] == expected
 
-    # Counts are of all processes, and a killed one's are not lost.
+    # Counters are summed over all processes, and those of a killed process are kept.
     with ThreadPoolExecutor(8) as crowd:
         asked = list(crowd.map(granian.get, ["/api/products?userId=1"] * 100))
     labels = {"method": "GET", "route": "/api/products", "status": "200"}
-    before = granian.counted("nexus_request_seconds_count", **labels)
+    before = granian.metric("nexus_request_seconds_count", **labels)
     assert before == len(asked)
-    assert len(counting(tmp_path)) == 2
-    killed = counting(tmp_path).pop()
+    assert len(counting_processes(tmp_path)) == 2
+    killed = counting_processes(tmp_path).pop()
     os.kill(killed, signal.SIGKILL)
     for _ in range(600):
-        if killed not in counting(tmp_path):
+        if killed not in counting_processes(tmp_path):
             break
         time.sleep(0.05)
-    assert killed not in counting(tmp_path)
-    assert granian.counted("nexus_request_seconds_count", **labels) == before
+    assert killed not in counting_processes(tmp_path)
+    assert granian.metric("nexus_request_seconds_count", **labels) == before
 
-    # What it was working on when told to stop is answered, and nothing is left.
+    # On SIGTERM it answers requests in progress, and leaves no files.
     with ThreadPoolExecutor(1) as buyer:
         with held(settings, f"SELECT * FROM products WHERE id = {product} FOR UPDATE"):
             order = json.dumps({"productId": product, "email": "buyer@example.com"}).encode()
             answer = buyer.submit(granian.ask, "/api/orders", order)
             until_someone_waits(settings)
             granian.process.send_signal(signal.SIGTERM)
-            until_it_takes_nobody(granian)
+            until_it_refuses_connections(granian)
         assert answer.result()[0] == 201
     assert granian.process.wait(timeout=30) == 0
     assert not list(tmp_path.glob("nexus-metrics-*"))
@@ -125,10 +125,10 @@ def test_granian_serves_and_ends_as_gunicorn_does(
     assert {"_granian", "nexus.request"} <= {line["logger"] for line in lines}
 
 
-def test_a_port_that_is_taken_is_not_shared(root: Path, settings: Settings) -> None:
+def test_a_port_in_use_is_not_shared(root: Path, settings: Settings) -> None:
     pytest.importorskip("granian", reason="the extra `granian` is not installed")
     with socket.socket() as other:
-        # Which granian does as well, so that nothing else would keep the two apart.
+        # granian sets this too, so that the kernel would let both listen.
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         other.bind(("127.0.0.1", 0))
         other.listen()

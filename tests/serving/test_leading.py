@@ -1,4 +1,4 @@
-"""Quick reads are answered in the loop, and nobody waits there for a slow one."""
+"""Quick reads are answered in the event loop, and a slow one does not block others there."""
 
 import io
 import os
@@ -18,21 +18,21 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from nexus.serving.leading import SAMPLE, Pace
 from nexus.serving.worker import Worker
 
-#: Seconds in which whatever is to happen has happened.
-PATIENCE = 20.0
+#: Seconds to wait for anything expected to happen.
+TIMEOUT = 20.0
 
 
 class Shop:
-    """An application that tells by which thread it was called; one of its pages waits to be let go."""
+    """An application that responds with the name of its thread; one of its pages blocks until released."""
 
     def __init__(self) -> None:
-        self.arrived, self.goes = Event(), Event()
+        self.arrived, self.released = Event(), Event()
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request."""
         if environ["PATH_INFO"] == "/slow":
             self.arrived.set()
-            assert self.goes.wait(PATIENCE)
+            assert self.released.wait(TIMEOUT)
         if environ["PATH_INFO"] == "/far":
             time.sleep(0.002)
         if environ["PATH_INFO"] == "/broken":
@@ -44,14 +44,14 @@ class Shop:
 
 @contextmanager
 def serving(shop: Shop) -> Iterator[tuple[str, int]]:
-    """The address of a worker of four threads that runs until the end."""
+    """Run a worker with four threads, and yield its address."""
     with running(shop) as worker:
         yield worker.sockets[0].getsockname()
 
 
 @contextmanager
 def running(shop: Shop) -> Iterator[Worker]:
-    """The worker itself."""
+    """Run a worker with four threads, and yield it."""
     config = Config()
     config.set("forwarded_allow_ips", "")
     config.set("threads", 4)
@@ -66,9 +66,9 @@ def running(shop: Shop) -> Iterator[Worker]:
             try:
                 yield worker
             finally:
-                shop.goes.set()
+                shop.released.set()
                 worker.handle_exit(0, None)
-                runs.join(PATIENCE)
+                runs.join(TIMEOUT)
         assert not runs.is_alive()
         worker.tmp.close()
 
@@ -77,18 +77,18 @@ class Client(HTTPConnection):
     """One connection to the worker."""
 
     def __init__(self, address: tuple[str, int]) -> None:
-        super().__init__(*address, timeout=PATIENCE)
+        super().__init__(*address, timeout=TIMEOUT)
 
     def __enter__(self) -> "Client":
-        """Be closed at the end."""
+        """Return this connection, to be closed at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the connection."""
         self.close()
 
     def ask(self, path: str, method: str = "GET") -> str:
-        """The name of the thread that answered."""
+        """Send a request; return the name of the thread that answered it."""
         self.request(method, path)
         return self.getresponse().read().decode()
 
@@ -98,45 +98,45 @@ def ask(address: tuple[str, int], path: str, method: str = "GET") -> str:
         return client.ask(path, method)
 
 
-def test_a_read_is_answered_in_the_loop_and_a_change_is_not() -> None:
+def test_reads_are_answered_in_the_event_loop_and_writes_in_threads() -> None:
     with serving(Shop()) as address:
         assert ask(address, "/").startswith("loop")
         assert ask(address, "/", "POST").startswith("requests")
 
 
-def test_a_read_that_takes_long_holds_up_nobody() -> None:
+def test_a_slow_read_blocks_no_other_request() -> None:
     shop = Shop()
     with serving(shop) as address:
         slow = [Thread(target=ask, args=(address, "/slow")) for _ in range(4)]
         for turn in range(3):
             shop.arrived.clear()
             slow[turn].start()
-            assert shop.arrived.wait(PATIENCE)
-            # While one thread of the loop is held up, the other hands on whatever comes.
+            assert shop.arrived.wait(TIMEOUT)
+            # While one thread of the loop is blocked, the other passes requests to the threads.
             assert ask(address, "/").startswith("requests")
-        shop.goes.set()
+        shop.released.set()
         for thread in slow[:3]:
-            thread.join(PATIENCE)
-        # The thread that was held up is free a moment after its answer.
-        deadline = time.monotonic() + PATIENCE
+            thread.join(TIMEOUT)
+        # The blocked thread is free shortly after its response.
+        deadline = time.monotonic() + TIMEOUT
         while not ask(address, "/").startswith("loop"):
             assert time.monotonic() < deadline
 
 
-def test_an_answer_that_the_loop_was_taken_from_arrives() -> None:
+def test_the_response_of_a_replaced_loop_thread_arrives() -> None:
     shop = Shop()
     with serving(shop) as address, Client(address) as client:
         client.request("GET", "/slow")
-        assert shop.arrived.wait(PATIENCE)
+        assert shop.arrived.wait(TIMEOUT)
         ask(address, "/")
-        shop.goes.set()
+        shop.released.set()
         assert client.getresponse().read().startswith(b"loop")
 
-        # Its client may go on.
+        # The connection can still be used.
         assert client.ask("/")
 
 
-def test_what_mostly_waits_is_left_to_the_threads() -> None:
+def test_reads_that_mostly_wait_are_left_to_the_threads() -> None:
     with serving(Shop()) as address, Client(address) as client:
         by = [client.ask("/far").partition("-")[0] for _ in range(3 * SAMPLE)]
 
@@ -144,7 +144,7 @@ def test_what_mostly_waits_is_left_to_the_threads() -> None:
     assert by.count("loop") >= SAMPLE / 2
 
 
-def test_an_application_that_would_end_the_process_ends_one_connection() -> None:
+def test_a_system_exit_of_the_application_ends_only_its_connection() -> None:
     with serving(Shop()) as address, Client(address) as client:
         client.request("GET", "/broken")
         with pytest.raises(OSError, match="closed connection"):
@@ -153,18 +153,18 @@ def test_an_application_that_would_end_the_process_ends_one_connection() -> None
         assert ask(address, "/")
 
 
-def test_requests_that_come_together_do_not_keep_others_waiting() -> None:
+def test_pipelined_requests_do_not_block_other_clients() -> None:
     with serving(Shop()) as address, socket.create_connection(address) as greedy:
         greedy.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
         assert ask(address, "/")
 
-        said = io.BytesIO()
-        while said.getvalue().count(b"HTTP/1.1 200") < 1000:
-            said.write(greedy.recv(65536))
+        received = io.BytesIO()
+        while received.getvalue().count(b"HTTP/1.1 200") < 1000:
+            received.write(greedy.recv(65536))
 
 
 @pytest.mark.parametrize(("seconds", "suits"), [(0.0012, True), (0.0050, False)])
-def test_reads_are_quick_when_they_mostly_compute(seconds: float, suits: bool) -> None:  # noqa: FBT001
+def test_reads_suit_the_loop_if_they_mostly_compute(seconds: float, suits: bool) -> None:  # noqa: FBT001
     pace = Pace()
     for _ in range(SAMPLE):
         assert pace.suits()
@@ -173,29 +173,29 @@ def test_reads_are_quick_when_they_mostly_compute(seconds: float, suits: bool) -
     assert pace.suits() == suits
 
 
-def test_nothing_is_kept_of_a_request_that_was_answered() -> None:
+def test_a_finished_request_leaves_nothing_in_memory() -> None:
     with running(Shop()) as worker, Client(worker.sockets[0].getsockname()) as client:
         client.request("POST", "/", b"x" * 100_000)
         assert client.getresponse().read()
         client.ask("/")
 
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         kept: list[Any] = []
-        # The loop comes to it when the client has its answer already.
+        # The loop cleans up after the client has got its response.
         while kept != [(0, None, b"")] and time.monotonic() < deadline:
             kept = [(conn.size, conn.environ, conn.following) for conn in list(worker._connections)]
         assert kept == [(0, None, b"")]
 
 
-def test_who_was_answered_already_does_not_wait_for_one_that_holds_up_the_loop() -> None:
+def test_an_open_connection_is_served_while_another_blocks_the_loop() -> None:
     shop = Shop()
     with serving(shop) as address, Client(address) as slow, Client(address) as other:
-        # Both are answered by threads, whose callbacks come to the loop together or not.
+        # Threads answer both; their callbacks may reach the loop together or one by one.
         slow.ask("/", "POST")
         other.ask("/", "POST")
         slow.request("GET", "/slow")
-        assert shop.arrived.wait(PATIENCE)
+        assert shop.arrived.wait(TIMEOUT)
 
         assert other.ask("/")
-        shop.goes.set()
+        shop.released.set()
         assert slow.getresponse().read()

@@ -1,4 +1,4 @@
-"""A connection takes an answer faster than its client does, up to a limit."""
+"""A connection buffers a response for a slow client, up to a limit."""
 
 import socket
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from nexus.serving import peer
 from nexus.serving.peer import AHEAD, Outbox
 
-#: More than what the system keeps, and what we do.
+#: More than the kernel's buffers and ours hold.
 MUCH = b"x" * (2 * AHEAD)
 
 
@@ -20,7 +20,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def test_an_answer_in_one_piece_is_kept_and_a_stream_waits(
+def test_a_response_in_one_piece_is_buffered_and_a_stream_waits(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peer, "PATIENCE", 0.05)
@@ -33,7 +33,7 @@ def test_an_answer_in_one_piece_is_kept_and_a_stream_waits(
         assert not outbox.unsent
 
 
-def test_a_stream_goes_on_when_its_reader_does(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_stream_continues_when_its_reader_does(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     with Outbox(ours, Semaphore(1)) as outbox:
         outbox.sendall(MUCH)
@@ -44,7 +44,7 @@ def test_a_stream_goes_on_when_its_reader_does(pair: tuple[socket.socket, socket
         assert outbox.unsent.endswith(b"y")
 
 
-def test_no_more_streams_wait_than_there_are_places(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_the_number_of_waiting_streams_is_limited(pair: tuple[socket.socket, socket.socket]) -> None:
     with Outbox(pair[0], Semaphore(0)) as outbox:
         outbox.sendall(MUCH)
         with pytest.raises(BrokenPipeError, match="too many"):

@@ -1,4 +1,4 @@
-"""A request of the usual shape is read, and its answer written, as gunicorn would; others are left to it."""
+"""Usual requests are parsed, and their responses written, as by gunicorn; it handles all others itself."""
 
 import io
 import re
@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from nexus.serving.plain import CutOff, Plain
 
 CLIENT, SERVER = ("192.0.2.7", 4711), ("127.0.0.1", 8000)
-#: What gunicorn offers beyond this, for which our application has no use, and what is new for each request.
-OFFERED = {"wsgi.early_hints", "wsgi.errors", "wsgi.input", "gunicorn.socket"}
+#: Entries that only gunicorn sets and our application does not use, and those that differ per request.
+IGNORED = {"wsgi.early_hints", "wsgi.errors", "wsgi.input", "gunicorn.socket"}
 
 NAMES = (
     "Host Accept x-request-id Cookie Content-Type Content-Length Connection Expect Transfer-Encoding Upgrade"
@@ -52,31 +52,31 @@ def config() -> Config:
 
 
 class Sink(io.BytesIO):
-    """What a client gets."""
+    """A socket that collects the bytes sent to a client."""
 
     def sendall(self, data: bytes) -> None:
         self.write(data)
 
     @property
-    def said(self) -> bytes:
-        """All of it, without the time."""
+    def sent(self) -> bytes:
+        """All bytes sent, without the time in the Date header."""
         return re.sub(rb"Date: [^\r]*", b"Date:", self.getvalue())
 
 
 def by_gunicorn(head: bytes) -> dict[str, Any]:
     request = Request(config(), IterUnreader([head]), CLIENT, 1)
     _, environ = create(request, Sink(), CLIENT, SERVER, config())
-    # As its worker with threads does.
+    # As gunicorn's threaded worker does.
     return {**environ, "wsgi.multithread": True}
 
 
 @given(heads)
-def test_what_is_read_here_gunicorn_reads_alike(head: bytes) -> None:
+def test_requests_are_parsed_as_by_gunicorn(head: bytes) -> None:
     found = Plain(config()).read(head, CLIENT, SERVER)
     if found is not None:
         theirs = by_gunicorn(head)
-        assert {name: found[name] for name in found.keys() - OFFERED} == {
-            name: theirs[name] for name in theirs.keys() - OFFERED
+        assert {name: found[name] for name in found.keys() - IGNORED} == {
+            name: theirs[name] for name in theirs.keys() - IGNORED
         }
 
 
@@ -87,7 +87,7 @@ def test_what_is_read_here_gunicorn_reads_alike(head: bytes) -> None:
         b"POST /a%20b/ HTTP/1.1\r\nhost:x\r\nContent-Length:  2 \r\nConnection: Keep-Alive\r\n\r\n",
     ],
 )
-def test_usual_requests_are_read(head: bytes) -> None:
+def test_usual_requests_are_parsed_here(head: bytes) -> None:
     assert Plain(config()).read(head, CLIENT, SERVER)
 
 
@@ -108,14 +108,14 @@ def test_usual_requests_are_read(head: bytes) -> None:
         "\r\n".join(f"X{n}: 1" for n in range(101)),
     ],
 )
-def test_rare_requests_are_left_to_gunicorn(line: str) -> None:
+def test_unusual_requests_are_left_to_gunicorn(line: str) -> None:
     assert (
         Plain(config()).read(f"GET / HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode(), CLIENT, SERVER) is None
     )
 
 
 @pytest.mark.parametrize("target", ["/a#b", "//a", "http://x/a", "*", "a", "/\xe9", "/a\tb", ""])
-def test_rare_targets_are_left_to_gunicorn(target: str) -> None:
+def test_unusual_targets_are_left_to_gunicorn(target: str) -> None:
     head = f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1")
 
     assert Plain(config()).read(head, CLIENT, SERVER) is None
@@ -124,7 +124,7 @@ def test_rare_targets_are_left_to_gunicorn(target: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("forwarded_allow_ips", "*"), ("proxy_protocol", "auto"), ("keepalive", 0)]
 )
-def test_settings_that_change_what_requests_mean_leave_all_to_gunicorn(name: str, value: object) -> None:
+def test_settings_that_affect_parsing_leave_all_requests_to_gunicorn(name: str, value: object) -> None:
     changed = config()
     changed.set(name, value)
 
@@ -132,14 +132,18 @@ def test_settings_that_change_what_requests_mean_leave_all_to_gunicorn(name: str
     assert Plain(config()).read(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "", SERVER) is None
 
 
-def ours(method: str, status: str, headers: list[tuple[str, str]], body: Iterable[bytes], **how: Any) -> Any:
+def ours(
+    method: str, status: str, headers: list[tuple[str, str]], body: Iterable[bytes], **options: Any
+) -> Any:
     sink = Sink()
 
     def app(_: dict[str, Any], start: Any) -> Iterable[bytes]:
         start(status, headers)
         return body
 
-    return Plain(config()).answer(app, {"REQUEST_METHOD": method}, sink, **{"last": False, **how}), sink.said
+    return Plain(config()).answer(
+        app, {"REQUEST_METHOD": method}, sink, **{"last": False, **options}
+    ), sink.sent
 
 
 def theirs(method: str, status: str, headers: list[tuple[str, str]], body: Iterable[bytes]) -> Any:
@@ -150,7 +154,7 @@ def theirs(method: str, status: str, headers: list[tuple[str, str]], body: Itera
     for piece in body:
         response.write(piece)
     response.close()
-    return not response.should_close(), sink.said
+    return not response.should_close(), sink.sent
 
 
 @given(
@@ -165,7 +169,7 @@ def theirs(method: str, status: str, headers: list[tuple[str, str]], body: Itera
     st.lists(st.binary(max_size=9), max_size=3),
     st.booleans(),
 )
-def test_an_answer_is_written_as_gunicorn_writes_it(
+def test_a_response_is_written_as_by_gunicorn(
     method: str,
     status: str,
     headers: list[tuple[str, str]],
@@ -179,28 +183,28 @@ def test_an_answer_is_written_as_gunicorn_writes_it(
     )
 
 
-def test_the_last_answer_says_so() -> None:
-    goes_on, said = ours("GET", "200 OK", [("Content-Length", "2")], [b"{}"], last=True)
+def test_the_last_response_says_connection_close() -> None:
+    keeps_alive, sent = ours("GET", "200 OK", [("Content-Length", "2")], [b"{}"], last=True)
 
-    assert (goes_on, b"Connection: close\r\n" in said) == (False, True)
-    goes_on, said = ours("GET", "200 OK", [], [b"{}"], last=True)
-    assert (goes_on, b"Connection: close\r\n" in said) == (False, True)
-
-
-def test_a_body_that_is_not_as_long_as_its_head_says_never_shifts_the_next_answer() -> None:
-    goes_on, said = ours("GET", "200 OK", [("Content-Length", "1")], [b"two"])
-    assert (goes_on, said[-5:]) == (True, b"\r\n\r\nt")
-
-    goes_on, _ = ours("GET", "200 OK", [("Content-Length", "9")], [b"two"])
-    assert not goes_on
+    assert (keeps_alive, b"Connection: close\r\n" in sent) == (False, True)
+    keeps_alive, sent = ours("GET", "200 OK", [], [b"{}"], last=True)
+    assert (keeps_alive, b"Connection: close\r\n" in sent) == (False, True)
 
 
-def test_a_header_cannot_become_two() -> None:
+def test_a_body_of_the_wrong_length_does_not_corrupt_the_next_response() -> None:
+    keeps_alive, sent = ours("GET", "200 OK", [("Content-Length", "1")], [b"two"])
+    assert (keeps_alive, sent[-5:]) == (True, b"\r\n\r\nt")
+
+    keeps_alive, _ = ours("GET", "200 OK", [("Content-Length", "9")], [b"two"])
+    assert not keeps_alive
+
+
+def test_a_header_value_cannot_inject_a_header() -> None:
     with pytest.raises(InvalidResponseHeader):
         ours("GET", "200 OK", [("X", "a\r\nY: b"), ("Content-Length", "0")], [])
 
 
-def test_an_answer_that_fails_is_cut_off_once_it_has_begun_and_its_body_is_ended() -> None:
+def test_a_failing_response_is_cut_off_if_begun_and_its_body_closed() -> None:
     class Body:
         closed = False
 
@@ -223,7 +227,7 @@ def test_an_answer_that_fails_is_cut_off_once_it_has_begun_and_its_body_is_ended
     assert not_begun.closed
 
 
-def test_an_answer_whose_end_fails_is_the_last_of_its_connection() -> None:
+def test_an_error_while_closing_the_body_ends_the_connection() -> None:
     class Body(list[bytes]):
         def close(self) -> None:
             raise ValueError
@@ -232,7 +236,7 @@ def test_an_answer_whose_end_fails_is_the_last_of_its_connection() -> None:
         ours("GET", "200 OK", [("Content-Length", "2")], Body([b"{}"]))
 
 
-def test_a_client_that_leaves_a_stream_is_no_error_of_ours() -> None:
+def test_a_disconnected_client_raises_broken_pipe() -> None:
     class Gone(Sink):
         def sendall(self, data: bytes) -> None:
             raise BrokenPipeError(len(data))
@@ -245,7 +249,7 @@ def test_a_client_that_leaves_a_stream_is_no_error_of_ours() -> None:
         Plain(config()).answer(app, {"REQUEST_METHOD": "GET"}, Gone(), last=False)
 
 
-def test_a_status_cannot_become_a_header() -> None:
+def test_a_status_cannot_inject_a_header() -> None:
     with pytest.raises(ValueError, match="Invalid status"):
         ours("GET", "200 OK\r\nX: y", [("Content-Length", "0")], [])
 

@@ -1,4 +1,4 @@
-"""What the worker leans on in gunicorn, which another version may have changed, and how it counts clients."""
+"""The internals of gunicorn that the worker depends on, and how it accepts and counts clients."""
 
 import errno
 import hashlib
@@ -30,8 +30,8 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 
 from nexus.serving.worker import Worker
 
-#: The parts that it calls, overrides or is called by, and the beginning of a hash of each one's source.
-LEANED_ON: dict[Any, str] = {
+#: The parts that it calls, overrides or is called by, each with the start of its source's SHA-256.
+DEPENDED_ON: dict[Any, str] = {
     TConn.__init__: "c8763d7c",
     TConn.init: "5ff3d4ba",
     TConn.close: "6d1c334e",
@@ -60,15 +60,15 @@ LEANED_ON: dict[Any, str] = {
 ADVICE = "read the change, see that nexus/serving/worker.py still fits, and write down the new hash"
 
 
-@pytest.mark.parametrize("part", LEANED_ON, ids=lambda part: part.__qualname__)
-def test_gunicorn_is_as_the_worker_knows_it(part: Any) -> None:
+@pytest.mark.parametrize("part", DEPENDED_ON, ids=lambda part: part.__qualname__)
+def test_the_internals_of_gunicorn_are_unchanged(part: Any) -> None:
     found = hashlib.sha256(inspect.getsource(part).encode()).hexdigest()[:8]
-    assert found == LEANED_ON[part], f"gunicorn {gunicorn.__version__}: {ADVICE}"
+    assert found == DEPENDED_ON[part], f"gunicorn {gunicorn.__version__}: {ADVICE}"
 
 
 @contextmanager
 def worker(listener: socket.socket, *, connections: int = 100, age: int = 1) -> Iterator[Worker]:
-    """One of so many connections at most, whose loop a test turns."""
+    """Yield a worker with a limit of connections; the test itself runs its event loop."""
     config = Config()
     config.set("worker_connections", connections)
     ours = Worker(age, os.getppid(), [listener], None, 30, config, Logger(config))
@@ -82,7 +82,7 @@ def worker(listener: socket.socket, *, connections: int = 100, age: int = 1) -> 
     ours.tmp.close()
 
 
-def test_a_client_that_has_to_go_is_counted_once_though_it_speaks_at_that_moment() -> None:
+def test_a_client_being_closed_is_counted_once_even_if_it_sends_data() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         worker(listener, connections=1) as ours,
@@ -96,13 +96,13 @@ def test_a_client_that_has_to_go_is_counted_once_though_it_speaks_at_that_moment
             assert ours.nr_conns == len(ours._connections) == 1
 
 
-def turn(ours: Worker) -> None:
+def run_loop_once(ours: Worker) -> None:
     """Let a loop go round once, with what there is at that moment."""
-    ours._balance()
+    ours._mind_the_door()
     ours.wait_for_and_dispatch_events(timeout=0)
 
 
-def test_clients_are_shared_out_although_one_process_is_always_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_are_balanced_even_if_one_process_is_always_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nexus.serving.worker.YIELD", math.inf)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
@@ -114,17 +114,19 @@ def test_clients_are_shared_out_although_one_process_is_always_first(monkeypatch
         for _ in range(8):
             clients.enter_context(socket.create_connection(listener.getsockname()))
             for ours in (first, first, second):
-                turn(ours)
+                run_loop_once(ours)
         assert (first.nr_conns, second.nr_conns) == (4, 4)
 
-        # One that has ended is no reason to wait.
+        # A worker that has ended is not waited for.
         second.leave()
         clients.enter_context(socket.create_connection(listener.getsockname()))
-        turn(first)
+        run_loop_once(first)
         assert first.nr_conns == 5
 
 
-def test_clients_that_the_others_leave_are_taken_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_that_other_workers_do_not_accept_are_accepted_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("nexus.serving.worker.YIELD", 0)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
@@ -136,35 +138,35 @@ def test_clients_that_the_others_leave_are_taken_all_at_once(monkeypatch: pytest
         for _ in range(5):
             clients.enter_context(socket.create_connection(listener.getsockname()))
         for _ in range(3):
-            turn(ours)
+            run_loop_once(ours)
 
         assert ours.nr_conns == 5
 
 
-def test_what_is_wrong_with_a_client_at_the_door_is_not_wrong_with_the_process() -> None:
-    class Door:
-        """Where `accept` fails as Linux says that it may."""
+def test_network_errors_of_accept_do_not_end_the_process() -> None:
+    class Listener:
+        """A listener whose `accept` fails with one of the errors that Linux documents."""
 
-        def __init__(self, why: int) -> None:
-            self._why = why
+        def __init__(self, number: int) -> None:
+            self._errno = number
 
         def accept(self) -> Any:
-            raise OSError(self._why, os.strerror(self._why))
+            raise OSError(self._errno, os.strerror(self._errno))
 
     with socket.create_server(("127.0.0.1", 0)) as listener, worker(listener) as ours:
-        for why in (errno.EPROTO, errno.ENETDOWN, errno.EHOSTUNREACH, errno.ENOBUFS, errno.EAGAIN):
-            assert not ours._accept(Door(why))
+        for number in (errno.EPROTO, errno.ENETDOWN, errno.EHOSTUNREACH, errno.ENOBUFS, errno.EAGAIN):
+            assert not ours._accept(Listener(number))
         with pytest.raises(OSError, match="Bad file descriptor"):
-            ours._accept(Door(errno.EBADF))
+            ours._accept(Listener(errno.EBADF))
 
 
-def test_requests_that_wait_for_their_turn_hold_no_more_than_all_may(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queued_requests_hold_no_more_memory_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nexus.serving.worker.HELD", 1000)
-    asked = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 600\r\n\r\n" + b" " * 600
-    turn_of_others = Event()
+    request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 600\r\n\r\n" + b" " * 600
+    released = Event()
 
     def answer(_: Any, start_response: Any) -> list[bytes]:
-        turn_of_others.wait()
+        released.wait()
         start_response("200 OK", [("Content-Length", "2")])
         return [b"ok"]
 
@@ -180,11 +182,11 @@ def test_requests_that_wait_for_their_turn_hold_no_more_than_all_may(monkeypatch
         crowd = []
         for _ in range(3):
             crowd.append(clients.enter_context(socket.create_connection(listener.getsockname(), 20)))
-            crowd[-1].sendall(asked)
+            crowd[-1].sendall(request)
             while len(ours._changing.queue) < len(crowd) - 1 or ours._changing._free:
-                turn(ours)
+                run_loop_once(ours)
         ours._sweep(0.0)
-        turn_of_others.set()
+        released.set()
         while ours.nr_conns > len(ours._connections):
             ours.wait_for_and_dispatch_events(timeout=1)
 
