@@ -1,1 +1,1 @@
-"""The API as its description says it is, held against requests that nobody thought of."""
+"""Fuzzing: generated requests check that the API behaves as its description says."""

@@ -1,6 +1,6 @@
-"""Who calls: schemathesis loads this module and asks it for what each case shows of its caller.
+"""The callers: schemathesis loads this module and gets the credentials of each case from it.
 
-From here it has the check of rules.py too, and the count of cases.py.
+The module also registers the check of rules.py and the counter of cases.py.
 """
 
 import os
@@ -15,39 +15,39 @@ from tests.fuzz.rules import refused_by_a_rule
 
 
 class Caller:
-    """A seller or an admin with a token, a browser with the cookie, a buyer with a receipt, or a stranger."""
+    """A seller or admin with a token, a browser with the cookie, a buyer with a receipt, or a stranger."""
 
     def __init__(self) -> None:
-        """Be the one whom the environment names."""
+        """Read from the environment which kind of caller this is."""
         self.kind = os.environ["FUZZ_CALLER"]
         self.http = httpx.Client(timeout=30)
         self.token = ""
 
     def get(self, _: Any, context: Any) -> str | None:
-        """The caller's receipt, or a token: a new one where a case has ended the session of the last."""
+        """Return the caller's receipt or token, which is renewed if a case has ended its session."""
         if self.kind == "stranger":
             return None
         if self.kind == "buyer":
             return os.environ["FUZZ_RECEIPT"]
         me = f"{context.operation.base_url}/api/auth/me"
-        shown = {"Authorization": f"Bearer {self.token}"}
-        if not self.token or self.http.get(me, headers=shown).status_code == 401:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        if not self.token or self.http.get(me, headers=headers).status_code == 401:
             account = {"email": os.environ["FUZZ_EMAIL"], "password": os.environ["FUZZ_PASSWORD"]}
             answer = self.http.post(f"{context.operation.base_url}/api/auth/login", json=account)
             self.token = answer.json()["token"]
-            # A jar would show the cookie beside whatever else is shown.
+            # The cookie jar would send the cookie in addition to the token.
             self.http.cookies.clear()
         return self.token
 
-    def set(self, case: Any, shown: str, context: Any) -> None:
-        """Show it as this caller does; the order of the examples is one that is there."""
+    def set(self, case: Any, credential: str, context: Any) -> None:
+        """Send the credential as this caller does, and replace the examples' order id by an existing one."""
         if case.path_parameters.get("orderId") == ORDER["id"]:
             case.path_parameters["orderId"] = os.environ["FUZZ_ORDER"]
         if self.kind == "browser":
-            case.cookies = {**(case.cookies or {}), "token": shown}
+            case.cookies = {**(case.cookies or {}), "token": credential}
             case.headers["Origin"] = context.operation.base_url.rstrip("/")
         else:
-            case.headers["Authorization"] = f"{'Receipt' if self.kind == 'buyer' else 'Bearer'} {shown}"
+            case.headers["Authorization"] = f"{'Receipt' if self.kind == 'buyer' else 'Bearer'} {credential}"
 
 
 schemathesis.auth(refresh_interval=None)(Caller)

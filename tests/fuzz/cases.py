@@ -1,4 +1,4 @@
-"""How many cases were made, by phase: schemathesis itself says only how many in all."""
+"""The number of generated cases per phase: schemathesis itself reports only the total."""
 
 import json
 import os
@@ -7,11 +7,11 @@ from typing import Any
 
 
 class Counted:
-    """A check that fails for nothing, and writes down at the end how many cases each phase had."""
+    """A check that never fails, and writes the number of cases of each phase at the end."""
 
     def __init__(self) -> None:
-        """Begin with none."""
-        # One that failed is sent again to make it smaller.
+        """Start without cases."""
+        # By id, since failed cases are sent again to minimise them.
         self.cases: dict[str, set[str]] = {}
 
     def after_response(self, _: Any, __: Any, case: Any) -> None:
@@ -19,6 +19,6 @@ class Counted:
         self.cases.setdefault(case.meta.phase.name.value, set()).add(case.id)
 
     def after_run(self, _: Any) -> None:
-        """Write them down."""
+        """Write the counts to a file."""
         counts = {phase: len(cases) for phase, cases in self.cases.items()}
         Path(os.environ["FUZZ_COUNTS"]).write_text(json.dumps(counts), "utf-8")

@@ -1,13 +1,13 @@
-"""What the fuzz has to show at the end of a run: how many cases each caller sent in each phase."""
+"""The summary at the end of a run: how many cases each caller sent in each phase."""
 
 from typing import Any
 
-#: Under which a test leaves its counts for the end.
+#: The property under which a test records its counts for the summary.
 CASES = "cases of the fuzz"
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Show a line for each caller, and the sum."""
+    """Show one line per caller, and the total."""
     tests = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
     counts = [found for test in tests for name, found in test.user_properties if name == CASES]
     if not counts:

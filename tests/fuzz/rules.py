@@ -1,4 +1,4 @@
-"""Why the shop may answer 400 to what the description allows: rules that no schema can say."""
+"""Rules that no schema can express, for which the shop may answer 400 to a described request."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,27 +12,27 @@ Values = dict[str, Any]
 
 
 def _reserved(email: str) -> bool:
-    """Whether it is of a domain that is nobody's, such as `.test` (RFC 6761)."""
+    """Return whether an address is in a reserved domain, such as `.test` (RFC 6761)."""
     domain = email.rpartition("@")[2].lower()
     return any(domain == name or domain.endswith(f".{name}") for name in SPECIAL_USE_DOMAIN_NAMES)
 
 
-#: By the code of a problem, or else of the error: whether the rule speaks against this value, among these.
+#: Per code of a problem or an error: whether its rule refuses this value, given all values of the request.
 RULES: dict[str, Callable[[Any, Values], bool]] = {
-    # To JSON Schema 10.0 is an integer, but money is never a float here.
+    # 10.0 is an integer in JSON Schema, but an amount of money must not be a float here.
     "not_an_integer": lambda value, _: isinstance(value, float) and value.is_integer(),
     "not_an_email": lambda value, _: _reserved(value),
-    # Another account has it.
+    # Another account may have the address.
     "email_taken": lambda _, sent: "email" in sent,
-    # Only the operator makes tokens that are good.
+    # Only the operator can create valid tokens.
     "invalid_reset_token": lambda _, sent: "token" in sent,
-    # Either of two parameters is needed.
+    # One of two parameters is required.
     "user_id_required": lambda _, sent: "userId" not in sent and not str(sent.get("q", "")).strip(),
-    # It is one that a page gave.
+    # Only cursors from a previous page are valid.
     "not_a_cursor": lambda *_: True,
-    # A key that belongs to no account must be long.
+    # A key without an account must be long.
     "too_short": lambda value, sent: sent.get(NAME) == value and len(value) < ANONYMOUS_SHORTEST,
-    # Which there are is said by this system's own list.
+    # The valid names are those of this system's time zone database.
     "not_a_time_zone": lambda value, _: value not in available_timezones() - {"localtime", "Factory"},
     "after_to": lambda value, sent: "to" not in sent or value > sent["to"],
     "too_many_intervals": lambda value, sent: value < sent.get("to", "9999"),
@@ -40,7 +40,7 @@ RULES: dict[str, Callable[[Any, Values], bool]] = {
 
 
 def refused_by_a_rule(_: Any, response: Any, case: Any) -> None:
-    """Fail where something that the description allows is answered 400 for another reason than a rule."""
+    """Fail if a request that the description allows is answered 400 for a reason other than these rules."""
     if response.status_code != 400 or not (case.meta and case.meta.generation.mode.is_positive):
         return
     answer = response.json()

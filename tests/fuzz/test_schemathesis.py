@@ -1,4 +1,4 @@
-"""Cases made from the description of the API, sent to the server by everyone who may call it."""
+"""Requests generated from the description of the API, sent to the server by each kind of caller."""
 
 import json
 import subprocess
@@ -23,21 +23,21 @@ pytestmark = [
     pytest.mark.skipif(not find_spec("schemathesis"), reason="needs schemathesis, the extra `fuzz`"),
 ]
 
-#: None that the examples of the description have, or they would change it.
+#: Not the password of the description's examples, or requests made from them could change it.
 PASSWORD = "ochre lantern meadow"
-#: Each sends at least so many, so that all together send 2,000 and more.
-LEAST = 1000
+#: The minimum number of cases per caller.
+MINIMUM = 1000
 
 
 @pytest.fixture(scope="module")
 def server(root: Path, settings: Settings, app: Flask) -> Iterator[Server]:
-    """The server over the tests' database."""
+    """The server with the database of the test run."""
     with serving(root, settings) as server:
         yield server
 
 
 @pytest.mark.parametrize("caller", ["stranger", "seller", "browser", "admin", "buyer"])
-def test_nothing_is_found(
+def test_schemathesis_finds_no_failure(
     server: Server,
     root: Path,
     settings: Settings,
@@ -80,4 +80,4 @@ def test_nothing_is_found(
     record_property(CASES, (caller, phases))
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert (report["failures"], report["errors"]) == ([], [])
-    assert sum(phases.values()) >= LEAST
+    assert sum(phases.values()) >= MINIMUM

@@ -1,4 +1,4 @@
-"""A PgBouncer of a test's own, and what its connections to the server look like after use."""
+"""A separate PgBouncer per test, and the state of its server connections after use."""
 
 import os
 import pwd
@@ -23,7 +23,7 @@ needed = pytest.mark.skipif(
     PROGRAM is None, reason="PgBouncer is not on this machine: apt-get install pgbouncer brings it"
 )
 
-#: All that a session can leave to the one after it. PgBouncer itself keeps the excepted ones of each client.
+#: All state that a session can leave to the next, except settings that PgBouncer tracks per client.
 STATE = """
 SELECT 'setting', name, setting FROM pg_settings
     WHERE source = 'session' AND name NOT IN (
@@ -39,7 +39,7 @@ UNION ALL SELECT 'temporary schema', pg_my_temp_schema()::regnamespace::text, ''
 
 
 class Bouncer:
-    """PgBouncer on a free port of 127.0.0.1, before the server of some settings."""
+    """PgBouncer on a free port of 127.0.0.1, in front of the server of these settings."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Bouncer:
         size: int = 3,
         certificate: tuple[Path, Path] | None = None,
     ) -> None:
-        """Start it with the pool's mode, connections to the server for a database, and TLS or none."""
+        """Start it with a pool mode, a number of server connections per database, and optionally TLS."""
         assert PROGRAM is not None
         assert settings.direct is not None
         self.size = size
@@ -65,7 +65,7 @@ class Bouncer:
             "listen_addr": "127.0.0.1",
             "listen_port": self.port,
             "unix_socket_dir": "",
-            # Whoever comes is let in as the user below; nobody else can come to this machine's own address.
+            # Every client is accepted as the user below: only this machine can reach the loopback address.
             "auth_type": "any",
             "pool_mode": mode,
             "default_pool_size": size,
@@ -75,20 +75,20 @@ class Bouncer:
             for what, file in zip(("cert", "key"), certificate, strict=True):
                 configuration[f"client_tls_{what}_file"] = shutil.copy(file, self._home)
         account = _account(server.get("host", ""))
-        place = self._home / "pgbouncer.ini"
+        path = self._home / "pgbouncer.ini"
         lines = [
             "[databases]",
             f"* = {' '.join(f'{name}={_quoted(value)}' for name, value in server.items())}",
         ]
         lines += ["[pgbouncer]", *(f"{name} = {value}" for name, value in configuration.items())]
-        place.write_text("\n".join(lines) + "\n")
+        path.write_text("\n".join(lines) + "\n")
         if account:
-            for path in (self._home, *self._home.iterdir()):
-                os.chown(path, account["user"], account["group"])
-        # It refuses to run as root.
+            for owned in (self._home, *self._home.iterdir()):
+                os.chown(owned, account["user"], account["group"])
+        # As another user, since it refuses to run as root.
         with (self._home / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [PROGRAM, "-q", str(place)], cwd=self._home, stdout=subprocess.DEVNULL, stderr=log, **account
+                [PROGRAM, "-q", str(path)], cwd=self._home, stdout=subprocess.DEVNULL, stderr=log, **account
             )
         self._wait()
 
@@ -100,7 +100,7 @@ class Bouncer:
             time.sleep(0.02)
 
     def url(self, database: str | None = None, *, query: str = "?pgbouncer=true", host: str = "") -> str:
-        """The URL of a database, by default that of the settings."""
+        """Return the URL of a database, by default that of the settings."""
         name = quote(database or self._database, safe="")
         return f"postgresql://anyone@{host or '127.0.0.1'}:{self.port}/{name}{query}"
 
@@ -111,14 +111,14 @@ class Bouncer:
         shutil.rmtree(self._home)
 
     def served(self) -> int:
-        """How many transactions it has served, of all databases together."""
-        return sum(int(row["xact_count"]) for row in self._shown("STATS_TOTALS"))
+        """Return the number of transactions it has served in all databases."""
+        return sum(int(row["xact_count"]) for row in self._show("STATS_TOTALS"))
 
     def clients(self) -> int:
-        """How many connections clients have to the database of the settings."""
-        return sum(row["database"] == self._database for row in self._shown("CLIENTS"))
+        """Return the number of client connections to the database of the settings."""
+        return sum(row["database"] == self._database for row in self._show("CLIENTS"))
 
-    def _shown(self, what: str) -> list[dict[str, Any]]:
+    def _show(self, what: str) -> list[dict[str, Any]]:
         with closing(psycopg2.connect(self.url("pgbouncer", query=""))) as console:
             console.autocommit = True
             cursor = console.cursor()
@@ -127,9 +127,9 @@ class Bouncer:
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def left_behind(self) -> list[tuple[str, str, str]]:
-        """What clients have left in the sessions of the server, each of which is looked into."""
+        """Return the state that clients have left in any of the server sessions."""
         with ExitStack() as stack:
-            # A transaction keeps its server connection, so that as many at once are all there are.
+            # A transaction holds its server connection, so as many transactions as connections reach all.
             clients = [
                 stack.enter_context(closing(psycopg2.connect(self.url(query="")))) for _ in range(self.size)
             ]
@@ -146,7 +146,7 @@ class Bouncer:
 
 
 def _account(host: str) -> dict[str, Any]:
-    """As whom to run when we are root: whoever the server's socket is for, else nobody."""
+    """Return the user to run as if we are root: the owner of the server's socket directory, or nobody."""
     if os.geteuid() != 0:
         return {}
     owner = Path(host).stat().st_uid if host.startswith("/") else 0

@@ -1,4 +1,4 @@
-"""PgBouncers before the run's server."""
+"""PgBouncers in front of the server of the test run."""
 
 import shutil
 import subprocess
@@ -18,8 +18,8 @@ def start() -> Iterator[Start]:
     """Start a PgBouncer; all of them stop with the test."""
     started: list[Bouncer] = []
 
-    def begin(settings: Settings, **how: object) -> Bouncer:
-        started.append(Bouncer(settings, **how))  # type: ignore[arg-type]  # As the test names them.
+    def begin(settings: Settings, **options: object) -> Bouncer:
+        started.append(Bouncer(settings, **options))  # type: ignore[arg-type]  # As the test names them.
         return started[-1]
 
     yield begin
@@ -29,21 +29,21 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture
 def bouncer(settings: Settings, start: Start) -> Bouncer:
-    """One in transaction mode with three connections to the server."""
+    """A PgBouncer in transaction mode with three server connections."""
     return start(settings)
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate of our own making for localhost, and its key."""
+    """A self-signed certificate for localhost, and its key."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not on this machine, and makes the certificate")
-    made, key = tmp_path / "made.crt", tmp_path / "made.key"
+    certificate, key = tmp_path / "certificate.crt", tmp_path / "certificate.key"
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
     subprocess.run(
-        [*command.split(), "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", made],
+        [*command.split(), "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
         check=True,
         capture_output=True,
         timeout=60,
     )
-    return made, key
+    return certificate, key

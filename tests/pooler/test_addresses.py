@@ -1,4 +1,4 @@
-"""Two URLs and what they may say: who uses which, several hosts, TLS."""
+"""The two database URLs: which of them is used where, several hosts, and TLS."""
 
 import subprocess
 import sys
@@ -27,15 +27,15 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
 @pytest.fixture(autouse=True)
-def _as_before(settings: Settings) -> Iterator[None]:
-    """Let no test of these decide where the next one connects."""
+def _restored(settings: Settings) -> Iterator[None]:
+    """Restore the connection settings, so that no test affects the next."""
     yield
     database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
     database.direct = settings.direct
 
 
 @pytest.mark.parametrize("words", [["migrate"], ["seed"], ["db", "ping"], ["db", "status"]])
-def test_commands_leave_the_pooler_alone(root: Path, shop: Settings, words: list[str]) -> None:
+def test_commands_do_not_use_the_pooler(root: Path, shop: Settings, words: list[str]) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "flask", *words],
         cwd=root,
@@ -48,31 +48,31 @@ def test_commands_leave_the_pooler_alone(root: Path, shop: Settings, words: list
     assert (run.returncode, run.stderr) == (0, "")
 
 
-def test_the_web_process_leaves_the_direct_url_alone(settings: Settings, shop: Settings) -> None:
+def test_the_web_process_does_not_use_the_direct_url(settings: Settings, shop: Settings) -> None:
     urls = {"database_url": NOWHERE, "database_pool_url": shop.database_url}
 
     assert Person(create_app(settings.model_copy(update=urls))).get("/readyz").status_code == 200
 
 
-def test_a_commands_session_is_its_own_and_without_limits_of_time(scratch: Settings) -> None:
+def test_a_command_has_its_own_session_without_timeouts(scratch: Settings) -> None:
     query(scratch, f"ALTER ROLE CURRENT_USER IN DATABASE {name(scratch)} SET statement_timeout = '3s'")
     create_app(scratch)
     with session() as outer:
         outer.execute_sql("SET lock_timeout = '4s'")
         with session() as inner:
-            seen = [inner.execute_sql(f"SHOW {limit}").fetchone()[0] for limit in LIMITS]
+            seen = [inner.execute_sql(f"SHOW {timeout}").fetchone()[0] for timeout in TIMEOUTS]
     assert seen == ["0", "4s", "0"]
     assert not database._connections
 
     with database.connection_context():
-        assert [database.execute_sql(f"SHOW {limit}").fetchone()[0] for limit in LIMITS] == [
+        assert [database.execute_sql(f"SHOW {timeout}").fetchone()[0] for timeout in TIMEOUTS] == [
             "3s",
             "5s",
             "30s",
         ]
 
 
-LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 
 
 def name(settings: Settings) -> str:
@@ -80,7 +80,7 @@ def name(settings: Settings) -> str:
     return settings.direct.parameters["dbname"]
 
 
-def test_a_command_whose_session_dies_does_not_go_on_in_another(scratch: Settings) -> None:
+def test_a_command_whose_session_is_lost_does_not_continue_in_another(scratch: Settings) -> None:
     create_app(scratch)
 
     def interrupted() -> None:
@@ -93,7 +93,9 @@ def test_a_command_whose_session_dies_does_not_go_on_in_another(scratch: Setting
 
 
 @needed
-def test_a_command_on_a_pooler_by_mistake_sets_nothing_there(scratch: Settings, start: Start) -> None:
+def test_a_command_that_uses_a_pooler_by_mistake_leaves_no_state_there(
+    scratch: Settings, start: Start
+) -> None:
     bouncer = start(scratch)
     create_app(scratch.model_copy(update={"database_url": bouncer.url(query="")}))
     with session():
@@ -104,7 +106,7 @@ def test_a_command_on_a_pooler_by_mistake_sets_nothing_there(scratch: Settings, 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[str]:
-    """Two servers by one URL: the first one takes no writes, as a standby would not."""
+    """The URL of two servers, of which the first is read-only like a standby."""
     clusters = [Cluster(tmp_path / place, durable=False) for place in ("first", "second")]
     try:
         first, second = (DatabaseURL.parse(cluster.url("shop")).parameters for cluster in clusters)
@@ -119,7 +121,7 @@ def pair(tmp_path: Path) -> Iterator[str]:
             cluster.remove()
 
 
-def test_of_several_hosts_the_one_that_takes_writes_is_used(settings: Settings, pair: str) -> None:
+def test_of_several_hosts_the_writable_one_is_used(settings: Settings, pair: str) -> None:
     shop = settings.model_copy(update={"database_url": pair, "database_pool_url": None})
 
     assert History.of(shop).migrate()
@@ -128,7 +130,7 @@ def test_of_several_hosts_the_one_that_takes_writes_is_used(settings: Settings, 
 
 
 @needed
-def test_tls_that_the_server_does_not_have_is_asked_for_in_vain(bouncer: Bouncer) -> None:
+def test_requiring_tls_fails_if_the_server_has_none(bouncer: Bouncer) -> None:
     with pytest.raises(psycopg2.OperationalError, match="server does not support SSL, but SSL was required"):
         connect(DatabaseURL.parse(bouncer.url(query="?sslmode=require")), wait=5)
 
@@ -137,12 +139,12 @@ def test_tls_that_the_server_does_not_have_is_asked_for_in_vain(bouncer: Bouncer
 def test_tls_settings_reach_libpq(
     settings: Settings, start: Start, certificate: tuple[Path, Path], subtests: pytest.Subtests
 ) -> None:
-    made = certificate[0]
+    root_certificate = certificate[0]
     bouncer = start(settings, certificate=certificate)
     for host, asked in (
         ("127.0.0.1", "sslmode=require"),
-        ("127.0.0.1", f"sslmode=verify-ca&sslrootcert={made}"),
-        ("localhost", f"sslmode=verify-full&sslrootcert={made}"),
+        ("127.0.0.1", f"sslmode=verify-ca&sslrootcert={root_certificate}"),
+        ("localhost", f"sslmode=verify-full&sslrootcert={root_certificate}"),
     ):
         with subtests.test(f"{host} {asked}"):
             url = DatabaseURL.parse(bouncer.url(host=host, query=f"?pgbouncer=true&{asked}"))
@@ -150,7 +152,7 @@ def test_tls_settings_reach_libpq(
                 assert connection.info.ssl_in_use
 
     for host, asked, complaint in (
-        ("127.0.0.1", f"sslmode=verify-full&sslrootcert={made}", "does not match host name"),
+        ("127.0.0.1", f"sslmode=verify-full&sslrootcert={root_certificate}", "does not match host name"),
         ("localhost", "sslmode=verify-full&sslrootcert=system", "certificate verify failed"),
         ("127.0.0.1", "sslmode=disable", "SSL required"),
     ):

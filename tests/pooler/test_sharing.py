@@ -1,4 +1,4 @@
-"""Many clients on few server connections: no call fails, and none leaves a trace for the next."""
+"""Many clients on few server connections: no call fails, and none leaves state for the next."""
 
 import json
 import signal
@@ -37,7 +37,7 @@ ROUND = 8
         pytest.param(["tests/api"], id="all", marks=pytest.mark.long),
     ],
 )
-def test_the_tests_of_the_api_pass(
+def test_the_api_tests_pass_behind_a_pooler(
     root: Path, settings: Settings, bouncer: Bouncer, tests: list[str]
 ) -> None:
     pooler = f"--pooler={bouncer.url()}"
@@ -55,7 +55,7 @@ def test_the_tests_of_the_api_pass(
 def server(
     root: Path, app: Flask, settings: Settings, bouncer: Bouncer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Server]:
-    """gunicorn with a thread and a connection to the pooler for each client, whichever process serves it."""
+    """gunicorn with enough threads and pooler connections in each process to serve all clients."""
     monkeypatch.setenv("GUNICORN_CMD_ARGS", f"--threads {CLIENTS}")
     url = bouncer.url(query=f"?pgbouncer=true&connection_limit={CLIENTS}")
     server = Server(root, settings.model_copy(update={"database_pool_url": url}))
@@ -68,7 +68,7 @@ def server(
 
 
 @pytest.mark.parametrize("requests", [1024, pytest.param(10_240, marks=pytest.mark.long)])
-def test_a_crowd_is_served_without_an_error_and_leaves_nothing_behind(
+def test_many_clients_are_served_without_errors_and_leave_no_state(
     seller: Person, server: Server, bouncer: Bouncer, settings: Settings, requests: int
 ) -> None:
     def client(_: int) -> Counter[int]:
@@ -81,13 +81,13 @@ def test_a_crowd_is_served_without_an_error_and_leaves_nothing_behind(
     rounds = requests // ROUND
     assert statuses == {200: 4 * rounds, 201: 2 * rounds, 204: rounds, 404: rounds}
     assert query(settings, "SELECT status, count(*) FROM orders GROUP BY 1") == [("paid", rounds)]
-    # Each opens a connection when it needs one; now and then one is free that another has left.
+    # A thread opens a connection when it needs one and none that another has returned is free.
     assert bouncer.clients() > CLIENTS // 2
     assert bouncer.left_behind() == []
 
 
 def shop(connection: HTTPConnection, seller: Person) -> Counter[int]:
-    """Offer, look, reprice, order, step, and withdraw: eight calls of a seller and a buyer."""
+    """Make eight calls of a seller and a buyer, from creating a product to deleting it."""
     statuses: Counter[int] = Counter()
 
     def call(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -110,7 +110,9 @@ def shop(connection: HTTPConnection, seller: Person) -> Counter[int]:
     return statuses
 
 
-def test_reads_survive_the_end_of_every_connection_of_the_pooler(server: Server, settings: Settings) -> None:
+def test_reads_succeed_after_all_connections_of_the_pooler_are_terminated(
+    server: Server, settings: Settings
+) -> None:
     path = "/api/products?userId=1"
     with ThreadPoolExecutor(CLIENTS) as crowd:
         assert {status for status, _ in crowd.map(server.get, [path] * 100)} == {200}
@@ -119,7 +121,7 @@ def test_reads_survive_the_end_of_every_connection_of_the_pooler(server: Server,
 
 
 @pytest.mark.parametrize(
-    ("careless", "kind"),
+    ("statement", "kind"),
     [
         ("SET lock_timeout = '7s'", "setting"),
         ("PREPARE plan AS SELECT 1", "prepared statement"),
@@ -129,12 +131,12 @@ def test_reads_survive_the_end_of_every_connection_of_the_pooler(server: Server,
         ("DECLARE pages CURSOR WITH HOLD FOR SELECT 1", "cursor"),
     ],
 )
-def test_what_a_careless_client_leaves_is_seen(
-    start: Start, settings: Settings, careless: str, kind: str
+def test_state_that_a_client_leaves_is_detected(
+    start: Start, settings: Settings, statement: str, kind: str
 ) -> None:
     bouncer = start(settings)
     with closing(psycopg2.connect(bouncer.url(query=""))) as client:
         client.autocommit = True
-        client.cursor().execute(careless)
+        client.cursor().execute(statement)
 
     assert [what for what, *_ in bouncer.left_behind()] == [kind]
