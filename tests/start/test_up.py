@@ -1,4 +1,4 @@
-"""`python3 -m nexus` as a person meets it: open, stop, kill, open again, and every refusal in one line."""
+"""`python3 -m nexus` as a user runs it: start, stop, kill, restart, and every refusal in one line."""
 
 import json
 import os
@@ -30,8 +30,8 @@ def port() -> int:
     return free_port()
 
 
-def opened(process: "subprocess.Popen[str]") -> str:
-    """Wait for the banner, and return the curl in it."""
+def wait_for_banner(process: "subprocess.Popen[str]") -> str:
+    """Wait for the banner, and return its curl command."""
     assert process.stdout
     for line in process.stdout:
         if line.startswith("curl "):
@@ -40,14 +40,14 @@ def opened(process: "subprocess.Popen[str]") -> str:
     pytest.fail(process.stderr.read())
 
 
-def minded(process: "subprocess.Popen[str]") -> None:
-    """Wait until a stop is the program's own affair, and not that of the Python which is starting."""
+def wait_for_signal_handlers(process: "subprocess.Popen[str]") -> None:
+    """Wait until the program, rather than the starting Python interpreter, handles signals."""
     while process.poll() is None:
         status = Path(f"/proc/{process.pid}/status").read_text("utf-8")
         caught, blocked = (int(found, 16) for found in re.findall(r"^Sig(?:Cgt|Blk):\s*(\w+)", status, re.M))
-        # Before that, the one that makes sure of its packages is stopped as any program is.
-        goes_on = b"nexus.up" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
-        if goes_on and (caught | blocked) >> signal.SIGTERM - 1 & 1:
+        # Until then the bootstrap process runs, which signals end as they do any program.
+        has_started = b"nexus.up" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        if has_started and (caught | blocked) >> signal.SIGTERM - 1 & 1:
             return
         time.sleep(0.01)
 
@@ -64,16 +64,16 @@ def post(url: str, body: dict[str, str]) -> int:
 
 
 def refused(process: "subprocess.Popen[str]") -> str:
-    """The one line of a start that fails."""
-    out, said = process.communicate(timeout=30)
-    assert process.returncode == 1, said
+    """Return the single line that a failed start prints."""
+    out, stderr = process.communicate(timeout=30)
+    assert process.returncode == 1, stderr
     assert out == ""
-    lines = [line for line in said.splitlines() if "saved APP_ENV=development" not in line]
-    assert len(lines) == 1, said
+    lines = [line for line in stderr.splitlines() if "saved APP_ENV=development" not in line]
+    assert len(lines) == 1, stderr
     return lines[0]
 
 
-def test_it_opens_keeps_the_data_and_leaves_nothing_behind(
+def test_it_starts_keeps_its_data_and_leaves_no_processes(
     installed: Path, start: Start, leftovers: Leftovers, port: int
 ) -> None:
     (installed / ".env").write_text("# mine\nCURRENCY=EUR\n")
@@ -82,51 +82,51 @@ def test_it_opens_keeps_the_data_and_leaves_nothing_behind(
     ann = {"email": "ann@example.com", "password": "correct horse"}
 
     process = start(installed, PORT=str(port))
-    curl = opened(process)
+    curl = wait_for_banner(process)
     assert f"{address}/login" in curl
     body = re.search(r"'(\{.*\})'", curl)
     assert body
     assert post(f"{address}/login", json.loads(body[1])) == 200
     assert post(f"{address}/register", ann) == 201
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert "Traceback" not in said
+    assert "Traceback" not in stderr
     assert not leftovers(installed)
     kept = (installed / ".env").read_text()
     assert kept.startswith("# mine\nCURRENCY=EUR\n")
     assert "APP_ENV='development'" in kept
     assert stat.S_IMODE((installed / ".env").stat().st_mode) == 0o600
 
-    # Killed, it leaves workers and PostgreSQL to those who watch for that; the next start need not wait.
+    # After a kill, workers and PostgreSQL end by themselves, and the next start need not wait for that.
     process = start(installed, PORT=str(port))
-    opened(process)
+    wait_for_banner(process)
     process.kill()
     process.communicate(timeout=30)
     process = start(installed, PORT=str(port))
-    opened(process)
+    wait_for_banner(process)
     assert post(f"{address}/login", ann) == 200
     process.kill()
     process.communicate(timeout=30)
     assert not leftovers(installed)
 
     process = start(installed, PORT=str(port))
-    opened(process)
+    wait_for_banner(process)
     process.terminate()
-    _, said = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert "Traceback" not in said
+    assert "Traceback" not in stderr
     assert not leftovers(installed)
 
 
-def test_only_a_shop_without_users_is_planted(
+def test_only_a_shop_without_users_is_seeded(
     installed: Path, start: Start, scratch: Settings, port: int
 ) -> None:
     def shown() -> str:
         process = start(installed, PORT=str(port), DATABASE_URL=str(scratch.database_url))
         assert process.stdout
         begun = next(line for line in process.stdout if line.startswith("API documentation"))
-        # The banner is written at once.
+        # The banner is written in one piece.
         process.terminate()
         return begun + process.stdout.read()
 
@@ -140,22 +140,22 @@ def test_only_a_shop_without_users_is_planted(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_while_it_starts_is_a_stop(
+def test_a_signal_during_the_start_stops_it_cleanly(
     installed: Path, start: Start, leftovers: Leftovers, port: int, number: int
 ) -> None:
     for delay in (0.2, 0.8, 1.6):
         process = start(installed, PORT=str(port))
-        minded(process)
+        wait_for_signal_handlers(process)
         time.sleep(delay)
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
-        assert process.returncode == 0, said
-        assert "Traceback" not in said
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == 0, stderr
+        assert "Traceback" not in stderr
         assert not leftovers(installed)
 
 
-def test_a_stop_within_a_text_that_python_runs_is_one_too(installed: Path, port: int) -> None:
-    # Dataclasses are made by such.
+def test_a_signal_within_exec_stops_it_cleanly(installed: Path, port: int) -> None:
+    # Dataclasses generate methods with exec.
     (installed / "stopped.py").write_text("""
 import dataclasses, os, signal, sys
 from nexus import up
@@ -179,21 +179,21 @@ sys.exit(up.main())
     assert "Traceback" not in done.stderr
 
 
-def test_a_busy_port_is_named(installed: Path, start: Start) -> None:
+def test_a_busy_port_is_reported(installed: Path, start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        said = refused(start(installed, PORT=str(port)))
-    assert f"PORT {port} is in use" in said
-    assert f"PORT={port + 1} python3 -m nexus" in said
+        stderr = refused(start(installed, PORT=str(port)))
+    assert f"PORT {port} is in use" in stderr
+    assert f"PORT={port + 1} python3 -m nexus" in stderr
 
 
-def test_an_unreachable_database_is_named(installed: Path, start: Start, port: int) -> None:
+def test_an_unreachable_database_is_reported(installed: Path, start: Start, port: int) -> None:
     url = f"postgresql://nobody@127.0.0.1:{port}/nowhere"
-    said = refused(start(installed, PORT=str(port), DATABASE_URL=url))
-    assert "DATABASE_URL" in said
+    stderr = refused(start(installed, PORT=str(port), DATABASE_URL=url))
+    assert "DATABASE_URL" in stderr
 
 
-def test_production_starts_with_good_settings_only(installed: Path, start: Start, port: int) -> None:
+def test_production_starts_only_with_valid_secrets(installed: Path, start: Start, port: int) -> None:
     url = f"postgresql://nobody@127.0.0.1:{port}/nowhere"
     variables = {"PORT": str(port), "APP_ENV": "production", "DATABASE_URL": url}
     variables["RECEIPT_SECRET_KEY"] = secrets.token_urlsafe(48)
@@ -203,7 +203,7 @@ def test_production_starts_with_good_settings_only(installed: Path, start: Start
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_named(installed: Path, start: Start, port: int) -> None:
+def test_a_read_only_folder_is_reported(installed: Path, start: Start, port: int) -> None:
     installed.chmod(0o500)
     try:
         assert ".env" in refused(start(installed, PORT=str(port)))
