@@ -1,1 +1,1 @@
-"""What happens when things break: real processes, real faults."""
+"""Fault injection: real processes and real faults."""

@@ -1,4 +1,4 @@
-"""The server as the Procfile starts it, over a PostgreSQL that a test may stop."""
+"""The server as started by the Procfile, with a PostgreSQL that a test may stop."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from nexus.migrate import History
 from tests.environment import environment
 from tests.ports import free_port
 
-#: Where the rows of the table of docs/reliability.md wait for the end of the run.
+#: The property under which tests record rows for the table of docs/reliability.md.
 ROWS = "rows of reliability"
 
 
@@ -30,12 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-reliability",
         action="store_true",
-        help="rewrite the table of docs/reliability.md by this run",
+        help="rewrite the table of docs/reliability.md with the results of this run",
     )
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Show the table, and write it where that was asked for."""
+    """Print the table, and write it to the page if requested."""
     from tests.faults import report
 
     tests = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
@@ -43,16 +43,16 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     rows = [row for test in tests for name, found in test.user_properties if name == ROWS for row in found]
     if rows:
         terminalreporter.write(f"\n{report.rendered(rows)}")
-        # A run that was not begun with this folder does not know the option; one process of several knows
-        # a part of the rows.
+        # The option exists only in a run started with this folder, and each xdist worker has only
+        # part of the rows.
         if config.getoption("--write-reliability", default=False) and not hasattr(config, "workerinput"):
             report.rewrite(rows)
 
 
 class Server:
-    """gunicorn with two processes of four threads on a free port, unless told otherwise."""
+    """gunicorn on a free port, by default with two processes of four threads."""
 
-    #: What Python runs.
+    #: The module that Python runs, with its arguments.
     module: tuple[str, ...] = ("gunicorn", "-c", "python:nexus.server", "wsgi:app")
 
     def __init__(self, root: Path, settings: Settings, stderr: Any = None, **changes: str) -> None:
@@ -68,20 +68,20 @@ class Server:
         )
 
     def get(self, path: str) -> tuple[int, bytes]:
-        """GET a path: status and body."""
+        """GET a path; return status and body."""
         return self.send(Request(self.url(path)))
 
     def post(self, path: str, body: dict[str, Any], **headers: str) -> tuple[int, bytes]:
-        """POST some JSON: status and body."""
+        """POST a JSON body; return status and body."""
         headers["Content-Type"] = "application/json"
         return self.send(Request(self.url(path), json.dumps(body).encode(), headers))
 
     def url(self, path: str) -> str:
-        """Where a path is."""
+        """Return the URL of a path."""
         return f"http://127.0.0.1:{self.port}{path}"
 
     def send(self, request: Request) -> tuple[int, bytes]:
-        """Send a request: status and body."""
+        """Send a request; return status and body."""
         try:
             with urlopen(request, timeout=20) as answer:
                 return answer.status, answer.read()
@@ -90,19 +90,19 @@ class Server:
                 return error.code, error.read()
 
     def kill_worker(self) -> None:
-        """End the process that has served longest, as nothing can be done about."""
+        """Kill the oldest worker with SIGKILL."""
         oldest = ["pgrep", "-o", "-P", str(self.process.pid)]
         found = subprocess.run(oldest, capture_output=True, text=True).stdout
         for pid in found.split():
             os.kill(int(pid), signal.SIGKILL)
 
     def workers(self) -> set[int]:
-        """The processes that serve."""
+        """Return the worker processes."""
         found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True)
         return {int(pid) for pid in found.stdout.split()}
 
     def wait(self) -> None:
-        """Wait until it serves."""
+        """Wait until the server responds."""
         while True:
             assert self.process.poll() is None
             try:
@@ -113,14 +113,14 @@ class Server:
                 return
 
     def stop(self) -> None:
-        """End it as a platform does."""
+        """Stop the server with SIGTERM, as hosting platforms do."""
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(timeout=30) == 0
 
 
 @contextmanager
 def serving(root: Path, settings: Settings) -> Iterator[Server]:
-    """A server that serves until the block ends."""
+    """Run a server until the end of the block."""
     server = Server(root, settings)
     try:
         server.wait()
@@ -131,7 +131,7 @@ def serving(root: Path, settings: Settings) -> Iterator[Server]:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A PostgreSQL of the test's own, which it may stop."""
+    """A separate PostgreSQL that the test may stop."""
     cluster = Cluster(tmp_path / "postgres", durable=False)
     cluster.start()
     yield cluster
@@ -140,7 +140,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def server(root: Path, settings: Settings, cluster: Cluster) -> Iterator[Server]:
-    """The server over a PostgreSQL of its own."""
+    """The server with a separate PostgreSQL."""
     own = settings.model_copy(update={"database_url": cluster.url("nexus")})
     History.of(own).migrate()
     with serving(root, own) as server:
@@ -149,7 +149,7 @@ def server(root: Path, settings: Settings, cluster: Cluster) -> Iterator[Server]
 
 @pytest.fixture(scope="module")
 def shop(root: Path, settings: Settings) -> Iterator[Server]:
-    """The server over the tests' database, with its two processes of four threads."""
+    """The server with the database of the test run, in two processes of four threads."""
     History.of(settings).migrate()
     with serving(root, settings) as server:
         yield server

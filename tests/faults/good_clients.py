@@ -1,4 +1,4 @@
-"""Good clients under way, and how they are answered."""
+"""Well-behaved clients, and the responses that they get."""
 
 import time
 from collections import Counter
@@ -11,37 +11,37 @@ PATH = "/api/products?userId=1"
 
 
 class Load:
-    """Clients that ask one request after the other, on connections that they keep, until told to stop.
+    """Clients that send one request after another over keep-alive connections until stopped.
 
-    `counts` has the answers by status, and what failed by the name of its error. A client that was refused
-    a connection asks again. Each of `pauses` is one client's, in seconds between two requests; where it is
-    None, the client takes a new connection for each of them.
+    `counts` counts the responses by status, and failures by the name of the exception. A client whose
+    connection is refused tries again. `pauses` has one entry per client, the seconds between two requests;
+    with None, the client opens a new connection for each request.
     """
 
     def __init__(self, port: int, pauses: list[float | None]) -> None:
-        """Take where to ask, and how."""
+        """Take the server's port, and one pause per client."""
         self.counts: Counter[Any] = Counter()
-        #: Seconds that each answer took.
+        #: The seconds until each response.
         self.times: list[float] = []
         self._port = port
-        self._enough = Event()
+        self._stopped = Event()
         self._clients = [Thread(target=self._ask, args=(pause,)) for pause in pauses]
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the clients."""
         for client in self._clients:
             client.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait for the last answers."""
-        self._enough.set()
+        """Stop the clients, and wait for their last responses."""
+        self._stopped.set()
         for client in self._clients:
             client.join()
 
     def _ask(self, pause: float | None) -> None:
         with closing(HTTPConnection("127.0.0.1", self._port, timeout=30)) as connection:
-            while not self._enough.wait(pause or 0.005):
+            while not self._stopped.wait(pause or 0.005):
                 start = time.perf_counter()
                 try:
                     connection.request("GET", PATH)

@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL: a network that can be made slow, silent or broken."""
+"""A TCP proxy in front of PostgreSQL, to simulate a slow, silent or broken network."""
 
 import asyncio
 import socket
@@ -11,15 +11,15 @@ from tests.ports import free_port
 
 
 class Proxy:
-    """Passes every connection on to a port of this machine, in a thread of its own."""
+    """Forwards every connection to a local port, in a separate thread."""
 
     def __init__(self, postgres: Postgres) -> None:
-        """Take the server that connections are passed on to; the proxy serves when this returns."""
+        """Take the server to forward to; the proxy accepts connections when this returns."""
         self.target = postgres.port
         self.port = free_port()
-        #: The application's URL of that server, by way of this proxy.
+        #: The application's URL of that server, through this proxy.
         self.url = postgres.url().replace(f":{self.target}/", f":{self.port}/")
-        #: Seconds that each piece of data takes longer, in either direction.
+        #: Seconds of latency added to each piece of data, in either direction.
         self.delay = 0.0
         self._loop = asyncio.new_event_loop()
         self._passing = asyncio.Event()
@@ -30,19 +30,19 @@ class Proxy:
         self._server: asyncio.Server = self._do(asyncio.start_server(self._serve, "127.0.0.1", self.port))
 
     def swallow(self) -> None:
-        """From now on take all and pass nothing on, new connections included."""
+        """Accept all connections and data, but forward nothing."""
         self._loop.call_soon_threadsafe(self._passing.clear)
 
     def pass_on(self) -> None:
-        """Pass data on again, beginning with what was held back."""
+        """Forward data again, beginning with what was held back."""
         self._loop.call_soon_threadsafe(self._passing.set)
 
     def reset(self) -> None:
-        """Break every connection at once, as a router that forgot them all."""
+        """Reset every connection at once, like a router that lost its state."""
         self._do(self._break())
 
     def stop(self) -> None:
-        """Break every connection and take no more."""
+        """Reset every connection and accept no more."""
         self._server.close()
         self.reset()
         self._do(self._finish())
@@ -55,7 +55,7 @@ class Proxy:
 
     async def _break(self) -> None:
         for writer in list(self._connections):
-            # Closed with nothing to linger for, a socket sends a reset.
+            # A socket closed with a linger time of zero sends a reset.
             writer.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
             )
@@ -80,7 +80,7 @@ class Proxy:
                 asyncio.ensure_future(self._pump(reader, back)),
                 asyncio.ensure_future(self._pump(there, writer)),
             }
-            # Whichever end hangs up first ends both.
+            # When either end closes its connection, both are closed.
             _, others = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             for pump in others:
                 pump.cancel()

@@ -1,4 +1,4 @@
-"""What the long tests of this folder found, as the table of docs/reliability.md."""
+"""The table of docs/reliability.md, from the results of the long tests of this folder."""
 
 import os
 import platform
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def rendered(rows: Iterable[dict[str, Any]]) -> str:
-    """The rows as a table, below what they were found on."""
+    """Render the rows as a table, below a line about the machine."""
     lines = "".join(
         "| " + " | ".join(str(row.get(column, "")) for column in COLUMNS) + " |\n" for row in rows
     )
@@ -40,7 +40,7 @@ def rendered(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def rewrite(rows: Iterable[dict[str, Any]], page: Path = PAGE) -> None:
-    """Put the rows in the place of those of the last run."""
+    """Replace the rows of the last run on the page."""
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

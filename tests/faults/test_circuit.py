@@ -1,4 +1,4 @@
-"""While the database cannot be reached one request tries, the others are refused, and all is well at once."""
+"""The circuit breaker: during an outage one request tries and the others fail fast, until it succeeds."""
 
 import socket
 from collections.abc import Iterator
@@ -19,27 +19,27 @@ READ = "/api/products/1"
 
 
 @pytest.fixture(autouse=True)
-def _as_before(app: Flask, settings: Settings) -> Iterator[None]:
-    """Let no test of these decide where the next one connects."""
+def _restored(app: Flask, settings: Settings) -> Iterator[None]:
+    """Restore the connection settings, so that no test affects the next."""
     yield
     database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
 
 
-def lead_to(port: int, *, wait: int = 5) -> None:
-    """Let the pool connect to a port of this machine."""
+def connect_pool_to(port: int, *, wait: int = 5) -> None:
+    """Let the pool connect to a local port."""
     database.configure(DatabaseURL.parse(f"postgresql://nobody@127.0.0.1:{port}/no"), size=4, wait=wait)
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [event["event"] for event in events(caplog) if "database" in event["event"]]
 
 
-def test_one_request_tries_and_the_others_are_refused_at_once(
+def test_one_request_tries_and_the_others_fail_fast(
     app: Flask, settings: Settings, stranger: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as threads:
-        lead_to(server.getsockname()[1], wait=60)
-        # Where nothing is known, several try.
+        connect_pool_to(server.getsockname()[1], wait=60)
+        # Before the first failure is known, several requests try.
         first = [threads.submit(Person(app).get, READ) for _ in range(2)]
         for connection, _ in [server.accept(), server.accept()]:
             connection.close()
@@ -47,7 +47,7 @@ def test_one_request_tries_and_the_others_are_refused_at_once(
 
         trying = threads.submit(Person(app).get, READ)
         connection, _ = server.accept()
-        # The one that tries could wait for a minute.
+        # The trying request could wait for a minute.
         refused = [stranger.get(READ) for _ in range(5)]
         assert not trying.done()
         with session() as direct:
@@ -58,7 +58,7 @@ def test_one_request_tries_and_the_others_are_refused_at_once(
     assert [answer.status_code for answer in refused] == [503] * 5
     assert {answer.get_json()["code"] for answer in refused} == {"database_unavailable"}
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
-    assert told(caplog) == ["database unreachable"]
+    assert logged(caplog) == ["database unreachable"]
 
 
 def test_the_first_request_after_the_outage_succeeds(
@@ -80,10 +80,10 @@ def test_the_first_request_after_the_outage_succeeds(
     assert [stranger.get(READ).status_code for _ in range(3)] == [404] * 3
     app.extensions["readiness"] = Readiness()
     assert stranger.get("/readyz").status_code == 200
-    assert told(caplog) == ["database unreachable", "database reachable again"]
+    assert logged(caplog) == ["database unreachable", "database reachable again"]
 
 
-def test_a_full_pool_does_not_open_it(app: Flask, settings: Settings, stranger: Person) -> None:
+def test_a_full_pool_does_not_open_the_circuit(app: Flask, settings: Settings, stranger: Person) -> None:
     database.configure(settings.pooled, size=1, wait=2)
     with ThreadPoolExecutor() as threads, database.connection_context():
         busy = threads.submit(stranger.get, READ).result()

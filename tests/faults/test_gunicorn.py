@@ -1,4 +1,4 @@
-"""The server while PostgreSQL loses its connections, stops and starts again."""
+"""The server while PostgreSQL terminates connections, stops and starts again."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from tests.faults.conftest import Server
 from tests.sql import TERMINATE, query
 
 
-def test_reads_survive_the_end_of_every_connection_and_the_servers_restart(
+def test_reads_succeed_after_terminated_connections_and_a_restart(
     server: Server, cluster: Cluster, settings: Settings
 ) -> None:
     path = "/api/products?userId=1"

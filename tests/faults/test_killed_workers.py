@@ -1,4 +1,4 @@
-"""Orders under keys while workers are killed: whoever repeats until an answer comes has ordered once."""
+"""Orders with idempotency keys while workers are killed: retrying until a response creates one order."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ from tests.faults.conftest import Server
 from tests.sql import query
 
 CROWD = 50
-#: Of each buyer the orders, once for each of their events, and how many of them have a key.
+#: Per buyer the order ids, one for each event, and the number of keys.
 FOUND = """
 SELECT email, array_agg(o.id::text), count(k.hash)
 FROM orders o LEFT JOIN idempotency_keys k ON k.order_id = o.id JOIN order_events e ON e.order_id = o.id
@@ -25,19 +25,19 @@ GROUP BY email
 
 
 class Buyer:
-    """One who repeats an order under its key, in as many threads as like, until each has an answer."""
+    """A buyer who retries an order with its key, possibly in several threads, until each has a response."""
 
     def __init__(self, server: Server, product: int) -> None:
         self.server = server
         self.product = product
         self.key = str(uuid4())
         self.email = f"{self.key}@example.com"
-        #: The statuses and bodies that came at last.
+        #: The final statuses and bodies.
         self.answers: set[tuple[int, bytes]] = set()
         self.broken = 0
 
     def order(self) -> None:
-        """Order until an answer comes."""
+        """Retry the order until there is a response."""
         body = {"productId": self.product, "email": self.email}
         while True:
             try:
@@ -51,7 +51,7 @@ class Buyer:
 
 
 @pytest.mark.parametrize("kills", [8, pytest.param(60, marks=pytest.mark.long)])
-def test_every_key_has_one_order_and_every_answer_is_true(
+def test_every_key_creates_one_order_and_every_response_is_correct(
     server: Server, cluster: Cluster, settings: Settings, kills: int
 ) -> None:
     credentials = {"email": "seller@example.com", "password": PASSWORD}
@@ -70,7 +70,7 @@ def test_every_key_has_one_order_and_every_answer_is_true(
     buyers: list[Buyer] = []
     with ThreadPoolExecutor(CROWD) as crowd:
         while killer.is_alive():
-            # One order from everybody, and then one from each.
+            # First one order from all threads, then one order per thread.
             for size in (1, CROWD):
                 round_ = [Buyer(server, product) for _ in range(size)]
                 list(crowd.map(Buyer.order, round_ * (CROWD // size)))

@@ -1,4 +1,4 @@
-"""What a request may take: statements, locks, forgotten transactions, silent servers and silent networks."""
+"""Timeouts of a request: statements, locks, idle transactions, silent servers and networks."""
 
 import os
 import signal
@@ -24,8 +24,8 @@ READ = "/api/products/1"
 
 
 @pytest.fixture(autouse=True)
-def _as_before(app: Flask, settings: Settings) -> Iterator[None]:
-    """Forget the role's limits and the connections that have them."""
+def _restored(app: Flask, settings: Settings) -> Iterator[None]:
+    """Remove the role's timeouts, and the connections that have them."""
     yield
     name = database_of(settings)
     query(settings, f"ALTER ROLE CURRENT_USER IN DATABASE {name} RESET ALL")
@@ -37,24 +37,24 @@ def database_of(settings: Settings) -> str:
     return settings.direct.parameters["dbname"]
 
 
-def limit(settings: Settings, **limits: str) -> None:
-    """Give the role limits, and the pool new connections."""
-    for name, value in limits.items():
+def set_timeouts(settings: Settings, **timeouts: str) -> None:
+    """Set timeouts for the role, and give the pool new connections."""
+    for name, value in timeouts.items():
         query(settings, f"ALTER ROLE CURRENT_USER IN DATABASE {database_of(settings)} SET {name} = '{value}'")
     database.configure(settings.direct, size=4, wait=5)
 
 
-def in_force() -> list[str]:
+def effective_timeouts() -> list[str]:
     with database.connection_context():
         return [database.execute_sql(f"SHOW {name}").fetchone()[0] for name in NAMES]
 
 
-def test_the_roles_limits_hold_and_ours_where_it_has_none(settings: Settings) -> None:
-    limit(settings)
-    assert in_force() == ["15s", "5s", "30s"]
+def test_the_roles_timeouts_apply_and_ours_where_it_has_none(settings: Settings) -> None:
+    set_timeouts(settings)
+    assert effective_timeouts() == ["15s", "5s", "30s"]
 
-    limit(settings, statement_timeout="1min", idle_in_transaction_session_timeout="2s")
-    assert in_force() == ["1min", "5s", "2s"]
+    set_timeouts(settings, statement_timeout="1min", idle_in_transaction_session_timeout="2s")
+    assert effective_timeouts() == ["1min", "5s", "2s"]
 
 
 @pytest.fixture
@@ -66,14 +66,14 @@ def bouncer(settings: Settings) -> Iterator[Bouncer]:
 
 
 @needed
-def test_through_a_pooler_the_roles_limits_hold_and_nothing_is_set(
+def test_behind_a_pooler_only_the_roles_timeouts_apply(
     settings: Settings, bouncer: Bouncer, stranger: Person
 ) -> None:
-    limit(settings, statement_timeout="7s", lock_timeout="6s")
+    set_timeouts(settings, statement_timeout="7s", lock_timeout="6s")
     database.configure(DatabaseURL.parse(bouncer.url()), size=4, wait=5)
 
     assert stranger.get(READ).status_code == 404
-    assert in_force() == ["7s", "6s", "0"]
+    assert effective_timeouts() == ["7s", "6s", "0"]
     with database.connection_context():
         connection = database.connection()
         assert connection.limit == 10
@@ -85,11 +85,11 @@ def test_through_a_pooler_the_roles_limits_hold_and_nothing_is_set(
     assert not [left for left in bouncer.left_behind() if left[1] not in NAMES]
 
 
-def test_a_lock_and_a_long_statement_are_503_in_time(settings: Settings, seller: Person) -> None:
-    limit(settings, lock_timeout="100ms")
+def test_lock_and_statement_timeouts_are_answered_503(settings: Settings, seller: Person) -> None:
+    set_timeouts(settings, lock_timeout="100ms")
     with held(settings, "LOCK TABLE products"):
         locked = seller.post("/api/products", {"name": "Course", "price": 1})
-        limit(settings, lock_timeout="0", statement_timeout="100ms")
+        set_timeouts(settings, lock_timeout="0", statement_timeout="100ms")
         slow = seller.get("/api/products?userId=1")
 
     assert [(answer.status_code, answer.get_json()["code"]) for answer in (locked, slow)] == [
@@ -98,8 +98,8 @@ def test_a_lock_and_a_long_statement_are_503_in_time(settings: Settings, seller:
     assert seller.get("/api/products?userId=1").status_code == 200
 
 
-def test_a_transaction_that_idled_too_long_is_an_outage(settings: Settings) -> None:
-    limit(settings, idle_in_transaction_session_timeout="50ms")
+def test_an_idle_in_transaction_timeout_is_an_outage(settings: Settings) -> None:
+    set_timeouts(settings, idle_in_transaction_session_timeout="50ms")
 
     def idle() -> None:
         with database.connection_context(), database.atomic():
@@ -110,10 +110,10 @@ def test_a_transaction_that_idled_too_long_is_an_outage(settings: Settings) -> N
         idle()
 
 
-def test_a_frozen_backend_stalls_its_own_request_alone_and_not_for_ever(
+def test_a_frozen_backend_blocks_only_its_own_request_until_a_timeout(
     app: Flask, settings: Settings, stranger: Person
 ) -> None:
-    limit(settings, statement_timeout="100ms")
+    set_timeouts(settings, statement_timeout="100ms")
     with database.connection_context():
         process = database.connection().info.backend_pid
     try:

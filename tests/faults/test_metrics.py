@@ -1,4 +1,4 @@
-"""`/metrics` over all processes of gunicorn, while they come and go."""
+"""`/metrics` over all gunicorn processes, while they start and end."""
 
 import os
 import shutil
@@ -21,8 +21,8 @@ PATH = "/api/products?userId=1"
 
 
 @pytest.fixture
-def counting(root: Path, settings: Settings, tmp_path: Path, app: object) -> Iterator[Server]:
-    """gunicorn with two processes, which count in files below the test's directory, and leaves none there."""
+def server(root: Path, settings: Settings, tmp_path: Path, app: object) -> Iterator[Server]:
+    """gunicorn with two processes, with its counter files in the test's directory; it must remove them."""
     server = Server(root, settings, TMPDIR=str(tmp_path), DATABASE_POOL_SIZE="3")
     try:
         server.wait()
@@ -32,19 +32,19 @@ def counting(root: Path, settings: Settings, tmp_path: Path, app: object) -> Ite
         assert not list(tmp_path.glob("nexus-metrics-*"))
 
 
-def read(server: Server) -> Samples:
+def read_metrics(server: Server) -> Samples:
     status, page = server.get("/metrics")
     assert status == 200
     return Samples(page.decode())
 
 
 def files(directory: Path) -> set[str]:
-    """Whose files there are."""
+    """Return the processes that have counter files."""
     return {file.stem.rpartition("_")[2] for file in directory.glob("nexus-metrics-*/*.db")}
 
 
 def processes(server: Server) -> set[str]:
-    """Those that serve."""
+    """Return the worker processes."""
     children = ["pgrep", "-P", str(server.process.pid)]
     return set(subprocess.run(children, capture_output=True, text=True).stdout.split())
 
@@ -55,34 +55,34 @@ def products(samples: Samples) -> float:
 
 
 def until(server: Server, holds: Callable[[Samples], bool]) -> list[Samples]:
-    """Read, and ask something of whichever process is there, until it holds; everything that was read."""
-    pages = [read(server)]
+    """Read the metrics, with requests in between, until a condition holds; return everything read."""
+    pages = [read_metrics(server)]
     while not holds(pages[-1]):
         assert len(pages) < 1000, pages[-1]
         server.get(PATH)
         time.sleep(0.01)
-        pages.append(read(server))
+        pages.append(read_metrics(server))
     return pages
 
 
 def replace(server: Server) -> None:
-    """Kill a process, and wait for the one in its place; by then the master has moved the counts."""
+    """Kill a worker and wait for its replacement; by then the master has merged its counters."""
     before = processes(server)
     server.kill_worker()
     while not processes(server) - before:
         time.sleep(0.01)
 
 
-def test_counts_are_of_all_processes_and_outlive_the_killed_ones(counting: Server, tmp_path: Path) -> None:
+def test_counters_cover_all_processes_and_survive_killed_ones(server: Server, tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as crowd:
         for size in (100, 100):
-            assert {status for status, _ in crowd.map(counting.get, [PATH] * size)} == {200}
-            # A process that has not connected yet is not among them.
-            until(counting, lambda samples: samples.of("nexus_pool_size") == 6)
-            before = products(read(counting))
+            assert {status for status, _ in crowd.map(server.get, [PATH] * size)} == {200}
+            # A process that has not connected yet is not included.
+            until(server, lambda samples: samples.of("nexus_pool_size") == 6)
+            before = products(read_metrics(server))
             assert before >= size
-            replace(counting)
-            pages = until(counting, lambda samples: samples.of("nexus_pool_size") == 6)
+            replace(server)
+            pages = until(server, lambda samples: samples.of("nexus_pool_size") == 6)
 
             counts = [products(samples) for samples in pages]
             assert counts == sorted(counts)
@@ -90,40 +90,40 @@ def test_counts_are_of_all_processes_and_outlive_the_killed_ones(counting: Serve
             assert all(samples.of("nexus_pool_size") <= 6 for samples in pages)
             assert pages[-1].of("nexus_pool_in_use") <= 1
 
-    # While nobody reads, so that nothing keeps the master from moving the counts.
-    replace(counting)
-    until(counting, lambda samples: samples.of("nexus_pool_size") == 6)
-    assert files(tmp_path) == {"ended", *processes(counting)}
+    # Without concurrent reads, so that nothing keeps the master from merging the counters.
+    replace(server)
+    until(server, lambda samples: samples.of("nexus_pool_size") == 6)
+    assert files(tmp_path) == {"ended", *processes(server)}
 
 
-def test_processes_begin_and_count_where_the_directory_is_gone(counting: Server, tmp_path: Path) -> None:
+def test_new_processes_recreate_a_deleted_directory(server: Server, tmp_path: Path) -> None:
     (directory,) = tmp_path.glob("nexus-metrics-*")
     shutil.rmtree(directory)
-    for process in processes(counting):
+    for process in processes(server):
         os.kill(int(process), signal.SIGKILL)
-    counting.wait()
+    server.wait()
 
-    assert counting.get(PATH)[0] == 200
-    assert products(read(counting)) == 1
+    assert server.get(PATH)[0] == 200
+    assert products(read_metrics(server)) == 1
 
 
-def test_a_start_that_fails_leaves_no_counts(
-    root: Path, counting: Server, settings: Settings, tmp_path: Path
+def test_a_failed_start_leaves_no_counters(
+    root: Path, server: Server, settings: Settings, tmp_path: Path
 ) -> None:
     before = list(tmp_path.glob("nexus-metrics-*"))
     command = [sys.executable, "-m", *Server.module]
-    given = environment(settings, PORT=str(counting.port), TMPDIR=str(tmp_path), LOG_LEVEL="ERROR")
+    given = environment(settings, PORT=str(server.port), TMPDIR=str(tmp_path), LOG_LEVEL="ERROR")
 
     busy = subprocess.run(command, cwd=root, env=given, check=False)
-    looked = subprocess.run([*command, "--check-config"], cwd=root, env=given, check=False)
+    checked = subprocess.run([*command, "--check-config"], cwd=root, env=given, check=False)
 
-    assert (busy.returncode, looked.returncode) == (1, 0)
+    assert (busy.returncode, checked.returncode) == (1, 0)
     assert list(tmp_path.glob("nexus-metrics-*")) == before
-    assert counting.get(PATH)[0] == 200
+    assert server.get(PATH)[0] == 200
 
 
 @pytest.mark.long
-def test_what_a_killed_master_left_disturbs_no_other(
+def test_the_counters_of_a_killed_master_do_not_affect_another(
     root: Path, settings: Settings, tmp_path: Path, app: object
 ) -> None:
     killed = Server(root, settings, TMPDIR=str(tmp_path), WEB_CONCURRENCY="1")
@@ -135,7 +135,7 @@ def test_what_a_killed_master_left_disturbs_no_other(
 
     server = Server(root, settings, TMPDIR=str(tmp_path), WEB_CONCURRENCY="1")
     server.wait()
-    fresh = products(read(server))
+    fresh = products(read_metrics(server))
     server.stop()
 
     assert fresh == 0

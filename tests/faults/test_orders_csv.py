@@ -1,4 +1,4 @@
-"""The file of orders from a real server: what a million of them cost in memory, and how a failure ends it."""
+"""The CSV file of orders from a real server: its memory for a million orders, and a failure half-way."""
 
 import json
 from http.client import IncompleteRead
@@ -12,7 +12,7 @@ from nexus.embedded import Cluster
 from tests.faults.conftest import Server
 from tests.sql import query
 
-#: Without events, as an import makes them.
+#: Without events, as in an import.
 ORDERS = """
 SET nexus.import = 'on';
 INSERT INTO orders (seller_id, product_name, email, name, amount, currency, created_at)
@@ -24,7 +24,7 @@ MEBIBYTE = 1024
 
 
 def signed_up(server: Server) -> dict[str, str]:
-    """The headers of the first account."""
+    """Register the first account; return its headers."""
     body = json.dumps({"email": "seller@example.com", "password": "correct horse battery"}).encode()
     url = f"http://127.0.0.1:{server.port}/api/auth/register"
     with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=20) as answer:
@@ -32,7 +32,7 @@ def signed_up(server: Server) -> dict[str, str]:
 
 
 def memory(server: Server, line: str) -> int:
-    """The kibibytes that the workers have together, by a line of what Linux says of each."""
+    """Return the memory of all workers in KiB, from a line of their /proc status."""
     master = server.process.pid
     workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     found = [Path(f"/proc/{worker}/status").read_text().partition(f"{line}:")[2] for worker in workers]
@@ -40,8 +40,8 @@ def memory(server: Server, line: str) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is asked of Linux")
-def test_a_million_orders_take_no_more_memory_than_a_few(
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc to measure memory")
+def test_memory_does_not_grow_with_the_number_of_orders(
     server: Server,
     cluster: Cluster,
     settings: Settings,
@@ -64,12 +64,12 @@ def test_a_million_orders_take_no_more_memory_than_a_few(
     assert above <= 80
 
 
-def test_a_file_that_cannot_be_finished_is_seen_to_be_broken(
+def test_a_client_detects_a_file_cut_short_by_a_failure(
     server: Server, cluster: Cluster, settings: Settings
 ) -> None:
     own = settings.model_copy(update={"database_url": cluster.url("nexus")})
     headers = signed_up(server)
-    # More than the buffers between the two can hold, so that the server waits for its reader.
+    # More than the buffers in between can hold, so that the server waits for its reader.
     query(own, ORDERS, 100_000)
 
     request = Request(f"http://127.0.0.1:{server.port}/api/orders.csv", headers=headers)

@@ -1,4 +1,4 @@
-"""The pool when connections run out, die, or cannot be had."""
+"""The pool when connections run out, are lost, or cannot be opened."""
 
 import socket
 import threading
@@ -30,7 +30,7 @@ def small(app: Flask, settings: Settings) -> Iterator[None]:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The URL of a server that takes connections and never says a word."""
+    """The URL of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"postgresql://nobody@127.0.0.1:{server.getsockname()[1]}/nothing"
 
@@ -58,7 +58,7 @@ def test_an_exhausted_pool_answers_503_and_recovers(small: None, stranger: Perso
     assert stranger.get("/api/products?userId=1").status_code == 200
 
 
-def test_a_request_that_waits_gets_the_connection_that_comes_free(small: None, stranger: Person) -> None:
+def test_a_waiting_request_gets_a_returned_connection(small: None, stranger: Person) -> None:
     taken = threading.Barrier(3)
 
     def hold() -> None:
@@ -76,7 +76,7 @@ def test_a_request_that_waits_gets_the_connection_that_comes_free(small: None, s
         holder.join()
 
 
-def test_a_connection_that_comes_free_as_ones_time_ends_is_taken(app: Flask, settings: Settings) -> None:
+def test_a_connection_returned_just_as_the_wait_times_out_is_used(app: Flask, settings: Settings) -> None:
     got = []
 
     def take() -> None:
@@ -88,7 +88,7 @@ def test_a_connection_that_comes_free_as_ones_time_ends_is_taken(app: Flask, set
         database.connect()
         waiting = threading.Thread(target=take)
         waiting.start()
-        # The lock is held past its time, so that it is woken and late at once.
+        # We hold the lock past its timeout, so that it is notified and has timed out at the same time.
         while not database._pool_available._waiters:  # type: ignore[attr-defined]
             time.sleep(0.01)
         with database._pool_available:
@@ -119,7 +119,7 @@ def test_many_requests_share_few_connections(small: None, app: Flask) -> None:
     assert len(database._connections) <= 2
 
 
-def test_a_connection_is_given_back_whatever_the_answer(small: None, seller: Person) -> None:
+def test_a_connection_is_returned_whatever_the_response(small: None, seller: Person) -> None:
     for path in ("/api/auth/me", "/api/products/1", "/api/products?userId=x", "/api/nothing", "/readyz"):
         seller.get(path)
     seller.post("/api/products", {"name": "x"})
@@ -127,7 +127,7 @@ def test_a_connection_is_given_back_whatever_the_answer(small: None, seller: Per
     assert len(database._in_use) == 0
 
 
-def test_connections_that_the_server_ended_are_replaced_unseen(
+def test_connections_closed_by_the_server_are_replaced_transparently(
     small: None, settings: Settings, stranger: Person
 ) -> None:
     stranger.get("/api/products?userId=1")
@@ -136,47 +136,47 @@ def test_connections_that_the_server_ended_are_replaced_unseen(
     assert [stranger.get("/api/products?userId=1").status_code for _ in range(5)] == [200] * 5
 
 
-def test_renewed_connections_are_kept_though_the_clock_is_set_back(
+def test_renewed_connections_are_kept_when_the_clock_is_set_back(
     small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.renew()
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    servers = []
+    backends = []
     for _ in range(2):
         with database.connection_context():
-            servers.append(database.execute_sql("SELECT pg_backend_pid()").fetchone())
+            backends.append(database.execute_sql("SELECT pg_backend_pid()").fetchone())
 
-    assert servers[0] == servers[1]
+    assert backends[0] == backends[1]
 
 
 def kill(settings: Settings) -> None:
-    """Let the server end the connection that this thread has taken from the pool."""
+    """Let the server terminate the connection that this thread has taken from the pool."""
     query(settings, TERMINATE)
-    # The signal is sent; the backend is given the time that it needs to obey.
+    # The signal is only sent so far: wait until the backend has ended.
     while not closed_by_server(database.connection()):
         time.sleep(0.01)
 
 
 @pytest.fixture
 def dead(small: None, settings: Settings) -> Iterator[None]:
-    """A connection that died in the hands of this thread."""
+    """A connection that the server terminated while this thread uses it."""
     with database.connection_context():
         kill(settings)
         yield
 
 
-def test_a_read_on_a_connection_that_died_is_run_again(dead: None) -> None:
+def test_a_read_on_a_lost_connection_is_retried(dead: None) -> None:
     assert database.execute_sql("SELECT 1").fetchall() == [(1,)]
 
 
-def test_a_write_on_a_connection_that_died_is_not_run_again(dead: None, settings: Settings) -> None:
+def test_a_write_on_a_lost_connection_is_not_retried(dead: None, settings: Settings) -> None:
     with pytest.raises(peewee.OperationalError):
         database.execute_sql("INSERT INTO users (email, password) VALUES ('twice@test.com', 'x')")
 
     assert query(settings, "SELECT count(*) FROM users") == [(0,)]
 
 
-def test_a_read_inside_a_transaction_is_not_run_again(small: None, settings: Settings) -> None:
+def test_a_read_inside_a_transaction_is_not_retried(small: None, settings: Settings) -> None:
     def read() -> None:
         with database.connection_context(), database.atomic():
             kill(settings)
@@ -188,7 +188,7 @@ def test_a_read_inside_a_transaction_is_not_run_again(small: None, settings: Set
     assert len(database._in_use) == 0
 
 
-def test_a_server_that_is_down_answers_503_and_probes_tell_it(
+def test_an_unreachable_database_is_answered_503_and_fails_readiness(
     small: None, app: Flask, stranger: Person
 ) -> None:
     database.configure(DatabaseURL.parse("postgresql://nobody@127.0.0.1:1/nothing"), size=2, wait=2)
@@ -206,10 +206,10 @@ def test_a_server_that_is_down_answers_503_and_probes_tell_it(
     assert (ready.get_json()["code"], ready.get_json()["missing"]) == ("not_ready", ["database"])
 
 
-def test_a_server_that_says_nothing_holds_up_nobody(
+def test_an_unresponsive_database_server_blocks_no_request_for_long(
     small: None, app: Flask, settings: Settings, silent: str
 ) -> None:
-    # Four at once through a pool of two: were connects made one after another, they would add up.
+    # Four requests with a pool of two: connecting one after another, their waits would add up.
     database.configure(DatabaseURL.parse(silent), size=2, wait=2)
     statuses: list[int] = []
     threads = [
@@ -219,14 +219,14 @@ def test_a_server_that_says_nothing_holds_up_nobody(
     for thread in threads:
         thread.start()
     for thread in threads:
-        # Two waits at the most: one for a place and one for the connection; a hang would be for ever.
+        # At most two waits: for a slot and for the connection. Otherwise it would hang for ever.
         thread.join(timeout=30)
 
     assert statuses == [503] * 4
     assert not [thread for thread in threads if thread.is_alive()]
 
 
-def test_a_place_that_a_failed_connect_leaves_goes_to_who_waits_for_it(
+def test_the_slot_of_a_failed_connect_goes_to_a_waiting_request(
     small: None, app: Flask, settings: Settings
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -240,17 +240,17 @@ def test_a_place_that_a_failed_connect_leaves_goes_to_who_waits_for_it(
         for thread in threads:
             thread.start()
         for _ in threads:
-            # The second comes only when the first has hung up on its client.
+            # The second connects only after the first has failed.
             connection, _ = server.accept()
             connection.close()
         for thread in threads:
-            # Far less than the second would wait if nobody told it.
+            # Far less than the second would wait without a notification.
             thread.join(timeout=30)
 
     assert statuses == [503, 503]
 
 
-def test_readiness_names_the_migrations_that_are_missing(
+def test_readiness_lists_pending_migrations(
     app: Flask, root: Path, settings: Settings, scratch: Settings, stranger: Person
 ) -> None:
     app.extensions["readiness"] = Readiness()

@@ -1,4 +1,4 @@
-"""`/readyz` under a storm of probes, beside a check that hangs, and over a database ahead of the code."""
+"""`/readyz` with many probes, with a check that hangs, and with a database ahead of the code."""
 
 import math
 import socket
@@ -22,14 +22,14 @@ from tests.sql import query
 
 @pytest.fixture
 def probed(app: Flask, settings: Settings) -> Iterator[Flask]:
-    """An application that was found ready, with a pool that the test may point elsewhere."""
+    """An application that was ready, with a pool that the test may reconfigure."""
     probed = create_app(settings)
     assert Person(probed).get("/readyz").get_json() == {"status": "ready"}
     yield probed
     database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
 
 
-def test_a_storm_of_probes_costs_a_query_a_second(probed: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_many_probes_cost_one_query_per_second(probed: Flask, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     caplog.clear()
     began = time.monotonic()
@@ -37,13 +37,13 @@ def test_a_storm_of_probes_costs_a_query_a_second(probed: Flask, caplog: pytest.
         statuses = list(crowd.map(lambda _: Person(probed).get("/readyz").status_code, range(400)))
     seconds = time.monotonic() - began
 
-    told = events(caplog, "nexus.request")
-    assert statuses == [200] * len(told) == [200] * 400
-    assert sum(line["queries"] for line in told) <= 1 + seconds
+    lines = events(caplog, "nexus.request")
+    assert statuses == [200] * len(lines) == [200] * 400
+    assert sum(line["queries"] for line in lines) <= 1 + seconds
 
 
 @pytest.mark.parametrize(("believed", "status"), [(math.inf, 200), (0, 503)])
-def test_probes_are_answered_while_one_waits_for_the_database(
+def test_probes_are_answered_while_another_waits_for_the_database(
     probed: Flask, monkeypatch: pytest.MonkeyPatch, believed: float, status: int
 ) -> None:
     monkeypatch.setattr(readiness, "FRESH", 0)
@@ -55,28 +55,28 @@ def test_probes_are_answered_while_one_waits_for_the_database(
         first = threading.Thread(target=lambda: found.append(Person(probed).get("/readyz").status_code))
         first.start()
         connection, _ = silent.accept()
-        told = {Person(probed).get("/readyz").status_code for _ in range(20)}
+        statuses = {Person(probed).get("/readyz").status_code for _ in range(20)}
         waited = first.is_alive()
         connection.close()
         first.join()
 
     assert waited
-    assert told == {status}
+    assert statuses == {status}
     assert found == [503]
 
 
-def test_a_probe_waits_for_no_connection_and_takes_none_from_requests(
+def test_a_probe_neither_waits_for_a_connection_nor_takes_one_from_requests(
     probed: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "FRESH", 0)
     database.configure(settings.pooled, size=1, wait=60)
-    told = []
+    statuses = []
     with database.connection_context():
-        probe = threading.Thread(target=lambda: told.append(Person(probed).get("/readyz").status_code))
+        probe = threading.Thread(target=lambda: statuses.append(Person(probed).get("/readyz").status_code))
         probe.start()
         probe.join(timeout=30)
 
-    assert told == [200]
+    assert statuses == [200]
     assert Person(probed).get("/readyz").status_code == 200
     assert database.has_room()
 

@@ -1,4 +1,4 @@
-"""Reading, while whatever changes something has to wait."""
+"""Reads while all writes have to wait."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +11,7 @@ from tests.locks import held, until_someone_waits
 CROWD = 24
 
 
-def test_orders_that_wait_for_a_lock_leave_a_thread_for_those_who_read(
-    shop: Server, settings: Settings
-) -> None:
+def test_orders_waiting_for_a_lock_leave_a_thread_for_reads(shop: Server, settings: Settings) -> None:
     credentials = {"email": "reads@example.com", "password": PASSWORD}
     token = json.loads(shop.post("/api/auth/register", credentials)[1])["token"]
     bearer = {"Authorization": f"Bearer {token}"}
@@ -25,7 +23,7 @@ def test_orders_that_wait_for_a_lock_leave_a_thread_for_those_who_read(
     with ThreadPoolExecutor(CROWD) as crowd:
         with held(settings, "LOCK TABLE orders"):
             orders = [crowd.submit(shop.post, "/api/orders", order) for _ in range(CROWD)]
-            # Of the process that has the more of them, three; the other may have none.
+            # Three threads of the process with more of them; the other process may have none.
             until_someone_waits(settings, at_least=3)
             read = [shop.get(path)[0] for _ in range(20)]
             answered = sum(one.done() for one in orders)

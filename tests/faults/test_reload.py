@@ -1,4 +1,4 @@
-"""Workers and masters that are replaced, told to stop, or killed, while clients ask."""
+"""Workers and masters that are replaced, stopped or killed while clients send requests."""
 
 import os
 import shutil
@@ -16,13 +16,13 @@ from nexus.config import Settings
 from tests.faults.conftest import Server
 from tests.faults.good_clients import Load
 
-#: Clients that are always busy on one connection, and some that take one for each request.
+#: Clients with a keep-alive connection, and clients with a new connection per request.
 BUSY: list[float | None] = [0.005, 0.005, 0.005, None, None, None]
 
 
 @contextmanager
 def serving(root: Path, settings: Settings, **changes: str) -> Iterator[Server]:
-    """A server that the test itself ends."""
+    """Run a server that the test itself stops."""
     server = Server(root, settings, **changes)
     try:
         server.wait()
@@ -33,7 +33,7 @@ def serving(root: Path, settings: Settings, **changes: str) -> Iterator[Server]:
 
 
 def replace_workers(server: Server) -> None:
-    """Reload, and wait until none of the old workers is left."""
+    """Reload, and wait until all workers have been replaced."""
     old = server.workers()
     server.process.send_signal(signal.SIGHUP)
     while not (new := server.workers()) or new & old:
@@ -48,7 +48,7 @@ def test_no_request_fails_while_workers_are_replaced(shop: Server) -> None:
 
 
 @pytest.mark.long
-def test_no_request_fails_in_ten_rolling_restarts_with_clients_that_rest_between(
+def test_no_request_fails_in_ten_rolling_restarts_with_idle_connections(
     shop: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Load(shop.port, [*BUSY, 1.0, 2.5, 3.0, 4.0, 5.0, 7.0]) as load:
@@ -60,7 +60,7 @@ def test_no_request_fails_in_ten_rolling_restarts_with_clients_that_rest_between
     assert set(load.counts) == {200}, load.counts
 
 
-def test_whoever_was_let_in_is_answered_when_the_service_stops(
+def test_accepted_connections_are_answered_when_the_service_stops(
     shop: Server, root: Path, settings: Settings
 ) -> None:
     with serving(root, settings) as server, Load(server.port, BUSY) as load:
@@ -72,7 +72,7 @@ def test_whoever_was_let_in_is_answered_when_the_service_stops(
     assert set(load.counts) == {200, "ConnectionRefusedError"}, load.counts
 
 
-def test_a_killed_worker_takes_along_what_it_worked_on_and_no_more(shop: Server) -> None:
+def test_a_killed_worker_loses_only_its_requests_in_progress(shop: Server) -> None:
     with Load(shop.port, BUSY) as load:
         shop.kill_worker()
         before = load.counts[200]
@@ -84,7 +84,7 @@ def test_a_killed_worker_takes_along_what_it_worked_on_and_no_more(shop: Server)
 
 
 @pytest.mark.long
-def test_a_killed_master_leaves_nobody_who_serves_on(shop: Server, root: Path, settings: Settings) -> None:
+def test_the_workers_of_a_killed_master_stop(shop: Server, root: Path, settings: Settings) -> None:
     with serving(root, settings) as server:
         workers = server.workers()
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as idle:
@@ -96,14 +96,12 @@ def test_a_killed_master_leaves_nobody_who_serves_on(shop: Server, root: Path, s
             socket.create_connection(("127.0.0.1", server.port))
 
 
-def test_a_reload_brings_another_version_of_the_code(
-    shop: Server, root: Path, settings: Settings, tmp_path: Path
-) -> None:
+def test_a_reload_loads_new_code(shop: Server, root: Path, settings: Settings, tmp_path: Path) -> None:
     shutil.copytree(root / "nexus", tmp_path / "nexus", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "wsgi.py", tmp_path)
     with serving(tmp_path, settings, WEB_CONCURRENCY="1") as server:
         assert server.post("/api/auth/login", {"email": "somebody@test.com"})[0] == 400
-        # Known to the master as well, which imported it when it started.
+        # A module that the master has imported, too.
         limits = tmp_path / "nexus" / "limits.py"
         limits.write_text(limits.read_text().replace("262_144", "10"))
         replace_workers(server)

@@ -1,4 +1,4 @@
-"""What PostgreSQL undoes for another's sake is run again as a whole; what it cannot do is 503."""
+"""Transactions aborted by conflicts are retried as a whole; other errors of the server are answered 503."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from tests.factories import Person
 from tests.locks import until_someone_waits
 from tests.sql import query
 
-#: Makes every write to a table fail with a code, so many times.
+#: Makes the first inserts into a table fail with an SQLSTATE.
 FAILING = """
 CREATE SEQUENCE failures;
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -33,7 +33,7 @@ Fail = Callable[..., None]
 
 @pytest.fixture
 def fail(app: Flask, settings: Settings) -> Iterator[Fail]:
-    """Let a table's inserts fail with an SQLSTATE, `times` times and not again."""
+    """Let the first `times` inserts into a table fail with an SQLSTATE."""
 
     def begin(table: str, *, state: str, times: int) -> None:
         query(settings, FAILING.format(table=table, state=state, times=times))
@@ -44,12 +44,12 @@ def fail(app: Flask, settings: Settings) -> Iterator[Fail]:
 
 
 def tries(settings: Settings) -> int:
-    """How often the failing insert was tried."""
+    """Return how often the failing insert was tried."""
     return int(query(settings, "SELECT last_value FROM failures")[0][0])
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01"])
-def test_a_write_is_run_three_times_at_most(
+def test_a_write_is_tried_at_most_three_times(
     fail: Fail, seller: Person, settings: Settings, state: str
 ) -> None:
     fail("products", state=state, times=2)
@@ -65,7 +65,7 @@ def test_a_write_is_run_three_times_at_most(
     assert query(settings, "SELECT count(*) FROM products") == [(1,)]
 
 
-def test_a_verb_of_several_statements_is_run_again_as_a_whole(
+def test_a_call_with_several_statements_is_retried_as_a_whole(
     fail: Fail, seller: Person, settings: Settings
 ) -> None:
     fail("refresh_tokens", state="40001", times=2)
@@ -77,7 +77,7 @@ def test_a_verb_of_several_statements_is_run_again_as_a_whole(
     assert query(settings, "SELECT count(*), count(spent_at) FROM refresh_tokens") == [(2, 1)]
 
 
-def test_an_order_under_a_key_is_made_once(fail: Fail, seller: Person, settings: Settings) -> None:
+def test_a_retried_order_with_a_key_is_created_once(fail: Fail, seller: Person, settings: Settings) -> None:
     product = seller.product()
     body = {"productId": product["id"], "email": "buyer@example.com"}
     fail("idempotency_keys", state="40P01", times=2)
@@ -103,7 +103,7 @@ def test_an_order_under_a_key_is_made_once(fail: Fail, seller: Person, settings:
         ("58030", "database_unavailable"),
     ],
 )
-def test_what_the_server_cannot_do_is_503(
+def test_other_errors_of_the_server_are_answered_503(
     fail: Fail, seller: Person, settings: Settings, state: str, code: str
 ) -> None:
     fail("products", state=state, times=9)
@@ -115,15 +115,15 @@ def test_what_the_server_cannot_do_is_503(
     assert tries(settings) == 1
 
 
-def test_a_real_deadlock_ends_with_both_done(seller: Person, settings: Settings) -> None:
+def test_after_a_real_deadlock_both_transactions_succeed(seller: Person, settings: Settings) -> None:
     query(settings, "INSERT INTO resets (user_id, hash, expires_at) VALUES (%s, 'x', now())", seller.id)
     change = {"email": "new@example.com", "currentPassword": "correct horse battery"}
     with closing(connect(settings.direct, wait=5)) as other, ThreadPoolExecutor() as threads:
         other.autocommit = False
-        # Whoever looks for a deadlock first gives up: that is to be the request.
+        # The session that first detects the deadlock is aborted: let that be the request's.
         other.cursor().execute("SET deadlock_timeout = '60s'; LOCK TABLE resets")
         answer = threads.submit(seller.patch, "/api/auth/me", change)
-        # It has written the account, and comes to the tokens.
+        # The request has updated the account and waits for the tokens.
         until_someone_waits(settings)
         other.cursor().execute("UPDATE users SET role = 'admin' WHERE id = %s", (seller.id,))
         other.commit()
@@ -133,7 +133,7 @@ def test_a_real_deadlock_ends_with_both_done(seller: Person, settings: Settings)
     assert query(settings, "SELECT count(*) FROM resets") == [(0,)]
 
 
-def test_two_verbs_that_wait_for_each_other_both_get_through(app: Flask, settings: Settings) -> None:
+def test_two_deadlocked_calls_both_succeed(app: Flask, settings: Settings) -> None:
     query(settings, "INSERT INTO users (email, password) VALUES ('a@test.com', 'x'), ('b@test.com', 'x')")
     met = threading.Barrier(2)
     runs: list[str] = []
@@ -158,7 +158,7 @@ def test_two_verbs_that_wait_for_each_other_both_get_through(app: Flask, setting
         ]:
             done.result(timeout=60)
 
-    # At least one was run again; where that one was quick, it met the other once more.
+    # At least one was retried; if it was quick, it may have met the other again.
     assert len(runs) > 2
     assert query(settings, "SELECT role, password FROM users") == [("admin", "xy"), ("admin", "xy")]
 
@@ -170,7 +170,7 @@ def test_two_verbs_that_wait_for_each_other_both_get_through(app: Flask, setting
         "\n WITH q AS (SELECT 1) SELECT * FROM q",
     ],
 )
-def test_what_only_reads_is_repeated_on_another_connection(sql: str) -> None:
+def test_reads_are_recognised_as_repeatable(sql: str) -> None:
     assert only_reads(sql)
 
 
@@ -188,5 +188,5 @@ def test_what_only_reads_is_repeated_on_another_connection(sql: str) -> None:
         "",
     ],
 )
-def test_what_may_change_something_is_not(sql: str) -> None:
+def test_statements_that_may_write_or_lock_are_not(sql: str) -> None:
     assert not only_reads(sql)

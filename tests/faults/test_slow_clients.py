@@ -1,4 +1,4 @@
-"""Clients that are slow, silent or gone, by the dozen: the others are served as if there were none."""
+"""Dozens of slow, silent or disconnected clients: the others are served as if they did not exist."""
 
 import resource
 import socket
@@ -20,21 +20,21 @@ DOCUMENT = b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
 
 #: What each kind of client sends before it falls silent.
 SILENT = {
-    "says nothing": b"",
-    "begins a line": b"GET /api/pro",
-    "begins a head": GET + b"Cookie: a",
-    "begins a body": POST + b'Content-Length: 100\r\n\r\n{"email"',
-    "begins a chunk": POST + b'Transfer-Encoding: chunked\r\n\r\n40\r\n{"email"',
-    "waits for a word, and then says nothing": POST + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
-    "begins a body that is too large": POST + b"Content-Length: 10000000\r\n\r\n{",
-    "asks for more than it reads": DOCUMENT * 30,
-    "does not leave when it is told to": b"garbage\r\n\r\n",
+    "sends nothing": b"",
+    "sends part of a request line": b"GET /api/pro",
+    "sends part of the headers": GET + b"Cookie: a",
+    "sends part of a body": POST + b'Content-Length: 100\r\n\r\n{"email"',
+    "sends part of a chunk": POST + b'Transfer-Encoding: chunked\r\n\r\n40\r\n{"email"',
+    "waits for 100 Continue, then sends nothing": POST + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+    "sends part of a body that is too large": POST + b"Content-Length: 10000000\r\n\r\n{",
+    "requests more than it reads": DOCUMENT * 30,
+    "does not disconnect after Connection: close": b"garbage\r\n\r\n",
 }
 CROWD = 12
 
 
 def connect(server: Server, sent: bytes = b"") -> socket.socket:
-    """A connection that has a small buffer for answers, and has sent something."""
+    """Open a connection with a small receive buffer, and send these bytes."""
     connection = socket.socket()
     connection.settimeout(20)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -44,21 +44,21 @@ def connect(server: Server, sent: bytes = b"") -> socket.socket:
 
 
 def answers(server: Server, wanted: int) -> Counter[int]:
-    """How requests of good clients are answered, by status."""
+    """Send requests of well-behaved clients; count the responses by status."""
     with ThreadPoolExecutor(8) as crowd:
         return Counter(status for status, _ in crowd.map(server.get, ["/api/products?userId=1"] * wanted))
 
 
-def test_a_crowd_of_slow_clients_keeps_nobody_waiting(shop: Server) -> None:
-    with ExitStack() as open_ones:
+def test_many_slow_clients_do_not_delay_others(shop: Server) -> None:
+    with ExitStack() as connections:
         for sent in SILENT.values():
             for _ in range(CROWD):
-                open_ones.enter_context(connect(shop, sent))
+                connections.enter_context(connect(shop, sent))
 
         assert answers(shop, 100) == {200: 100}
 
 
-def test_whoever_is_slow_but_honest_is_served(shop: Server) -> None:
+def test_a_slow_but_valid_request_is_served(shop: Server) -> None:
     with connect(shop, POST + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n") as client:
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"{")
@@ -68,22 +68,22 @@ def test_whoever_is_slow_but_honest_is_served(shop: Server) -> None:
 
 
 @pytest.mark.long
-def test_clients_that_are_too_slow_are_told_and_left(shop: Server) -> None:
-    told = {}
-    with ExitStack() as open_ones:
-        crowd = {what: open_ones.enter_context(connect(shop, sent)) for what, sent in SILENT.items()}
-        # This one is served when it reads on.
-        del crowd["asks for more than it reads"]
+def test_clients_that_are_too_slow_get_a_response_and_are_disconnected(shop: Server) -> None:
+    found = {}
+    with ExitStack() as connections:
+        crowd = {what: connections.enter_context(connect(shop, sent)) for what, sent in SILENT.items()}
+        # This client is served as soon as it reads on.
+        del crowd["requests more than it reads"]
         for what, client in crowd.items():
             client.settimeout(60)
-            told[what] = statuses(everything(client))
+            found[what] = statuses(everything(client))
 
-    assert told["says nothing"] == []
-    assert told["begins a line"] == told["begins a head"] == [b"408"]
-    assert told["begins a body"] == told["begins a chunk"] == [b"408"]
-    assert told["waits for a word, and then says nothing"] == [b"100", b"408"]
-    assert told["begins a body that is too large"] == [b"413"]
-    assert told["does not leave when it is told to"] == [b"400"]
+    assert found["sends nothing"] == []
+    assert found["sends part of a request line"] == found["sends part of the headers"] == [b"408"]
+    assert found["sends part of a body"] == found["sends part of a chunk"] == [b"408"]
+    assert found["waits for 100 Continue, then sends nothing"] == [b"100", b"408"]
+    assert found["sends part of a body that is too large"] == [b"413"]
+    assert found["does not disconnect after Connection: close"] == [b"400"]
 
 
 def everything(client: socket.socket) -> bytes:
@@ -95,14 +95,14 @@ def everything(client: socket.socket) -> bytes:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("sent", "crowd"), [(b"", 1000), (GET, 1000), (b"", 2500), (GET, 2500)])
-def test_good_clients_among_thousands_that_say_nothing_more(
+def test_well_behaved_clients_are_served_among_thousands_of_silent_ones(
     shop: Server, sent: bytes, crowd: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     before = measured(shop)
-    with ExitStack() as open_ones:
+    with ExitStack() as connections:
         for _ in range(crowd):
-            open_ones.enter_context(connect(shop, sent))
+            connections.enter_context(connect(shop, sent))
         among = measured(shop)
 
     with capsys.disabled():
@@ -114,7 +114,7 @@ def test_good_clients_among_thousands_that_say_nothing_more(
 
 
 def measured(server: Server) -> Load:
-    """What some thousand requests of good clients were answered, and in what time."""
+    """Send about a thousand requests of well-behaved clients; return their statuses and times."""
     with Load(server.port, [0.005] * 4 + [None] * 4) as load:
         while load.counts.total() < 1000:
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""A standby that does not confirm, and a primary that takes no writes any more."""
+"""A standby that does not confirm commits, and a primary that has become read-only."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ CANCEL = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_
 
 @pytest.fixture(scope="module")
 def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Cluster]]:
-    """Two servers of the test's own."""
+    """Two separate servers."""
     clusters = [Cluster(tmp_path_factory.mktemp(name) / "postgres", durable=False) for name in "ab"]
     yield clusters
     for cluster in clusters:
@@ -29,7 +29,7 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Cluster]
 
 @pytest.fixture
 def primary(app: Flask, settings: Settings, clusters: list[Cluster]) -> Iterator[Settings]:
-    """The first server with the schema and nothing else, to which the application goes."""
+    """The first server, with an empty schema, to which the application connects."""
     own = settings.model_copy(update={"database_url": clusters[0].url("shop"), "database_pool_url": None})
     History.of(own).migrate()
     query(own, "TRUNCATE users, orders CASCADE")
@@ -38,8 +38,8 @@ def primary(app: Flask, settings: Settings, clusters: list[Cluster]) -> Iterator
     database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
 
 
-def commanded(settings: Settings, *commands: str) -> None:
-    """Change the server's settings, and wait until they hold."""
+def alter_system(settings: Settings, *commands: str) -> None:
+    """Change the server's settings, and wait until they apply."""
     for command in commands:
         query(settings, f"ALTER SYSTEM {command}")
     query(settings, "SELECT pg_reload_conf(), pg_sleep(0.2)")
@@ -47,8 +47,8 @@ def commanded(settings: Settings, *commands: str) -> None:
 
 @pytest.fixture
 def unconfirming(primary: Settings) -> Iterator[Settings]:
-    """The primary with a synchronous standby that never comes, switched on by the test."""
-    # Such servers of tests are hasty, which waits for nobody.
+    """The primary, for a test that configures a synchronous standby that does not exist."""
+    # Servers of tests have synchronous_commit off, which would not wait for a standby.
     query(primary, "ALTER DATABASE shop SET synchronous_commit = on")
     database.close_idle()
     yield primary
@@ -56,7 +56,7 @@ def unconfirming(primary: Settings) -> Iterator[Settings]:
 
 
 def interrupted(settings: Settings, person: Person, *call: Any, **options: Any) -> Any:
-    """The answer to a call whose wait for the standby is cancelled."""
+    """Make a call, cancel its wait for the standby, and return the response."""
     with ThreadPoolExecutor() as threads:
         answer = threads.submit(person.post, *call, **options)
         while not answer.done() and query(settings, CANCEL) == [(0,)]:
@@ -64,15 +64,17 @@ def interrupted(settings: Settings, person: Person, *call: Any, **options: Any) 
         return answer.result(timeout=30)
 
 
-def test_what_the_standby_did_not_confirm_is_not_called_safe(app: Flask, unconfirming: Settings) -> None:
+def test_commits_that_the_standby_did_not_confirm_are_not_reported_as_done(
+    app: Flask, unconfirming: Settings
+) -> None:
     seller = register(app, "seller@example.com")
     product = seller.product()
     order = ("/api/orders", {"productId": product["id"], "email": "buyer@example.com"})
     key: dict[str, Any] = {"headers": {"Idempotency-Key": "once"}}
-    commanded(unconfirming, "SET synchronous_standby_names = 'nobody'")
+    alter_system(unconfirming, "SET synchronous_standby_names = 'nobody'")
     try:
         answers = [
-            # One statement, one transaction of several, and a repeat under a key.
+            # A single statement, a transaction of several, and a repeated order with a key.
             interrupted(unconfirming, seller, "/api/products", {"name": "Course", "price": 1}),
             interrupted(unconfirming, seller, "/api/auth/refresh", {"refreshToken": seller.refresh_token}),
             interrupted(unconfirming, seller, *order, **key),
@@ -80,7 +82,7 @@ def test_what_the_standby_did_not_confirm_is_not_called_safe(app: Flask, unconfi
         ]
         assert seller.get(f"/api/products/{product['id']}").status_code == 200
     finally:
-        commanded(unconfirming, "RESET synchronous_standby_names")
+        alter_system(unconfirming, "RESET synchronous_standby_names")
 
     assert [(answer.status_code, answer.get_json()["code"]) for answer in answers] == [
         (503, "commit_unconfirmed")
@@ -90,7 +92,7 @@ def test_what_the_standby_did_not_confirm_is_not_called_safe(app: Flask, unconfi
     assert query(unconfirming, "SELECT count(*) FROM orders") == [(1,)]
 
 
-def test_a_server_that_takes_no_writes_any_more_is_left_for_one_that_does(
+def test_a_server_that_becomes_read_only_is_left_for_a_writable_one(
     app: Flask, primary: Settings, clusters: list[Cluster]
 ) -> None:
     seller = register(app, "seller@example.com")
@@ -105,10 +107,10 @@ def test_a_server_that_takes_no_writes_any_more_is_left_for_one_that_does(
     pair = f"postgresql:///shop?user=postgres&host={hosts}&port={ports}&target_session_attrs=read-write"
     database.configure(DatabaseURL.parse(pair), size=4, wait=5)
     product = {"name": "Course", "price": 1}
-    # Two connections: one that is in use when the other is refused must not serve again either.
+    # Two connections: the one in use while the other is refused must not be used again either.
     with ThreadPoolExecutor() as threads, database.connection_context():
         assert threads.submit(seller.post, "/api/products", product).result().status_code == 201
-        commanded(primary, "SET default_transaction_read_only = on")
+        alter_system(primary, "SET default_transaction_read_only = on")
         refused = threads.submit(seller.post, "/api/products", product).result()
     assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")
 

@@ -1,4 +1,4 @@
-"""The throttle over processes that share nothing but the database."""
+"""The throttle with processes that share only the database."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from tests.sql import query
 
 @pytest.fixture
 def workers(app: Flask, root: Path, settings: Settings) -> Iterator[list[Server]]:
-    """Two workers of gunicorn, each on a port of its own so that both are sure to be asked."""
+    """Two gunicorn workers on separate ports, so that both are sure to get requests."""
     assert app
     changes = {
         "WEB_CONCURRENCY": "1",
         "TRUSTED_PROXIES": "127.0.0.1",
         "RATE_LIMIT_ENABLED": "true",
-        # So slow that nothing comes back while the test runs.
+        # So slow that no attempt is regained while the test runs.
         "RATE_LIMIT_SIGN_IN": "7/day",
     }
     workers = [Server(root, settings, **changes) for _ in range(2)]
@@ -36,7 +36,7 @@ def workers(app: Flask, root: Path, settings: Settings) -> Iterator[list[Server]
 
 
 def attack(workers: list[Server], addresses: list[str]) -> Counter[int]:
-    """Guess a password from each of these addresses at once, by both workers in turn; the statuses."""
+    """Guess a password from each of these addresses concurrently, on both workers; count the statuses."""
 
     def guess(number: int) -> int:
         body = {"email": "seller@example.com", "password": f"guess {number}"}
@@ -52,16 +52,16 @@ def sign_in(worker: Server, address: str) -> int:
     return worker.post("/api/auth/login", body, **{"X-Forwarded-For": address})[0]
 
 
-def test_two_workers_let_no_more_pass_than_one_and_the_owner_in(
+def test_two_workers_allow_no_more_attempts_than_one_and_let_the_owner_in(
     workers: list[Server], seller: Person, settings: Settings
 ) -> None:
-    # Whatever the attacker writes in front of the own address.
+    # Whatever the attacker puts in front of their own address.
     assert attack(workers, ["198.51.100.7"] * 100) == {401: 7, 429: 93}
     assert [sign_in(worker, "198.51.100.7") for worker in workers] == [429, 429]
     assert [sign_in(worker, "192.0.2.1") for worker in workers] == [200, 200]
 
-    # From fifty addresses it is the account's bucket that ends it: five times seven, less what it
-    # gave to the first attack and to the owner, once: the second time the owner was known there.
+    # From fifty addresses the account's bucket is the limit: five times seven, less the attempts of
+    # the first attack and one of the owner, whose address was already known the second time.
     many = [f"198.51.100.{100 + number % 50}" for number in range(150)]
     assert attack(workers, many) == {401: 27, 429: 123}
     assert [sign_in(worker, "192.0.2.1") for worker in workers] == [200, 200]

@@ -1,4 +1,4 @@
-"""One fault under load: from the last answer before it to the first after it, and the row that it leaves."""
+"""A trial: one fault under load, from before it until recovery, and its row of the table."""
 
 import time
 from collections import Counter
@@ -10,23 +10,23 @@ from tests.faults.clusters import Postgres
 from tests.faults.load import GOOD, Load
 from tests.faults.shop import Balance, balance
 
-#: Successes in a row of each client that show that all is well, before a fault and after it.
+#: The consecutive successes of each client that count as normal operation, before and after a fault.
 STEADY = 20
-#: Seconds within which a fault has met everybody.
-HASTE = 5
+#: Seconds within which a fault affects every client.
+ONSET = 5
 ORDERING = ("order", "order once")
-LOOKING = ("browse", "search")
+READING = ("browse", "search")
 
 
 class Trial:
-    """A block in which a fault lasts, while clients browse and order before, during and after it."""
+    """A block in which a fault occurs, while clients browse and order before, during and after it."""
 
     def __init__(self, load: Load, postgres: Postgres, fault: str, *allowed: str) -> None:
-        """Take where the orders must be at the end, and what answers beside successes there may be."""
+        """Take the server that must have the orders at the end, and the failures that are allowed."""
         self.load = load
         self.postgres = postgres
         self.fault = fault
-        #: What is told of it in the table of docs/reliability.md, once it is over.
+        #: Its row in the table of docs/reliability.md, once it is over.
         self.row: dict[str, Any] = {}
         self.allowed = allowed
 
@@ -50,22 +50,22 @@ class Trial:
         self.load.stop()
 
     def waited(self) -> int:
-        """How many requests of before the fault or of its first seconds were answered only after it."""
-        early = self.began + HASTE
+        """Count the requests from before the fault or its first seconds that were answered only after it."""
+        early = self.began + ONSET
         return sum(answer.began < early and answer.ended > self.ended for answer in self.load.answers())
 
     def sum_up(self) -> None:
-        """Fill the row, whatever it tells."""
+        """Fill in the row, whatever the result."""
         self.balance: Balance = balance(self.load, self.postgres)
         answers = self.load.answers()
         orders = [answer.ended for answer in answers if answer.good and answer.verb in ORDERING]
-        pages = [answer.ended for answer in answers if answer.good and answer.verb in LOOKING]
+        pages = [answer.ended for answer in answers if answer.good and answer.verb in READING]
         back = next(ended for ended in orders if ended > self.ended)
         self.row |= {
             "fault": self.fault,
             "server": self.postgres.version(),
             "lasted": round(self.ended - self.began, 1),
-            "answers": told(self.load.kinds()),
+            "answers": listed(self.load.kinds()),
             "no order": gap(orders),
             "no page": gap(pages),
             "back": round(back - self.ended, 1),
@@ -74,19 +74,19 @@ class Trial:
         }
 
     def check(self) -> None:
-        """Hold it against what clients were promised."""
+        """Check the result against what the service guarantees."""
         before = {answer.kind for answer in self.load.answers() if answer.ended < self.began}
         assert before <= set(GOOD)
-        unforeseen = self.load.kinds().keys() - {*GOOD, *self.allowed}
-        assert not unforeseen, f"{self.fault}: {told(self.load.kinds())}"
+        unexpected = self.load.kinds().keys() - {*GOOD, *self.allowed}
+        assert not unexpected, f"{self.fault}: {listed(self.load.kinds())}"
         assert self.balance[1:] == (0, 0, 0), f"{self.fault}: {self.balance}"
 
 
 def gap(times: list[float]) -> float:
-    """The longest time without one of them, in seconds."""
+    """Return the longest interval between them, in seconds."""
     return round(max(later - earlier for earlier, later in pairwise(times)), 1)
 
 
-def told(kinds: Counter[str]) -> str:
-    """Counts of answers in words, the most frequent first."""
+def listed(kinds: Counter[str]) -> str:
+    """Format counts of responses, the most frequent first."""
     return ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common())

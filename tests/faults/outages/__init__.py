@@ -1,1 +1,1 @@
-"""PostgreSQL fails under load, in every way that a test can arrange."""
+"""Failures of PostgreSQL under load, of every kind that a test can cause."""

@@ -1,4 +1,4 @@
-"""A shop over a PostgreSQL of its own, and the trials that it is put through."""
+"""A shop with a separate PostgreSQL, and the trials that it must pass."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,34 +15,34 @@ from tests.faults.proxy import Proxy
 from tests.faults.shop import Shop
 from tests.faults.trials import Trial
 
-#: Begins a trial by the fault's name and the kinds of answers that it may lead to.
-Endure = Callable[..., AbstractContextManager[Trial]]
+#: Starts a trial, given the fault's name and the failures that it may cause.
+StartTrial = Callable[..., AbstractContextManager[Trial]]
 
 UNAVAILABLE = "503 database_unavailable"
 BUSY = "503 database_busy"
 UNCONFIRMED = "503 commit_unconfirmed"
 IN_PROGRESS = "409 idempotency_in_progress"
-#: Settings of a server with few places for connections and little room for its log of transactions.
-FEW = {"max_connections": "30", "min_wal_size": "2MB", "max_wal_size": "16MB"}
+#: Settings of a server with few connections and a small write-ahead log.
+SMALL = {"max_connections": "30", "min_wal_size": "2MB", "max_wal_size": "16MB"}
 
 
 @pytest.fixture
 def programs(pytestconfig: pytest.Config) -> Path | None:
-    """The PostgreSQL that the run is about: the system's where a server of its was given, or the embedded."""
+    """The PostgreSQL to test: the system's if DATABASE_URL is set, or the embedded one."""
     given = getattr(pytestconfig, "workerinput", {}).get("database_url", GIVEN_URL)
     return system_programs() if given else None
 
 
 @pytest.fixture
 def place() -> Path | None:
-    """Where the server's data go, unless beside its log."""
+    """The parent folder of the server's data, if not next to its log."""
     return None
 
 
 @pytest.fixture
 def postgres(tmp_path: Path, programs: Path | None, place: Path | None) -> Iterator[Postgres]:
     """A server that the test may break."""
-    postgres = Postgres(tmp_path / "postgres", FEW, programs=programs, data=place and place / "data")
+    postgres = Postgres(tmp_path / "postgres", SMALL, programs=programs, data=place and place / "data")
     try:
         postgres.make()
         yield postgres
@@ -52,7 +52,7 @@ def postgres(tmp_path: Path, programs: Path | None, place: Path | None) -> Itera
 
 @pytest.fixture
 def proxy(postgres: Postgres) -> Iterator[Proxy]:
-    """A network before the server, for those who take this way."""
+    """A proxy in front of the server, for tests that connect through it."""
     proxy = Proxy(postgres)
     yield proxy
     proxy.stop()
@@ -60,13 +60,13 @@ def proxy(postgres: Postgres) -> Iterator[Proxy]:
 
 @pytest.fixture
 def url(postgres: Postgres) -> str:
-    """Where the shop connects."""
+    """The URL that the shop connects to."""
     return postgres.url()
 
 
 @pytest.fixture
 def shop(root: Path, settings: Settings, tmp_path: Path, url: str) -> Iterator[Shop]:
-    """A shop that is open."""
+    """A running shop."""
     shop = Shop(root, settings, url, tmp_path / "server.log")
     try:
         yield shop
@@ -75,8 +75,8 @@ def shop(root: Path, settings: Settings, tmp_path: Path, url: str) -> Iterator[S
 
 
 @pytest.fixture
-def endure(shop: Shop, postgres: Postgres, record_property: Callable[[str, object], None]) -> Endure:
-    """A trial of the shop; at its end the books are compared, and a row is left for the table."""
+def start_trial(shop: Shop, postgres: Postgres, record_property: Callable[[str, object], None]) -> StartTrial:
+    """Start a trial of the shop; at its end the orders are compared, and a row for the table is recorded."""
     rows: list[dict[str, object]] = []
     record_property(ROWS, rows)
 
@@ -84,7 +84,7 @@ def endure(shop: Shop, postgres: Postgres, record_property: Callable[[str, objec
     def begin(
         fault: str, *allowed: str, kept_by: Postgres = postgres, load: Load | None = None
     ) -> Iterator[Trial]:
-        with Trial(load or Load(shop.stall), kept_by, fault, *allowed) as trial:
+        with Trial(load or Load(shop.target), kept_by, fault, *allowed) as trial:
             yield trial
         trial.sum_up()
         rows.append(trial.row)

@@ -1,4 +1,4 @@
-"""The short form of the faults: one after another, on one shop, under a load that does not pause."""
+"""A short version of the faults: one after another, on one shop, under continuous load."""
 
 import time
 from functools import partial
@@ -17,10 +17,8 @@ FAULTS = (
 )
 
 
-def test_faults_in_a_row_lose_no_order_and_end_with_a_shop_that_serves(
-    shop: Shop, postgres: Postgres
-) -> None:
-    load = Load(shop.stall, clients=8)
+def test_consecutive_faults_lose_no_order_and_the_shop_recovers(shop: Shop, postgres: Postgres) -> None:
+    load = Load(shop.target, clients=8)
     load.start()
     try:
         for fault in FAULTS:

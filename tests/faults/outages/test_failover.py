@@ -1,4 +1,4 @@
-"""A primary with a synchronous standby that takes its place: the shop goes on, and no order is missing."""
+"""Fail-over to a synchronous standby: the shop continues, and no order is missing."""
 
 import time
 from collections.abc import Iterator
@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from tests.faults.clusters import Postgres, system_programs
-from tests.faults.outages.conftest import FEW, UNAVAILABLE, UNCONFIRMED, Endure
+from tests.faults.outages.conftest import SMALL, UNAVAILABLE, UNCONFIRMED, StartTrial
 
-#: Seconds until somebody notices that the primary is gone, and promotes the standby.
-NOTICED = 5
-#: Gives up waiting for the standby, on behalf of everyone who waits; the server then calls it done.
+#: Seconds until an operator notices the failure of the primary and promotes the standby.
+REACTION = 5
+#: Cancels all waits for the standby; the server then reports these commits as successful.
 CANCEL = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
 @pytest.fixture(params=["embedded", "system"])
 def programs(request: pytest.FixtureRequest) -> Path | None:
-    """Both the PostgreSQL of the package and the system's."""
+    """The embedded PostgreSQL and the system's, one after the other."""
     if request.param == "embedded":
         return None
     found = system_programs()
@@ -28,8 +28,8 @@ def programs(request: pytest.FixtureRequest) -> Path | None:
 
 @pytest.fixture
 def standby(postgres: Postgres, tmp_path: Path) -> Iterator[Postgres]:
-    """A standby for which every COMMIT of the primary waits."""
-    standby = postgres.copy(tmp_path / "standby", FEW)
+    """A synchronous standby: every COMMIT of the primary waits for it."""
+    standby = postgres.copy(tmp_path / "standby", SMALL)
     try:
         postgres.ask("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
         postgres.ask("SELECT pg_reload_conf()")
@@ -42,28 +42,28 @@ def standby(postgres: Postgres, tmp_path: Path) -> Iterator[Postgres]:
 
 @pytest.fixture
 def url(postgres: Postgres, standby: Postgres) -> str:
-    """Both servers; whichever takes writes is the one."""
+    """The URL of both servers, of which the writable one is used."""
     return postgres.url(standby, more="?target_session_attrs=read-write")
 
 
 @pytest.mark.long
-def test_the_standby_has_every_order(endure: Endure, postgres: Postgres, standby: Postgres) -> None:
-    fault = f"fail-over, standby promoted after {NOTICED} s"
-    with endure(fault, UNAVAILABLE, kept_by=standby):
+def test_the_standby_has_every_order(start_trial: StartTrial, postgres: Postgres, standby: Postgres) -> None:
+    fault = f"fail-over, standby promoted after {REACTION} s"
+    with start_trial(fault, UNAVAILABLE, kept_by=standby):
         postgres.kill()
-        time.sleep(NOTICED)
+        time.sleep(REACTION)
         standby.promote()
 
 
 @pytest.mark.long
-def test_what_the_standby_did_not_confirm_is_not_reported_as_safe(
-    endure: Endure, postgres: Postgres, standby: Postgres
+def test_unconfirmed_commits_are_not_reported_as_done(
+    start_trial: StartTrial, postgres: Postgres, standby: Postgres
 ) -> None:
     fault = "fail-over, after COMMITs that the standby did not confirm"
-    with endure(fault, UNAVAILABLE, UNCONFIRMED, kept_by=standby):
+    with start_trial(fault, UNAVAILABLE, UNCONFIRMED, kept_by=standby):
         standby.kill()
         cancelled = 0
-        for _ in range(NOTICED * 10):
+        for _ in range(REACTION * 10):
             time.sleep(0.1)
             cancelled += postgres.ask(CANCEL)[0][0]
         postgres.kill()

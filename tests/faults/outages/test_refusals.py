@@ -1,4 +1,4 @@
-"""A PostgreSQL that answers and refuses: nothing may be written, no connection is left, the disk is full."""
+"""A PostgreSQL that refuses: it is read-only, out of connections, or its disk is full."""
 
 import os
 import subprocess
@@ -10,34 +10,34 @@ from pathlib import Path
 import pytest
 
 from tests.faults.breaking import refuse_writes, take_connections
-from tests.faults.outages.conftest import UNAVAILABLE, Endure
-from tests.faults.trials import LOOKING
+from tests.faults.outages.conftest import UNAVAILABLE, StartTrial
+from tests.faults.trials import READING
 
-#: Seconds for which a refusal lasts.
-LONG = 10
-
-
-@pytest.mark.long
-def test_what_is_read_only_can_be_read(endure: Endure) -> None:
-    with endure("read-only", UNAVAILABLE) as trial:
-        refuse_writes(trial.postgres, LONG)
-
-    looked = [answer for answer in trial.load.answers() if answer.verb in LOOKING]
-    assert {answer.kind for answer in looked} == {"200"}
+#: Seconds that the fault lasts.
+DURATION = 10
 
 
 @pytest.mark.long
-def test_others_have_all_connections(endure: Endure) -> None:
-    with endure("out of connections", UNAVAILABLE) as trial:
-        take_connections(trial.postgres, LONG)
+def test_reads_succeed_while_the_database_is_read_only(start_trial: StartTrial) -> None:
+    with start_trial("read-only", UNAVAILABLE) as trial:
+        refuse_writes(trial.postgres, DURATION)
+
+    reads = [answer for answer in trial.load.answers() if answer.verb in READING]
+    assert {answer.kind for answer in reads} == {"200"}
+
+
+@pytest.mark.long
+def test_the_shop_recovers_after_all_connections_were_taken(start_trial: StartTrial) -> None:
+    with start_trial("out of connections", UNAVAILABLE) as trial:
+        take_connections(trial.postgres, DURATION)
 
 
 class TestDisk:
-    """The server's data are on a small file system of their own."""
+    """A server with its data on a small, separate file system."""
 
     @pytest.fixture
     def place(self) -> Iterator[Path]:
-        """A file system into which everybody may write."""
+        """A small file system that every user may write to."""
         if os.geteuid() != 0:
             pytest.skip("a small disk must be mounted, and only root may")
         with tempfile.TemporaryDirectory() as disk:
@@ -51,15 +51,15 @@ class TestDisk:
                 subprocess.run(["umount", disk], check=True)
 
     @pytest.mark.long
-    def test_full(self, endure: Endure, place: Path) -> None:
+    def test_a_full_disk_loses_no_order(self, start_trial: StartTrial, place: Path) -> None:
         filling = place / "filling"
-        with endure("disk full", UNAVAILABLE) as trial:
-            ended = time.monotonic() + LONG
+        with start_trial("disk full", UNAVAILABLE) as trial:
+            ended = time.monotonic() + DURATION
             while time.monotonic() < ended:
                 fill(filling)
                 time.sleep(0.2)
             filling.unlink()
-            # It gives up for want of room for its log of transactions, and its operator starts it again.
+            # If it stopped because its write-ahead log had no space, the operator starts it again.
             if trial.postgres.postmaster() is None:
                 trial.postgres.start()
 
@@ -67,7 +67,7 @@ class TestDisk:
 
 
 def fill(file: Path) -> None:
-    """Take what room there is."""
+    """Fill the disk with a file."""
     with file.open("ab", buffering=0) as rest:
         try:
             while True:

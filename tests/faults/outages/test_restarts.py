@@ -1,4 +1,4 @@
-"""PostgreSQL stopped, started and killed under load: what clients are answered, and what is kept."""
+"""PostgreSQL stopped, started and killed under load: the responses, and what is kept."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.breaking import kill_backend, kill_postmaster, restart
 from tests.faults.clusters import Postgres
-from tests.faults.outages.conftest import UNAVAILABLE, Endure
+from tests.faults.outages.conftest import UNAVAILABLE, StartTrial
 
 FAULTS: dict[str, Callable[[Postgres], None]] = {
     "restart, fast": partial(restart, mode="fast"),
@@ -20,6 +20,6 @@ FAULTS: dict[str, Callable[[Postgres], None]] = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_was_acknowledged_outlives_the_server(endure: Endure, fault: str) -> None:
-    with endure(fault, UNAVAILABLE) as trial:
+def test_acknowledged_orders_survive_restarts_and_kills(start_trial: StartTrial, fault: str) -> None:
+    with start_trial(fault, UNAVAILABLE) as trial:
         FAULTS[fault](trial.postgres)

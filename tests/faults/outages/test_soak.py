@@ -1,4 +1,4 @@
-"""Ten minutes of everything: a shop that is used while one fault after another comes at random."""
+"""The soak test: ten minutes of load while random faults occur one after another."""
 
 import random
 import statistics
@@ -13,18 +13,18 @@ import pytest
 from tests.faults import breaking
 from tests.faults.clusters import Postgres
 from tests.faults.load import BUYERS, Load
-from tests.faults.outages.conftest import BUSY, IN_PROGRESS, UNAVAILABLE, Endure
+from tests.faults.outages.conftest import BUSY, IN_PROGRESS, UNAVAILABLE, StartTrial
 from tests.faults.proxy import Proxy
 from tests.faults.shop import Shop
 
-#: Seconds in all, until memory is compared, and of each of the two times that are compared.
-LENGTH, WARM, SPAN = 600, 120, 60
-#: Each run is another one; to see one again, put its number here.
+#: Seconds in total, of warm-up before memory is measured, and of each of the two periods compared.
+LENGTH, WARM_UP, PERIOD = 600, 120, 60
+#: Random for each run; to repeat a run, put its seed here.
 SEED = random.SystemRandom().randrange(10**6)
 PEOPLE = {**BUYERS, "sign in": 0.3}
-#: What may be had of memory beyond what was had after the first minutes.
-FLAT = 1.10
-SERVED = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'nexus'"
+#: How far memory may grow, relative to that after the first minutes.
+GROWTH = 1.10
+CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'nexus'"
 SUMS = """
 SELECT (SELECT count(*) FROM orders),
        (SELECT count(*) FROM order_events WHERE "from" IS NULL),
@@ -35,12 +35,12 @@ SELECT (SELECT count(*) FROM orders),
 
 @pytest.fixture
 def url(proxy: Proxy) -> str:
-    """The server, by way of the proxy."""
+    """The URL of the server through the proxy."""
     return proxy.url
 
 
 def faults(postgres: Postgres, proxy: Proxy) -> list[Callable[[], None]]:
-    """What may happen at any time, each as long as it may last."""
+    """Return the possible faults."""
     return [
         partial(breaking.restart, postgres, mode="fast"),
         partial(breaking.restart, postgres, mode="immediate"),
@@ -58,51 +58,53 @@ def faults(postgres: Postgres, proxy: Proxy) -> list[Callable[[], None]]:
 
 
 @pytest.mark.long
-def test_ten_minutes_of_faults(endure: Endure, shop: Shop, postgres: Postgres, proxy: Proxy) -> None:
-    chance = random.Random(SEED)
+def test_ten_minutes_of_random_faults_lose_no_order_and_leak_no_memory(
+    start_trial: StartTrial, shop: Shop, postgres: Postgres, proxy: Proxy
+) -> None:
+    rng = random.Random(SEED)
     possible = faults(postgres, proxy)
     fault = f"soak of {LENGTH} s, seed {SEED}"
     allowed = (UNAVAILABLE, BUSY, IN_PROGRESS)
     with (
-        endure(fault, *allowed, load=Load(shop.stall, buyers=PEOPLE, seed=SEED)) as trial,
-        watched(shop) as memory,
+        start_trial(fault, *allowed, load=Load(shop.target, buyers=PEOPLE, seed=SEED)) as trial,
+        measured_memory(shop) as memory,
     ):
         ended, count = trial.began + LENGTH, 0
         while time.monotonic() < ended:
-            chance.choice(possible)()
+            rng.choice(possible)()
             count += 1
-            time.sleep(chance.uniform(2, 8))
+            time.sleep(rng.uniform(2, 8))
 
-    early = statistics.median([used for at, used in memory if WARM <= at < WARM + SPAN])
-    late = statistics.median([used for _, used in memory[-SPAN:]])
-    ((connections,),) = postgres.ask(SERVED)
-    ((orders, births, paid, payments),) = postgres.ask(SUMS)
+    early = statistics.median([used for at, used in memory if WARM_UP <= at < WARM_UP + PERIOD])
+    late = statistics.median([used for _, used in memory[-PERIOD:]])
+    ((connections,),) = postgres.ask(CONNECTIONS)
+    ((orders, created_events, paid, paid_events),) = postgres.ask(SUMS)
     trial.row["fault"] += (
         f": {count} faults; workers {early:.0f} MiB, at the end {late:.0f} MiB; {connections} connections; "
-        f"{orders} orders and {births} births, {paid} paid and {payments} payments"
+        f"{orders} orders with {created_events} first events, {paid} paid with {paid_events} paid events"
     )
     assert {answer.verb for answer in trial.load.answers() if answer.good} == PEOPLE.keys()
-    assert (orders, paid) == (births, payments)
-    assert late <= early * FLAT
+    assert (orders, paid) == (created_events, paid_events)
+    assert late <= early * GROWTH
     # Two processes of four connections each.
     assert connections <= 8
 
 
 @contextmanager
-def watched(shop: Shop) -> Iterator[list[tuple[float, float]]]:
-    """What the workers have of memory, every second of a block: seconds since its beginning, mebibytes."""
-    seen: list[tuple[float, float]] = []
+def measured_memory(shop: Shop) -> Iterator[list[tuple[float, float]]]:
+    """Measure the workers' memory every second of a block: seconds since its start, and MiB."""
+    samples: list[tuple[float, float]] = []
     over = threading.Event()
     begun = time.monotonic()
 
     def watch() -> None:
         while not over.wait(1):
-            seen.append((time.monotonic() - begun, shop.memory()))
+            samples.append((time.monotonic() - begun, shop.memory()))
 
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        yield seen
+        yield samples
     finally:
         over.set()
         thread.join()
