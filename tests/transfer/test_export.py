@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
-from hypothesis import settings as trials
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from nexus.config import Settings
@@ -130,7 +130,7 @@ def emptied(settings: Settings) -> Iterator[Settings]:
 
 
 @given(users=users, orders=orders)
-@trials(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_rows_are_exported_unchanged(emptied: Settings, users: list[Any], orders: list[Any]) -> None:
     query(emptied, "TRUNCATE users, products, orders, order_events CASCADE")
     events = [
