@@ -1,4 +1,4 @@
-"""A dump of the old shop of any size, the same bytes each time: `python -m tests.benchmarks.dump FILE`."""
+"""Generate a reproducible dump of the old shop, of any size: `python -m tests.benchmarks.dump FILE`."""
 
 import argparse
 import csv
@@ -15,7 +15,7 @@ from nexus.transfer.rows import OLD_ORDERS
 
 Row = dict[str, Any]
 
-#: Of "password123", "correct horse battery", "пароль-с-юникодом" and "p@ss w0rd!", by the old shop.
+#: The old shop's hashes of "password123", "correct horse battery", "пароль-с-юникодом" and "p@ss w0rd!".
 HASHES = (
     "$2b$10$UiPHPToszjERkZ3VcpYZoe1oDWveDBO0nZrzBooCfwPCznVxlEEz2",
     "$2b$10$sQYCDW8plCUIhGC.bLiSUugQSjskK1Ceb8s2peW74ungnJSFLY2IW",
@@ -62,17 +62,17 @@ NAMES = (
 )
 STATUSES = ("created", "processing", "paid", "paid", "paid", "paid", "refunded", "cancelled")
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
-#: Orders come one every so many milliseconds, a prime so that all parts of a time vary.
+#: Milliseconds between orders: a prime, so that all parts of the times vary.
 PACE = 61_007
 
 
 def numbered(position: int) -> int:
-    """The id of the row at a position from 1: one id in eleven has been deleted."""
+    """Return the id of the row at a position (from 1), as if every eleventh row had been deleted."""
     return position + position // 10
 
 
 def users(count: int) -> Iterator[Row]:
-    """Accounts, whose addresses differ in more than their case."""
+    """Generate accounts, whose addresses differ in more than case."""
     for at in range(1, count + 1):
         yield {
             "id": numbered(at),
@@ -82,7 +82,7 @@ def users(count: int) -> Iterator[Row]:
 
 
 def product(at: int, *, sellers: int) -> Row:
-    """The product at a position from 1."""
+    """Return the product at a position (from 1)."""
     return {
         "id": numbered(at),
         "userId": numbered(at * 31 % sellers + 1),
@@ -93,13 +93,13 @@ def product(at: int, *, sellers: int) -> Row:
 
 
 def orders(count: int, *, catalog: list[Row]) -> Iterator[Row]:
-    """Orders, half of which have the old system's own ids and the other half UUIDs."""
-    chance = random.Random(42)
+    """Generate orders, half with the old system's own ids and half with UUIDs."""
+    rng = random.Random(42)
     for at in range(count):
         bought = catalog[at * 7907 % len(catalog)]
         moment = FIRST + timedelta(milliseconds=at * PACE)
         if at % 2:
-            digits = f"{chance.getrandbits(128):032x}"
+            digits = f"{rng.getrandbits(128):032x}"
             key = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
         else:
             key = f"ord_{1_704_067_200_000 + at * PACE}"
@@ -115,7 +115,7 @@ def orders(count: int, *, catalog: list[Row]) -> Iterator[Row]:
 
 
 def write(path: Path, tables: dict[str, Iterable[Row]], *, shape: str) -> None:
-    """Write the tables as JavaScript would have: on one line, in one of the three shapes."""
+    """Write the tables as JavaScript would: on one line, in one of the three layouts."""
     opening, closing = ("{", "}") if shape == "objects" else ("[", "]")
     with path.open("wb") as file:
         for number, (table, rows) in enumerate(tables.items()):
@@ -128,7 +128,7 @@ def write(path: Path, tables: dict[str, Iterable[Row]], *, shape: str) -> None:
 
 
 def entry(table: str, row: Row, *, position: int, shape: str) -> bytes:
-    """One row in its shape; the old shop kept users by address, products by id, orders by their number."""
+    """Encode a row; the old shop's keys were users' addresses, products' ids and orders' numbers."""
     if shape == "rows":
         return orjson.dumps(row)
     key = position if table == "orders" else row["email" if table == "users" else "id"]
@@ -137,7 +137,7 @@ def entry(table: str, row: Row, *, position: int, shape: str) -> bytes:
     return orjson.dumps(str(key)) + b":" + orjson.dumps(row)
 
 
-#: How `\copy` reads the CSV files: `\copy orders (id, ...) from 'orders.csv' csv header null '\N'`.
+#: The columns of the CSV files, for `\copy orders (id, ...) from 'orders.csv' csv header null '\N'`.
 COLUMNS = {
     "users": ("id", "email", "password"),
     "products": ("id", "user_id", "name", "description", "price", "currency"),
@@ -149,7 +149,7 @@ COLUMNS = {
 
 
 def write_csv(directory: Path, tables: dict[str, Iterable[Row]], *, catalog: list[Row]) -> None:
-    """Write the rows that an import of the tables ends up with, a file a table, for `\\copy`."""
+    """Write the rows that an import of the tables results in, one file per table, for `\\copy`."""
     by_id = {row["id"]: row for row in catalog}
 
     def imported(row: Row) -> tuple[Any, ...]:
@@ -174,7 +174,7 @@ def write_csv(directory: Path, tables: dict[str, Iterable[Row]], *, catalog: lis
 
 
 def main() -> None:
-    """Read the command line and write the files."""
+    """Parse the command line and write the files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--orders", type=int, default=1_000_000)

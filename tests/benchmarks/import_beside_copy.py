@@ -1,4 +1,4 @@
-"""An import beside psql and its copy: `python -m tests.benchmarks.import_beside_copy FILE DIRECTORY`."""
+"""Compare an import with psql's \\copy: `python -m tests.benchmarks.import_beside_copy FILE DIRECTORY`."""
 
 import argparse
 import os
@@ -16,12 +16,12 @@ from nexus.db.connection import connect
 from nexus.migrate import History
 
 TABLES = ("users", "products", "orders")
-MOST_TIMES = 3
-MOST_MEBIBYTES = 300
+MAX_RATIO = 3
+MAX_MEBIBYTES = 300
 
 
-def copied(url: str, directory: Path) -> float:
-    """Seconds that psql needs for the CSV files of `tests.benchmarks.dump`, in one transaction."""
+def time_copy(url: str, directory: Path) -> float:
+    """Return the seconds that psql takes for the CSV files of `tests.benchmarks.dump`, in one transaction."""
     commands = []
     for table in TABLES:
         with (directory / f"{table}.csv").open(encoding="utf-8") as file:
@@ -33,8 +33,8 @@ def copied(url: str, directory: Path) -> float:
     return time.monotonic() - began
 
 
-def imported(url: str, file: Path) -> float:
-    """Seconds that `flask db import` needs, its proof included."""
+def time_import(url: str, file: Path) -> float:
+    """Return the seconds that `flask db import` takes, including its verification."""
     began = time.monotonic()
     command = [sys.executable, "-m", "flask", "db", "import", str(file)]
     subprocess.run(command, check=True, env={**os.environ, "DATABASE_URL": url}, stdout=subprocess.DEVNULL)
@@ -42,10 +42,10 @@ def imported(url: str, file: Path) -> float:
 
 
 def main() -> int:
-    """Measure both on databases of their own on the server of DATABASE_URL; 1 when the import is too dear."""
+    """Measure both in new databases on the server of DATABASE_URL; return 1 if the import takes too much."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path, help="what `python -m tests.benchmarks.dump FILE` wrote")
-    parser.add_argument("csv", type=Path, help="what its --csv wrote")
+    parser.add_argument("file", type=Path, help="the file written by `python -m tests.benchmarks.dump FILE`")
+    parser.add_argument("csv", type=Path, help="the directory written with its --csv")
     given = parser.parse_args()
     settings = load_settings()
     names = [f"nexus_bench_{secrets.token_hex(4)}" for _ in range(2)]
@@ -54,21 +54,21 @@ def main() -> int:
         try:
             for name, url in zip(names, urls, strict=True):
                 cursor.execute(f"CREATE DATABASE {name}")
-                History.of(of(settings, url)).migrate()
-            psql = copied(urls[0], given.csv.resolve())
-            ours = imported(urls[1], given.file)
+                History.of(for_database(settings, url)).migrate()
+            psql = time_copy(urls[0], given.csv.resolve())
+            ours = time_import(urls[1], given.file)
         finally:
             for name in names:
                 cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     mebibytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    times = ours / psql
-    sys.stdout.write(f"psql \\copy {psql:.1f} s, flask db import {ours:.1f} s: {times:.2f} times as long")
-    sys.stdout.write(f" (at most {MOST_TIMES}), {mebibytes} MiB at its largest (at most {MOST_MEBIBYTES})\n")
-    return int(times > MOST_TIMES or mebibytes > MOST_MEBIBYTES)
+    ratio = ours / psql
+    sys.stdout.write(f"psql \\copy {psql:.1f} s, flask db import {ours:.1f} s: {ratio:.2f} times as long")
+    sys.stdout.write(f" (at most {MAX_RATIO}), {mebibytes} MiB at peak (at most {MAX_MEBIBYTES})\n")
+    return int(ratio > MAX_RATIO or mebibytes > MAX_MEBIBYTES)
 
 
-def of(settings: Settings, url: str) -> Settings:
-    """The settings for another database."""
+def for_database(settings: Settings, url: str) -> Settings:
+    """Return the settings for another database."""
     return settings.model_copy(update={"database_url": url})
 
 

@@ -1,7 +1,7 @@
-"""What a request costs in Python, and where: `python -m tests.benchmarks.instructions`.
+"""The cost of a request in Python, by component: `python -m tests.benchmarks.instructions`.
 
-Counted are the interpreter's instructions, which no other work on the machine changes. What C code takes
-within one of them, the driver, the database and the hashing above all, is not seen here.
+It counts the interpreter's instructions, which other load on the machine does not affect. Time spent in C
+code, above all the driver, the database and hashing, is not included.
 """
 
 import io
@@ -30,21 +30,21 @@ from tests.benchmarks.peers.workload import access_token
 REQUESTS = 20
 STANDARD = (sysconfig.get_path("stdlib"), "<frozen")
 SITE = Path(sysconfig.get_path("purelib"))
-#: Modules of ours and packages of others, by what they do in a request.
+#: Our modules and third-party packages, by what they do in a request.
 PARTS = {
     "Flask": ("flask", "blinker", "nexus/application.py"),
     "Werkzeug": ("werkzeug",),
     "Peewee": ("peewee", "playhouse"),
     "log": ("nexus/lines.py", "structlog", "nexus/tracing.py"),
-    "number, count and tell": ("nexus/observe.py",),
+    "request accounting": ("nexus/observe.py",),
     "metrics": ("nexus/metrics.py", "nexus/metric_files.py", "prometheus_client"),
     "input": ("pydantic", "email_validator", "idna", "nexus/schemas/fields.py"),
     "representation": ("nexus/schemas",),
     "statements": ("nexus/db/statement.py",),
     "pool and connection": ("nexus/db",),
-    # Python makes the methods of a named tuple from a text.
+    # Python generates the methods of a named tuple from source text.
     "models": ("nexus/models", "<string>"),
-    "pages of a list": ("nexus/paging.py",),
+    "pagination": ("nexus/paging.py",),
     "endpoints": ("nexus/api", "nexus/limits.py"),
     "identity and headers": ("nexus/security", "nexus/proxies.py", "nexus/admin", "jwt"),
 }
@@ -52,7 +52,7 @@ SHARE = 0.05
 
 
 def calls() -> dict[str, Callable[[], dict[str, Any]]]:
-    """The requests, each as what makes its WSGI environment."""
+    """Return the requests, each as a function that creates its WSGI environment."""
     return {
         "list": lambda: wsgi("GET", "/api/products", query="userId=7&limit=20"),
         "product": lambda: wsgi("GET", "/api/products/777"),
@@ -68,7 +68,7 @@ def calls() -> dict[str, Callable[[], dict[str, Any]]]:
 
 
 def wsgi(method: str, path: str, *, query: str = "", body: bytes = b"", **headers: str) -> dict[str, Any]:
-    """What a server tells the application."""
+    """Return the WSGI environment of a request."""
     return {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -88,8 +88,8 @@ def wsgi(method: str, path: str, *, query: str = "", body: bytes = b"", **header
     }
 
 
-def counted(app: Any, call: Callable[[], dict[str, Any]]) -> "Counter[str]":
-    """The instructions of one request, by part."""
+def count_instructions(app: Any, call: Callable[[], dict[str, Any]]) -> "Counter[str]":
+    """Count the instructions of one request, by part."""
     found: Counter[str] = Counter()
     environs = [call() for _ in range(REQUESTS)]
 
@@ -107,14 +107,14 @@ def counted(app: Any, call: Callable[[], dict[str, Any]]) -> "Counter[str]":
     sys.settrace(trace)
     try:
         for environ in environs:
-            answer(app, environ)
+            make_request(app, environ)
     finally:
         sys.settrace(None)
     return Counter({part: round(number / REQUESTS) for part, number in found.items()})
 
 
 def part_of(frame: FrameType | None) -> str:
-    """The part that a function belongs to; one of Python's own to that of whoever calls it."""
+    """Return the part that a function belongs to; the standard library counts as part of its caller."""
     while frame:
         name = frame.f_code.co_filename
         if not name.startswith(STANDARD) or name.startswith(str(SITE)):
@@ -130,10 +130,10 @@ def part_of(frame: FrameType | None) -> str:
     return "other"
 
 
-def answer(app: Any, environ: dict[str, Any]) -> None:
-    """Take the whole answer to a request, which must be good."""
+def make_request(app: Any, environ: dict[str, Any]) -> None:
+    """Make a request and consume its response, which must be a success."""
     status: list[str] = []
-    body = app(environ, lambda said, *_: status.append(said))
+    body = app(environ, lambda line, *_: status.append(line))
     b"".join(body)
     if hasattr(body, "close"):
         body.close()
@@ -142,15 +142,15 @@ def answer(app: Any, environ: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Show a bare view, and each request."""
+    """Print the cost of a bare view, and of each request."""
     with cluster() as server:
         url, _ = databases(server)
         environment = {"APP_ENV": "production", "DATABASE_URL": url, "RATE_LIMIT_ENABLED": "false", **KEYS}
         os.environ.update(environment)
-        # In files, as under gunicorn, and the log to nowhere.
+        # Metrics in files, as under gunicorn, and the log discarded.
         metric_files.share()
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - As long as the process.
-        show("a bare Flask view", bare(), lambda: wsgi("GET", "/"))
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - It stays open until the process ends.
+        show("a bare Flask view", bare_application(), lambda: wsgi("GET", "/"))
         app = create_app(load_settings())
         for name, call in calls().items():
             show(name, app, call)
@@ -159,24 +159,24 @@ def main() -> int:
     return 0
 
 
-def bare() -> Flask:
-    """The least that Flask does for an answer."""
+def bare_application() -> Flask:
+    """Create an application with only the minimum that Flask does for a response."""
     app = Flask("bare", static_folder=None)
     app.add_url_rule("/", view_func=lambda: Response(b"{}", content_type="application/json"))
     return app
 
 
 def show(name: str, app: Any, call: Callable[[], dict[str, Any]]) -> None:
-    """Print what a request costs, and the parts that make a twentieth of it and more."""
+    """Print the cost of a request, and the parts that make up 5 % of it or more."""
     for _ in range(5):
-        answer(app, call())
-    parts = counted(app, call)
-    whole = parts.total()
-    large = {part: number for part, number in parts.most_common() if number >= SHARE * whole}
-    large["parts below 5 %"] = whole - sum(large.values())
-    sys.stdout.write(f"{name}: {whole} instructions\n")
+        make_request(app, call())
+    parts = count_instructions(app, call)
+    total = parts.total()
+    large = {part: number for part, number in parts.most_common() if number >= SHARE * total}
+    large["other parts (below 5 %)"] = total - sum(large.values())
+    sys.stdout.write(f"{name}: {total} instructions\n")
     for part, number in large.items():
-        sys.stdout.write(f"  {part:24} {number:6}  {100 * number / whole:5.1f} %\n")
+        sys.stdout.write(f"  {part:24} {number:6}  {100 * number / total:5.1f} %\n")
 
 
 token = access_token(7)

@@ -1,4 +1,4 @@
-"""Search and deep pages over a million products and orders: `python -m tests.benchmarks.search_and_pages`."""
+"""Search and deep pages with a million products and orders: `python -m tests.benchmarks.search_and_pages`."""
 
 import argparse
 import os
@@ -24,12 +24,12 @@ from nexus.models.search import Search, SearchText
 from nexus.models.users import User
 from nexus.paging import page
 
-MOST_MS = 10
-MOST_TIMES = 1.5
+MAX_MS = 10
+MAX_RATIO = 1.5
 PAGE = 20
 
-#: Product n is the n-th newest. Every fifth has the common word, one in a hundred thousand the rare one, and
-#: every product the same length of text. The last seller has all that is not of the other 999.
+#: Product n is the n-th newest. Every fifth has the common word, one in a hundred thousand has the rare one,
+#: and all texts are equally long. The last seller has half of the products, the other 999 share the rest.
 FILL = """
 INSERT INTO users (id, email, password)
 SELECT n, 'seller' || n || '@example.com', '' FROM generate_series(1, 1000) AS n;
@@ -57,8 +57,8 @@ FROM generate_series(1, %(products)s) AS n;
 """
 
 
-def filled(settings: Settings, products: int) -> None:
-    """Make the tables and the rows, as an autovacuum would leave them; words are indexed last."""
+def fill(settings: Settings, products: int) -> None:
+    """Create the tables and rows, vacuumed and analysed; the search index is built last."""
     subprocess.run(
         [sys.executable, "-m", "flask", "migrate"],
         check=True,
@@ -70,7 +70,7 @@ def filled(settings: Settings, products: int) -> None:
         cursor.execute("SELECT pg_get_indexdef('products_by_words'::regclass)")
         (words,) = cursor.fetchone()
         cursor.execute("DROP INDEX products_by_words")
-        # Nobody looks at the events of these orders.
+        # The events of these orders are not needed.
         cursor.execute("SET nexus.import = 'on'")
         cursor.execute(FILL, {"products": products})
         cursor.execute(words)
@@ -78,8 +78,8 @@ def filled(settings: Settings, products: int) -> None:
         cursor.execute("VACUUM ANALYZE orders")
 
 
-def heard(work: Callable[[], object]) -> tuple[str, Any]:
-    """The one statement that some work sends, with its values."""
+def captured(work: Callable[[], object]) -> tuple[str, Any]:
+    """Return the single statement that a function sends, with its values."""
     statements: list[tuple[str, Any]] = []
     database.query_hooks.append(lambda event: statements.append((event.sql, event.params)))
     try:
@@ -91,7 +91,7 @@ def heard(work: Callable[[], object]) -> tuple[str, Any]:
 
 
 def explained(statement: tuple[str, Any], runs: int) -> tuple[float, float, str]:
-    """The median of planning and execution at the database in milliseconds, and the plan."""
+    """Return the median planning and execution times at the server in milliseconds, and the plan."""
     sql, values = statement
     timed = []
     for _ in range(runs):
@@ -104,32 +104,32 @@ def explained(statement: tuple[str, Any], runs: int) -> tuple[float, float, str]
     return planning, execution, "\n".join(plan)
 
 
-def around(statement: tuple[str, Any]) -> float:
-    """Milliseconds from sending a statement to having its rows."""
+def round_trip(statement: tuple[str, Any]) -> float:
+    """Return the milliseconds from sending a statement to receiving its rows."""
     began = perf_counter_ns()
     database.execute_sql(*statement).fetchall()
     return (perf_counter_ns() - began) / 1e6
 
 
-def searched(runs: int) -> bool:
-    """Whether each search is fast enough, with what it took and its plan."""
+def check_searches(runs: int) -> bool:
+    """Print the plan and the times of each search; return whether all are fast enough."""
     fast = True
     for kind, text in (("rare", "утконос"), ("common", "курсы"), ("absent", "жираф")):
-        statement = heard(partial(Search(SearchText.parse(text), None, {}).best_first, None, PAGE + 1))
+        statement = captured(partial(Search(SearchText.parse(text), None, {}).best_first, None, PAGE + 1))
         planning, execution, plan = explained(statement, runs)
-        whole = median(around(statement) for _ in range(runs))
-        fast = fast and planning + execution <= MOST_MS
+        total = median(round_trip(statement) for _ in range(runs))
+        fast = fast and planning + execution <= MAX_MS
         (count,) = database.execute_sql(
             "SELECT count(*) FROM products WHERE search @@ plainto_tsquery('russian', %s)", (text,)
         ).fetchone()
         sys.stdout.write(f"{plan}\n\n")
-        sys.stdout.write(f"{kind}, {count} matches: {execution:.2f} ms, and {planning:.2f} to plan it")
-        sys.stdout.write(f" (together at most {MOST_MS}); sent and fetched {whole:.2f}\n\n")
+        sys.stdout.write(f"{kind}, {count} matches: execution {execution:.2f} ms, planning {planning:.2f} ms")
+        sys.stdout.write(f" (together at most {MAX_MS}); round trip {total:.2f} ms\n\n")
     return fast
 
 
 def lists(depth: int) -> Iterator[tuple[str, Callable[[], Any], Callable[[], Any]]]:
-    """The lists of the last seller, by their names, with what reads the first page and a deep one."""
+    """Generate the lists of the last seller: name, and functions that read the first and a deep page."""
 
     def orders(cursor: str | None, skip: int = 0) -> Any:
         return page(
@@ -147,24 +147,24 @@ def lists(depth: int) -> Iterator[tuple[str, Callable[[], Any], Callable[[], Any
     yield "orders", partial(orders, None), partial(orders, orders(None, depth).next_cursor)
 
 
-def paged(products: int, runs: int) -> bool:
-    """Whether a page in the depth costs what the first one does, in every order."""
+def check_pages(products: int, runs: int) -> bool:
+    """Print the times of the first and a deep page in every order; return whether they are close enough."""
     fast = True
     depth = products // 2 - 2 * PAGE
     for name, first, deep in lists(depth):
-        statements = [heard(first), heard(deep)]
-        # In turns: a machine is faster at one time than at another.
-        rounds = [[around(statement) for statement in statements] for _ in range(runs)]
+        statements = [captured(first), captured(deep)]
+        # In turns, since the speed of the machine changes.
+        rounds = [[round_trip(statement) for statement in statements] for _ in range(runs)]
         times = median(after / before for before, after in rounds)
-        fast = fast and times <= MOST_TIMES
+        fast = fast and times <= MAX_RATIO
         before, after = (median(one[at] for one in rounds) for at in (0, 1))
         sys.stdout.write(f"{name}: first page {before:.2f} ms, page at {depth + PAGE} {after:.2f} ms:")
-        sys.stdout.write(f" {times:.2f} times (at most {MOST_TIMES})\n")
+        sys.stdout.write(f" {times:.2f} times (at most {MAX_RATIO})\n")
     return fast
 
 
 def main() -> int:
-    """Measure on a database of its own on the server of DATABASE_URL; 1 when something is too slow."""
+    """Measure in a new database on the server of DATABASE_URL; return 1 if anything is too slow."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--products", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=51)
@@ -177,10 +177,10 @@ def main() -> int:
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'")
         try:
             there = settings.model_copy(update={"database_url": url})
-            filled(there, given.products)
+            fill(there, given.products)
             create_app(there)
             with database.connection_context():
-                fast = [searched(given.runs), paged(given.products, given.runs)]
+                fast = [check_searches(given.runs), check_pages(given.products, given.runs)]
             database.close_idle()
         finally:
             cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

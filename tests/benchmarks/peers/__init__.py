@@ -1,1 +1,1 @@
-"""The product beside what people would write instead: `python -m tests.benchmarks.peers`."""
+"""The product compared with alternative implementations: `python -m tests.benchmarks.peers`."""

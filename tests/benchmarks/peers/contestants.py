@@ -1,4 +1,4 @@
-"""Who is measured: how each is installed, outside the checkout, and how it is started and stopped."""
+"""The contestants: how each is installed outside the checkout, started and stopped."""
 
 import hashlib
 import os
@@ -21,28 +21,28 @@ from tests.ports import free_port
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nexus" / "peers"
 GRANIAN = "granian==2.8.7"
-#: Fresh in every run, and the same for all, so that a token is good at each of them.
+#: New in every run, and the same for all, so that a token is valid for each of them.
 KEYS = {"JWT_SECRET_KEY": secrets.token_hex(32), "RECEIPT_SECRET_KEY": secrets.token_hex(32)}
 PROCESSES = 2
-#: Seconds in which a server must answer, and in which it must stop.
-PATIENCE = 60
+#: Seconds in which a server must respond after its start.
+TIMEOUT = 60
 
 
 class Missing(Exception):
-    """A contestant cannot be had on this machine; the text is one line that says why."""
+    """A contestant cannot be installed or started here; the message is one line with the reason."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One service: its name, how it is installed (into a directory, which is kept), and its command there."""
+    """A service: its name, how it is installed (into a directory that is kept), and its command."""
 
     name: str
     title: str
-    #: A directory of tests/benchmarks/peers, or the product's.
+    #: A directory of tests/benchmarks/peers, or the product's checkout.
     folder: Path
     install: Callable[["Contestant"], None]
     command: tuple[str, ...]
-    #: Connections of a process.
+    #: Database connections per process.
     pool: int = 4
     variables: Mapping[str, str] = field(default_factory=dict)
     #: Whether it is the product, which has its own settings and database.
@@ -50,24 +50,24 @@ class Contestant:
 
     @property
     def place(self) -> Path:
-        """Where it is installed."""
+        """Return the directory into which it is installed."""
         return CACHE / self.name
 
     @property
     def installed(self) -> bool:
-        """Whether what its folder asks for has been installed."""
+        """Return whether it is installed from the current sources."""
         stamp = self.place / "installed"
         return stamp.exists() and stamp.read_text() == self.version()
 
     def version(self) -> str:
-        """A digest of what it is installed from."""
+        """Return a digest of the files from which it is installed."""
         digest = hashlib.sha256(repr(self.command).encode())
         for file in sorted(self.sources()):
             digest.update(file.read_bytes())
         return digest.hexdigest()
 
     def sources(self) -> list[Path]:
-        """The files by which it is installed."""
+        """Return the files from which it is installed."""
         if self.folder == ROOT:
             return [ROOT / "requirements.txt"]
         if (self.folder / "requirements.txt").exists():
@@ -75,7 +75,7 @@ class Contestant:
         return [file for file in self.folder.rglob("*") if file.is_file()]
 
     def prepare(self) -> None:
-        """Install it unless it is; Missing where that fails."""
+        """Install it if necessary; raise Missing if that fails."""
         if not self.folder.exists():
             raise Missing(f"there is no folder {self.folder.name}")
         if not self.installed:
@@ -86,11 +86,11 @@ class Contestant:
 
 
 def _nothing(_: Contestant) -> None:
-    """The product is there already, in the environment that runs this."""
+    """Do nothing: the product is installed in the environment that runs this."""
 
 
 def _python(contestant: Contestant) -> None:
-    """A virtual environment of its own."""
+    """Create a separate virtual environment."""
     _run(sys.executable, "-m", "venv", contestant.place / "venv")
     pip = (contestant.place / "venv/bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check")
     _run(*pip, "-r", contestant.sources()[0])
@@ -99,7 +99,7 @@ def _python(contestant: Contestant) -> None:
 
 
 def _node(contestant: Contestant) -> None:
-    """A copy of the folder, in which npm installs."""
+    """Copy the folder, and install with npm there."""
     if shutil.which("npm") is None:
         raise Missing("npm is not installed")
     app = contestant.place / "app"
@@ -114,12 +114,12 @@ def _run(*command: str | Path, cwd: Path | None = None) -> None:
     )
     if done.returncode:
         lines = done.stdout.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        told = [line for line in lines if "error" in line.lower()] or lines[-1:]
-        raise Missing(told[0].strip()[:200])
+        errors = [line for line in lines if "error" in line.lower()] or lines[-1:]
+        raise Missing(errors[0].strip()[:200])
 
 
 def _peer(name: str, title: str, *, pool: int = 4) -> Contestant:
-    """One whose folder has a requirements.txt and a program `start`, or else a package.json."""
+    """Create a contestant whose folder has a requirements.txt and a script `start`, or a package.json."""
     if (HERE / name / "package.json").exists():
         return Contestant(name, title, HERE / name, _node, ("npm", "run", "--silent", "start"), pool)
     return Contestant(name, title, HERE / name, _python, ("sh", "start"), pool)
@@ -142,13 +142,13 @@ CONTESTANTS = (
 
 @contextmanager
 def started(contestant: Contestant, *, database: str, logs: Path) -> Iterator[str]:
-    """Serve from this database; the URL at which it answers. Missing where it does not come up."""
+    """Run a contestant with this database and yield its URL; raise Missing if it does not start."""
     port = free_port()
     node = (contestant.folder / "package.json").exists()
     folder = contestant.place / "app" if node else contestant.folder
     log = logs / f"{contestant.name}.log"
     with log.open("wb") as lines:
-        # In a session of its own, so that Ctrl-C is ours to handle and all its processes are stopped.
+        # In a new session, so that only we handle Ctrl-C and can stop all its processes.
         process = subprocess.Popen(
             contestant.command,
             cwd=folder,
@@ -167,30 +167,36 @@ def started(contestant: Contestant, *, database: str, logs: Path) -> Iterator[st
 
 
 def _environment(contestant: Contestant, *, port: int, database: str) -> dict[str, str]:
-    """What it is told; of this process's environment all but the product's settings."""
+    """Return its environment: ours without the product's settings, plus its own settings."""
     settings = {name.upper() for name in Settings.model_fields}
     known = {name: value for name, value in os.environ.items() if name not in settings}
     known["PATH"] = f"{contestant.place / 'venv' / 'bin'}{os.pathsep}{known.get('PATH', os.defpath)}"
-    told = {"HOST": "127.0.0.1", "PORT": str(port), "DATABASE_URL": database, **KEYS, **contestant.variables}
+    basics = {
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "DATABASE_URL": database,
+        **KEYS,
+        **contestant.variables,
+    }
     if contestant.ours:
         production = {"APP_ENV": "production", "RATE_LIMIT_ENABLED": "false", "PYTHONPATH": str(ROOT)}
-        return {**known, **told, **production, "WEB_CONCURRENCY": str(PROCESSES)}
+        return {**known, **basics, **production, "WEB_CONCURRENCY": str(PROCESSES)}
     sizes = {"PROCESSES": str(PROCESSES), "POOL_SIZE": str(contestant.pool)}
-    return {**known, **told, **sizes, "RECEIPT_KEY": KEYS["RECEIPT_SECRET_KEY"]}
+    return {**known, **basics, **sizes, "RECEIPT_KEY": KEYS["RECEIPT_SECRET_KEY"]}
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(URLError, OSError), urllib.request.urlopen(f"{url}/api/products/1", timeout=5):
             return
         time.sleep(0.1)
-    said = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-    raise Missing(f"it does not answer: {said[-1][:200]} ({log})")
+    output = log.read_text(errors="replace").strip().splitlines() or ["no output"]
+    raise Missing(f"it does not answer: {output[-1][:200]} ({log})")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ask it to stop, and end whatever of its session is left."""
+    """Terminate it, and kill any remaining processes of its session."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(20)

@@ -1,4 +1,4 @@
-"""The database of the benchmark: a cluster of its own, filled once, and copied afresh for each run."""
+"""The database of the benchmark: a separate cluster, filled once, and copied for each run."""
 
 import hashlib
 import io
@@ -25,7 +25,7 @@ from tests.ports import free_port
 
 USERS, PRODUCTS, ORDERS = 1000, 100_000, 10_000
 PASSWORD = "correct horse battery"
-#: The first are in many products, the last in few.
+#: From the most frequent to the least.
 WORDS = (
     *("course", "photo", "design", "music", "video", "icons", "guide", "lessons", "light", "colour"),
     *("курс", "уроки", "фото", "музыка", "дизайн", "книга", "practice", "template", "beginners", "portrait"),
@@ -35,26 +35,26 @@ WORDS = (
 SYLLABLES = ("bar", "cel", "dor", "fin", "gul", "hem", "jor", "kal", "lin", "mos")
 RARE = tuple("".join(three) for three in product(SYLLABLES, repeat=3))
 FIRST, HALF_A_YEAR = datetime(2025, 2, 1, tzinfo=UTC), 180 * 86_400
-#: Half of them have many matches, half have few.
+#: Three with many matches, three with few.
 SEARCHES = ("course", "photo", "design light", RARE[7], RARE[500], f"course {RARE[42]}")
-#: Besides room for all contestants' connections, what differs from PostgreSQL's defaults.
+#: The settings that differ from PostgreSQL's defaults.
 SETTINGS = {"shared_buffers": "256MB", "max_connections": "300", "listen_addresses": "127.0.0.1"}
 
-SESSIONS = """
+FILL_SESSIONS = """
 INSERT INTO sessions (id, user_id, user_agent, address)
--- A UUID of version 4, as some services ask for.
+-- A UUID of version 4, as some services require.
 SELECT overlay(overlay(md5('session ' || id) PLACING '4' FROM 13) PLACING 'a' FROM 17)::uuid, id,
     'benchmark', '127.0.0.1' FROM users
 """
-PLACED = """
+FILL_ORDERS = """
 INSERT INTO orders
     (id, seller_id, product_id, product_name, email, name, status, amount, currency, created_at)
 SELECT md5('order ' || number)::uuid, user_id, products.id, name, 'buyer' || number || '@example.com',
     'Buyer ' || number, 'created', price, currency, timestamptz '2025-09-01' + number * interval '3 minutes'
 FROM generate_series(1, %s) AS number JOIN products ON products.id = 1 + number * 7919 %% %s
 """
-#: A community's app writes its events itself, and keeps its passwords as most do.
-PEERS = """
+#: The peers write their events themselves, and hash passwords with bcrypt.
+PREPARE_PEERS = """
 DROP TRIGGER placed ON orders;
 DROP TRIGGER moved ON orders;
 UPDATE users SET password = %s;
@@ -63,18 +63,22 @@ UPDATE users SET password = %s;
 
 @contextmanager
 def cluster() -> Iterator[str]:
-    """Run a PostgreSQL of our own, durable as it is by default; the URL of its server."""
+    """Run a separate PostgreSQL with default durability, and yield the URL of the server."""
     root = os.geteuid() == 0
-    # PostgreSQL refuses to run as root, and others may not enter root's home.
+    # PostgreSQL refuses to run as root, and other users cannot enter root's home.
     home = Path("/var/lib/nexus-peers") if root else CACHE / "postgres"
     account = pwd.getpwnam("postgres") if root else None
     home.mkdir(parents=True, exist_ok=True)
     programs = _programs()
 
     def run(name: str, *arguments: str) -> None:
-        who: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid} if account else {}
+        user_options: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid} if account else {}
         done = subprocess.run(
-            [programs / name, *arguments], cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **who
+            [programs / name, *arguments],
+            cwd=home,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            **user_options,
         )
         if done.returncode:
             sys.exit(f"{name}: {done.stderr.decode(errors='replace').strip()[-300:]} ({home})")
@@ -94,13 +98,13 @@ def cluster() -> Iterator[str]:
 
 
 def databases(server: str) -> tuple[str, str]:
-    """The URLs of two fresh databases with the same rows: the product's and the peers'."""
+    """Create two databases with the same rows; return the product's URL and the peers'."""
     filled = f"filled_{_version()}"
     with closing(_connect(f"{server}/postgres")) as connection:
         cursor = connection.cursor()
         cursor.execute("SELECT FROM pg_database WHERE datname = %s", (filled,))
         if not cursor.rowcount:
-            # Under another name until it is whole.
+            # Under a temporary name until it is complete.
             cursor.execute("DROP DATABASE IF EXISTS filling")
             cursor.execute("CREATE DATABASE filling")
             _fill(f"{server}/filling")
@@ -111,7 +115,7 @@ def databases(server: str) -> tuple[str, str]:
     with closing(_connect(f"{server}/peers")) as connection:
         hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
         cursor = connection.cursor()
-        cursor.execute(PEERS, (hashed,))
+        cursor.execute(PREPARE_PEERS, (hashed,))
         cursor.execute("VACUUM ANALYZE users")
     return f"{server}/product", f"{server}/peers"
 
@@ -133,22 +137,22 @@ def _fill(url: str) -> None:
         _copy(cursor, columns, _products())
         cursor.execute("SELECT setval(pg_get_serial_sequence('users', 'id'), %s)", (USERS,))
         cursor.execute("SELECT setval(pg_get_serial_sequence('products', 'id'), %s)", (PRODUCTS,))
-        cursor.execute(SESSIONS)
-        cursor.execute(PLACED, (ORDERS, PRODUCTS))
+        cursor.execute(FILL_SESSIONS)
+        cursor.execute(FILL_ORDERS, (ORDERS, PRODUCTS))
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")
 
 
 def _products() -> Iterator[str]:
-    """Lines of products: names of about 35 letters, descriptions of about 240."""
-    chance = random.Random(7)
+    """Generate COPY lines of products: names of about 35 letters, descriptions of about 240."""
+    rng = random.Random(7)
     weights = [1 / rank for rank in range(1, len(WORDS) + 1)]
     for number in range(1, PRODUCTS + 1):
-        words = chance.choices(WORDS, weights, k=40)
-        words[chance.randrange(40)] = chance.choice(RARE)
+        words = rng.choices(WORDS, weights, k=40)
+        words[rng.randrange(40)] = rng.choice(RARE)
         name = f"{' '.join(words[:5])} {number}".capitalize()
-        at = FIRST + timedelta(seconds=chance.randrange(HALF_A_YEAR))
-        seller, price = (number - 1) // 100 + 1, chance.randint(100, 99_999)
+        at = FIRST + timedelta(seconds=rng.randrange(HALF_A_YEAR))
+        seller, price = (number - 1) // 100 + 1, rng.randint(100, 99_999)
         yield f"{number}\t{seller}\t{name}\t{' '.join(words[5:]).capitalize()}.\t{price}\tUSD\t{at}\t{at}\n"
 
 
@@ -163,7 +167,7 @@ def _connect(url: str) -> Any:
 
 
 def _version() -> str:
-    """What the rows are made by; other rows than these have another name."""
+    """Return a digest of the sources of the rows, so that other rows get another database name."""
     digest = hashlib.sha256()
     for file in [Path(__file__), *sorted(ROOT.glob("migrations/*.py"))]:
         digest.update(file.read_bytes())
@@ -171,11 +175,11 @@ def _version() -> str:
 
 
 def _programs() -> Path:
-    """The newest PostgreSQL of the system's, or the one on the PATH."""
+    """Return the folder of the system's newest PostgreSQL, or of the one on the PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     if found:
         return found[-1]
     server = shutil.which("postgres")
     if server is None:
-        sys.exit("no PostgreSQL here: install it (postgresql on Debian), or give --database")
+        sys.exit("PostgreSQL is not installed (postgresql on Debian): install it, or use --database")
     return Path(server).parent

@@ -1,4 +1,4 @@
-"""What was measured, as a table, as JSON and as a plot; ratios are to the unit, paired by round."""
+"""The results as a table, as JSON and as a plot; ratios are relative to the unit, paired by round."""
 
 import json
 import platform
@@ -15,9 +15,9 @@ from tests.benchmarks.peers.contestants import CONTESTANTS, UNIT
 from tests.benchmarks.peers.workload import ENDPOINTS, Measurement
 
 TITLES = {contestant.name: contestant.title for contestant in CONTESTANTS}
-#: By endpoint, and there by contestant: the rounds, in their order.
+#: The rounds in order, by endpoint and contestant.
 Rounds = Mapping[str, Mapping[str, Sequence[Measurement]]]
-#: Of a panel of the plot, in pixels.
+#: The dimensions of a panel of the plot, in pixels.
 WIDTH, ROW, HEAD, LABEL = 860, 22, 46, 190
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #24292f }
@@ -33,7 +33,7 @@ text { fill: #e6edf3 } .small { fill: #9198a1 } .bar { fill: #656c76 } .ours { f
 
 @dataclass(frozen=True)
 class Figure:
-    """One contestant at one endpoint: medians of its rounds, and its ratio to the unit with its spread."""
+    """The result of a contestant for an endpoint: medians of its rounds, and its ratio to the unit."""
 
     endpoint: str
     contestant: str
@@ -41,12 +41,12 @@ class Figure:
     p50: float
     p99: float
     errors: int
-    #: Median, least and most; None without the unit.
+    #: Median, minimum and maximum; None without the unit.
     ratio: tuple[float, float, float] | None
 
 
 def figures(rounds: Rounds) -> list[Figure]:
-    """All of them, in the order in which they were measured."""
+    """Return all figures, in the order of measurement."""
     return [
         Figure(
             endpoint,
@@ -63,15 +63,15 @@ def figures(rounds: Rounds) -> list[Figure]:
 
 
 def _ratio(found: Sequence[Measurement], unit: Sequence[Measurement]) -> tuple[float, float, float] | None:
-    # Rounds that were interrupted have no pair.
+    # Interrupted rounds have no pair.
     ratios = [one.rate / other.rate for one, other in zip(found, unit, strict=False) if other.rate]
     return (median(ratios), min(ratios), max(ratios)) if ratios else None
 
 
 def table(found: Sequence[Figure]) -> str:
-    """As text for a terminal, and good Markdown as well."""
+    """Return a table as Markdown, which is also readable in a terminal."""
     lines = [
-        "| endpoint | contestant | requests/s | p50 ms | p99 ms | times the unit | errors |",
+        "| endpoint | contestant | requests/s | p50 ms | p99 ms | relative to the unit | errors |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for one in found:
@@ -85,7 +85,7 @@ def table(found: Sequence[Figure]) -> str:
 
 
 def document(rounds: Rounds, *, missing: Mapping[str, str], wrong: Mapping[str, Sequence[str]]) -> str:
-    """Everything as JSON: where it was measured, each round, and the figures."""
+    """Return everything as JSON: the machine, each round, and the ratios."""
     found: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
@@ -108,7 +108,7 @@ def document(rounds: Rounds, *, missing: Mapping[str, str], wrong: Mapping[str, 
 
 
 def machine() -> dict[str, str]:
-    """What it ran on, as far as the system says."""
+    """Return facts about the machine."""
     model = next(
         (
             line.split(":")[1].strip()
@@ -127,7 +127,7 @@ def machine() -> dict[str, str]:
 
 
 def plot(found: Sequence[Figure]) -> str:
-    """As SVG, a panel for each endpoint: how many times the unit's requests, and a line for the spread."""
+    """Return a bar chart as SVG, one panel per endpoint: the ratio to the unit, and a line for its range."""
     compared = [one for one in found if one.ratio]
     endpoints = list(dict.fromkeys(one.endpoint for one in compared))
     parts, top = [], 20
@@ -137,15 +137,15 @@ def plot(found: Sequence[Figure]) -> str:
         top += HEAD + ROW * len(panel)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + 10}" role="img">'
-        f"<title>Requests a second, as times those of Flask + Peewee</title><style>{STYLE}</style>"
+        f"<title>Requests per second, relative to Flask + Peewee</title><style>{STYLE}</style>"
         f'<rect class="ground" width="{WIDTH}" height="{top + 10}"/>{"".join(parts)}</svg>\n'
     )
 
 
 def _panel(panel: Sequence[Figure], top: int) -> str:
-    most = max(one.ratio[2] for one in panel if one.ratio)
-    # Room for the numbers after the longest line.
-    scale = (WIDTH - LABEL - 190) / max(most, 1)
+    largest = max(one.ratio[2] for one in panel if one.ratio)
+    # With room for the numbers after the longest line.
+    scale = (WIDTH - LABEL - 190) / max(largest, 1)
     unit = LABEL + scale
     bottom = top + 14 + ROW * len(panel)
     parts = [
@@ -156,13 +156,13 @@ def _panel(panel: Sequence[Figure], top: int) -> str:
         if one.ratio is None:
             continue
         y = top + 16 + ROW * at
-        middle, least, greatest = (LABEL + part * scale for part in one.ratio)
+        middle, lowest, highest = (LABEL + part * scale for part in one.ratio)
         kind = "bar ours" if TITLES[one.contestant].startswith("Nexus") else "bar"
-        said = f"×{one.ratio[0]:.2f}, p50 {one.p50:.1f} ms, p99 {one.p99:.1f} ms"
+        label = f"×{one.ratio[0]:.2f}, p50 {one.p50:.1f} ms, p99 {one.p99:.1f} ms"
         parts += [
             f'<text x="{LABEL - 8}" y="{y + 12}" text-anchor="end">{escape(TITLES[one.contestant])}</text>',
             f'<rect class="{kind}" x="{LABEL}" y="{y}" width="{middle - LABEL:.1f}" height="15" rx="2"/>',
-            f'<line class="spread" x1="{least:.1f}" x2="{greatest:.1f}" y1="{y + 7.5}" y2="{y + 7.5}"/>',
-            f'<text class="small" x="{greatest + 8:.1f}" y="{y + 12}">{said}</text>',
+            f'<line class="spread" x1="{lowest:.1f}" x2="{highest:.1f}" y1="{y + 7.5}" y2="{y + 7.5}"/>',
+            f'<text class="small" x="{highest + 8:.1f}" y="{y + 12}">{label}</text>',
         ]
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""Whether all contestants answer the same: what is not is named, and counts as an error."""
+"""Checks that all contestants give the same responses; differences are reported and count as errors."""
 
 import hmac
 import json
@@ -22,7 +22,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 @dataclass
 class Answer:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -30,9 +30,9 @@ class Answer:
 
 
 def answers(url: str) -> dict[str, Any]:
-    """What a contestant answers to one request of each kind, without what differs each time.
+    """Return a contestant's responses to one request of each kind.
 
-    What differs is replaced by whether it is as it should be.
+    Values that differ each time are replaced by whether they are valid.
     """
     seen: dict[str, Any] = {}
     for user in (1, USERS // 2, USERS):
@@ -53,7 +53,7 @@ def answers(url: str) -> dict[str, Any]:
 
 
 def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """What a contestant answers otherwise, one line each."""
+    """Describe the differences between responses, one line each."""
     return [
         f"{name}: {_short(found[name], other=expected[name])}"
         for name in expected
@@ -62,10 +62,10 @@ def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
 
 
 def ask(url: str, path: str, body: Any = None, **headers: str) -> Answer:
-    """Make a request; a body is sent as JSON."""
+    """Send a request, with a body as JSON."""
     data = None if body is None else json.dumps(body).encode()
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = Request(url + path, data, told | ({"Content-Type": "application/json"} if data else {}))
+    renamed = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = Request(url + path, data, renamed | ({"Content-Type": "application/json"} if data else {}))
     try:
         with urlopen(request, timeout=30) as response:
             return Answer(response.status, _lower(response.headers), json.load(response))
@@ -83,7 +83,7 @@ def _plain(answer: Answer) -> dict[str, Any]:
 
 
 def _headers(answer: Answer) -> dict[str, Any]:
-    """What every answer must have."""
+    """Return the headers that every response must have."""
     return {
         **{name: answer.headers.get(name.lower()) for name in DEFAULTS},
         "JSON": answer.headers.get("content-type", "").startswith("application/json"),
@@ -92,13 +92,13 @@ def _headers(answer: Answer) -> dict[str, Any]:
 
 
 def _page(answer: Answer) -> dict[str, Any]:
-    """A page; a cursor is each contestant's own."""
+    """Describe a page; of the cursor only whether there is one, since its format may differ."""
     body = answer.body | {"nextCursor": bool(answer.body["nextCursor"])} if answer.body else None
     return _plain(answer) | {"body": body, "next": 'rel="next"' in answer.headers.get("link", "")}
 
 
 def _order(url: str) -> dict[str, Any]:
-    """An order, and whether its key makes no second one."""
+    """Describe an order, and whether its key prevents a second one."""
     body = {"productId": 77, "email": "anna@example.com", "name": "Anna"}
     key = {"Idempotency_Key": secrets.token_hex(20)}
     first = ask(url, "/api/orders", body, **key)
@@ -124,7 +124,7 @@ def _order(url: str) -> dict[str, Any]:
 
 
 def _sign_in(url: str) -> dict[str, Any]:
-    """A sign-in, and whether its token is one."""
+    """Describe a sign-in, and whether its token is valid."""
     answer = ask(url, "/api/auth/login", {"email": "User9@example.com", "password": PASSWORD})
     wrong = ask(url, "/api/auth/login", {"email": "user9@example.com", "password": "not this one"})
     if answer.status != 200:
@@ -141,7 +141,7 @@ def _sign_in(url: str) -> dict[str, Any]:
 
 
 def _short(found: Any, *, other: Any) -> str:
-    """The first place where two answers differ."""
+    """Describe the first place where two responses differ."""
     if isinstance(found, dict) and isinstance(other, dict):
         for name in [*other, *found]:
             if found.get(name) != other.get(name):

@@ -1,4 +1,4 @@
-"""What is asked of each contestant, and what wrk found."""
+"""The requests to each contestant, and the measurements of wrk."""
 
 import hashlib
 import json
@@ -18,24 +18,24 @@ from tests.benchmarks.peers.contestants import KEYS
 from tests.benchmarks.peers.data import PASSWORD, PRODUCTS, SEARCHES, USERS
 
 JSON = {"Content-Type": "application/json"}
-#: Accounts whose tokens are asked with; each script carries them.
+#: The number of accounts whose tokens are used in requests.
 SIGNED_IN = 50
-#: What wrk runs: which request comes next, by the name of the endpoint, and at the end what was seen.
+#: The script for wrk: it generates the requests of an endpoint, and prints the results at the end.
 SCRIPT = """
 local endpoint = "@endpoint@"
 local tokens, searches = @tokens@, @searches@
 local json = {["Content-Type"] = "application/json"}
-local asked = {}
+local requests = {}
 
-function asked.list()
+function requests.list()
     return wrk.format("GET", "/api/products?limit=20&userId=" .. math.random(@users@))
 end
 
-function asked.product()
+function requests.product()
     return wrk.format("GET", "/api/products/" .. math.random(@products@))
 end
 
-function asked.order()
+function requests.order()
     count = count + 1
     local key = string.format("@nonce@-%02d-%012d", number, count)
     local body = string.format(
@@ -44,28 +44,28 @@ function asked.order()
     return wrk.format("POST", "/api/orders", headers, body)
 end
 
-function asked.me()
+function requests.me()
     local headers = {["Authorization"] = "Bearer " .. tokens[math.random(#tokens)]}
     return wrk.format("GET", "/api/auth/me", headers)
 end
 
-function asked.search()
+function requests.search()
     return wrk.format("GET", "/api/products?limit=20&q=" .. searches[math.random(#searches)])
 end
 
-function asked.login()
+function requests.login()
     local body = string.format(
         '{"email":"user%d@example.com","password":"@password@"}', math.random(@users@))
     return wrk.format("POST", "/api/auth/login", json, body)
 end
 
-function asked.mixed()
+function requests.mixed()
     local chance = math.random(100)
-    if chance <= 60 then return asked.list() end
-    if chance <= 80 then return asked.product() end
-    if chance <= 90 then return asked.order() end
-    if chance <= 95 then return asked.me() end
-    return asked.search()
+    if chance <= 60 then return requests.list() end
+    if chance <= 80 then return requests.product() end
+    if chance <= 90 then return requests.order() end
+    if chance <= 95 then return requests.me() end
+    return requests.search()
 end
 
 local threads = 0
@@ -80,7 +80,7 @@ function init()
 end
 
 function request()
-    return asked[endpoint]()
+    return requests[endpoint]()
 end
 
 function done(summary, latency)
@@ -104,35 +104,35 @@ ENDPOINTS = {
 
 @dataclass(frozen=True)
 class Measurement:
-    """One round of one endpoint: requests a second, milliseconds, and how many answers were none."""
+    """One round of one endpoint: requests per second, latencies in milliseconds, and failures."""
 
     rate: float
     p50: float
     p99: float
-    #: Answers other than 2xx and 3xx.
+    #: Responses other than 2xx and 3xx.
     refused: int
-    #: Connections that failed, and requests that had no answer in two seconds.
+    #: Failed connections, and requests without a response within two seconds.
     broken: int
 
     @property
     def errors(self) -> int:
-        """What must be zero."""
+        """Return the number of failures, which must be zero."""
         return self.refused + self.broken
 
     def as_json(self) -> dict[str, float]:
-        """What is kept."""
+        """Return the values for the JSON file."""
         return {name: round(value, 3) for name, value in asdict(self).items()}
 
 
 def access_token(user_id: int) -> str:
-    """A token of the account's session, good at every contestant."""
+    """Return an access token of the account's session, valid for every contestant."""
     now = int(time.time())
     digest = hashlib.md5(f"session {user_id}".encode()).hexdigest()
     claims = {
         "sub": str(user_id),
         "id": user_id,
         "email": f"user{user_id}@example.com",
-        # As the database was filled.
+        # The session id that FILL_SESSIONS computes.
         "sid": str(UUID(f"{digest[:12]}4{digest[13:16]}a{digest[17:]}")),
         "type": "access",
         "fresh": False,
@@ -144,16 +144,16 @@ def access_token(user_id: int) -> str:
 
 
 def measure(url: str, endpoint: str, *, seconds: float, seed: int, folder: Path) -> Measurement:
-    """Ask one endpoint for so long over 16 connections, or 4 where people sign in."""
+    """Measure an endpoint with 16 connections, or 4 for sign-ins."""
     script = folder / f"{endpoint}.lua"
     script.write_text(_script(endpoint, seed))
     connections = 4 if endpoint == "login" else 16
     command = ["wrk", "-t2", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(script), url]
-    # wrk stops with its parent's terminal: Ctrl-C reaches both.
-    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
-    lines = [line for line in said.splitlines() if line.startswith("{")]
+    # Ctrl-C in the terminal reaches wrk too.
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+    lines = [line for line in output.splitlines() if line.startswith("{")]
     if not lines:
-        sys.exit(f"wrk said nothing of {endpoint} at {url}: {said.strip()[-200:]}")
+        sys.exit(f"wrk printed no results for {endpoint} at {url}: {output.strip()[-200:]}")
     seen = json.loads(lines[-1])
     rate = (seen["requests"] - seen["refused"]) / seen["seconds"]
     return Measurement(rate, seen["p50"], seen["p99"], seen["refused"], seen["broken"])
