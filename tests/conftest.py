@@ -1,4 +1,4 @@
-"""The database of a test run, the application over it, and the people who use it."""
+"""The database of a test run, the application with that database, and its users."""
 
 import gc
 import os
@@ -14,7 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 from flask import Flask
-from hypothesis import settings as trials
+from hypothesis import settings as hypothesis_settings
 from pydantic import TypeAdapter
 
 from nexus import create_app
@@ -30,43 +30,45 @@ from tests.sql import query
 
 TABLES = ("buckets", "orders", "products", "users")
 
-#: What this machine or a developer's shell says must not decide what a test sees.
+#: Settings in the environment of this machine or a developer's shell must not affect the tests.
 for name in Settings.model_fields:
     value = os.environ.pop(name.upper(), None)
     if name == "database_url":
         GIVEN_URL = value
 
-# One process of several, or one in the background of a shell, ignores Ctrl-C, and its children would too.
+# An xdist worker, or a background process of a shell, ignores Ctrl-C, and so would its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes is no law of ours.
-trials.register_profile("nexus", deadline=None)
-trials.load_profile("nexus")
+# No deadline for a single example.
+hypothesis_settings.register_profile("nexus", deadline=None)
+hypothesis_settings.load_profile("nexus")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --long and --pooler."""
-    parser.addoption("--long", action="store_true", help="run what takes longer as well")
-    parser.addoption("--pooler", help="URL of a pooler before DATABASE_URL's server, for the application")
+    """Add the options --long and --pooler."""
+    parser.addoption("--long", action="store_true", help="also run the tests that take long")
+    parser.addoption(
+        "--pooler", help="URL of a pooler in front of DATABASE_URL's server, for the application"
+    )
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are processors, since tests wait for a fifth of their time."""
+    """Return one process more than there are processors, since tests spend a fifth of their time waiting."""
     return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_finish() -> None:
-    """Keep what is loaded by now, which stays until the end, out of the garbage collector's rounds."""
+    """Exclude everything loaded by now, which is needed until the end, from garbage collection."""
     gc.freeze()
 
 
 def pytest_configure_node(node: Any) -> None:
-    """Tell a process of the run which server it was given, since the environment no longer does."""
+    """Pass DATABASE_URL to the xdist workers, since it has been removed from the environment."""
     node.workerinput["database_url"] = GIVEN_URL
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked long, unless it is asked for."""
+    """Skip tests marked `long`, unless --long is given."""
     if not config.getoption("--long"):
         for item in items:
             if item.get_closest_marker("long"):
@@ -75,11 +77,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def database_url(pytestconfig: pytest.Config) -> Iterator[str]:
-    """A database of this process's own, on the server of DATABASE_URL or on an embedded one."""
+    """A separate database for this process, on the server of DATABASE_URL or an embedded one."""
     given_url = getattr(pytestconfig, "workerinput", {}).get("database_url", GIVEN_URL)
     if given_url is None:
-        with tempfile.TemporaryDirectory(dir=swiftest()) as folder:
-            # The embedded server may be another user's.
+        with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
+            # The embedded server may run as another user.
             Path(folder).chmod(0o711)
             cluster = Cluster(Path(folder, "postgres"), durable=False)
             cluster.start()
@@ -94,7 +96,7 @@ def database_url(pytestconfig: pytest.Config) -> Iterator[str]:
     with closing(psycopg2.connect(**server)) as connection:  # type: ignore[call-overload]
         connection.autocommit = True
         cursor = connection.cursor()
-        # From template0, since only that may be given another locale than the server's.
+        # From template0: only its copies may have a locale other than the server's.
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'")
         try:
             yield renamed(given_url, name)
@@ -103,14 +105,14 @@ def database_url(pytestconfig: pytest.Config) -> Iterator[str]:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def swiftest() -> Path | None:
-    """Memory, where there is room in it: hundreds of databases are made and dropped, file by file."""
+def memory_folder() -> Path | None:
+    """Return a folder in memory if it has room: tests create and drop hundreds of databases."""
     memory = Path("/dev/shm")
     return memory if memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30 else None
 
 
 def renamed(url: str, name: str) -> str:
-    """The same URL with another database in it."""
+    """Return the URL with another database name."""
     address, _, options = url.partition("?")
     scheme, _, rest = address.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}/{name}" + (f"?{options}" if options else "")
@@ -118,7 +120,7 @@ def renamed(url: str, name: str) -> str:
 
 @contextmanager
 def copy_of(template: str, settings: Settings) -> Iterator[Settings]:
-    """Settings for a new database that is made from this one, and goes afterwards."""
+    """Yield settings for a copy of this database, which is dropped afterwards."""
     name = f"nexus_scratch_{secrets.token_hex(6)}"
     query(settings, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
@@ -129,14 +131,14 @@ def copy_of(template: str, settings: Settings) -> Iterator[Settings]:
 
 @pytest.fixture
 def scratch(settings: Settings) -> Iterator[Settings]:
-    """Settings for an empty database, which goes with the test."""
+    """Settings for an empty database, which is dropped after the test."""
     with copy_of("template1", settings) as scratch:
         yield scratch
 
 
 @pytest.fixture(scope="session")
 def migrated(settings: Settings) -> Iterator[str]:
-    """The name of a database that the migrations built and nobody uses."""
+    """The name of a migrated database without connections, to be used as a template."""
     with copy_of("template1", settings) as scratch:
         History.of(scratch).migrate()
         assert scratch.direct
@@ -145,14 +147,14 @@ def migrated(settings: Settings) -> Iterator[str]:
 
 @pytest.fixture
 def shop(settings: Settings, migrated: str) -> Iterator[Settings]:
-    """Settings for an empty shop, which goes with the test."""
+    """Settings for an empty shop, which is dropped after the test."""
     with copy_of(migrated, settings) as shop:
         yield shop
 
 
 @pytest.fixture(scope="session")
 def settings(database_url: str, request: pytest.FixtureRequest) -> Settings:
-    """Settings of a developer, for the run's database, which a pooler knows by the same name."""
+    """Development settings for the database of the test run, which has the same name behind a pooler."""
     pooler = request.config.getoption("--pooler")
     return Settings(
         app_env="development",
@@ -161,16 +163,16 @@ def settings(database_url: str, request: pytest.FixtureRequest) -> Settings:
         rate_limit_enabled=False,
         jwt_secret_key=secrets.token_urlsafe(48),
         receipt_secret_key=secrets.token_urlsafe(48),
-        cors_origins="https://nexus.sales",  # type: ignore[arg-type]  # As the environment gives it.
+        cors_origins="https://nexus.sales",  # type: ignore[arg-type]  # As in the environment.
     )
 
 
 @pytest.fixture(scope="session")
 def app(settings: Settings) -> Flask:
-    """The application over the migrated database; every answer is held against its declaration."""
+    """The application with the migrated database; every response is checked against its declaration."""
     History.of(settings).migrate()
     app = create_app(settings)
-    # They are gone through from the last to the first, and this one is to see all that the others add.
+    # These run in reverse order, and the check must see everything that the others add.
     app.finishing.insert(0, as_declared(app))
     return app
 
@@ -182,32 +184,32 @@ def _empty(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("app")
         settings: Settings = request.getfixturevalue("settings")
         if database.direct != settings.direct:
-            # The test before this one made an application over another database.
+            # The previous test created an application with another database.
             database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
             database.direct = settings.direct
         with database.connection_context():
             for table in TABLES:
                 database.execute_sql(f"DELETE FROM {table}")
-            # No row of it can be deleted.
+            # A trigger forbids deleting its rows.
             if database.execute_sql("SELECT 1 FROM audit LIMIT 1").fetchone():
                 database.execute_sql("TRUNCATE audit")
 
 
 @pytest.fixture
 def seller(app: Flask) -> Person:
-    """Someone who sells."""
+    """A seller."""
     return register(app, "seller@example.com")
 
 
 @pytest.fixture
 def rival(app: Flask) -> Person:
-    """Someone else who sells."""
+    """Another seller."""
     return register(app, "rival@example.com")
 
 
 @pytest.fixture
 def stranger(app: Flask) -> Person:
-    """Someone who is not signed in."""
+    """A client that is not signed in."""
     return Person(app)
 
 
@@ -218,7 +220,7 @@ def root() -> Path:
 
 
 def as_declared(app: Flask) -> Any:
-    """Check that what an endpoint answers is what it declares and what the description of the API says."""
+    """Check every response against the endpoint's declaration and the description of the API."""
     adapters: dict[Any, TypeAdapter[Any]] = {}
     described = Described(app)
 

@@ -1,4 +1,4 @@
-"""The description of the API held against what goes over the wire."""
+"""Checks responses against the description of the API."""
 
 from typing import Any
 
@@ -9,25 +9,25 @@ from nexus.api.openapi.operations import path
 from nexus.schemas.fields import Failure
 from nexus.security.headers import DEFAULTS
 
-#: What HTTP itself needs, and what every answer says to browsers and caches alike.
+#: Headers of HTTP itself, and those that every response has for browsers and caches.
 OF_HTTP = {"Allow", "Cache-Control", "Content-Length", "Content-Type", "Vary", *DEFAULTS}
-#: What answers to pages of CORS_ORIGINS have besides.
+#: Headers of responses to pages of CORS_ORIGINS.
 OF_CORS = {f"Access-Control-{name}" for name in ("Allow-Credentials", "Allow-Origin", "Expose-Headers")}
-#: Blueprints of what browsers show, which is no part of the API.
+#: Blueprints of pages for browsers, which are not part of the API.
 PAGES = {"admin", "assets", "changes", "docs"}
-#: What every error's body has.
+#: The members of every error's body.
 FAILURE = set(Failure.__annotations__)
 
 
 class Described:
-    """What the description says of an application's answers."""
+    """The described responses of an application."""
 
     def __init__(self, app: Flask) -> None:
-        #: The described operations, by path and method, before a test puts a view of its own there.
+        #: The described operations by path and method, taken before a test replaces any view.
         self.paths: dict[str, Any] = document(app)["paths"]
 
     def hold(self, response: Response) -> None:
-        """Fail for a status, a media type, an error's code or member, or a header that is not described."""
+        """Fail for a status, media type, header, error code or member of an error that is not described."""
         if request.url_rule is None or request.method == "OPTIONS" or request.blueprint in PAGES:
             return
         operations = self.paths[path(request.url_rule)]

@@ -1,4 +1,4 @@
-"""The processes that tests start: the test's settings in their environment, and nothing of the machine's."""
+"""Processes that tests start: their environment has the test's settings, and none of the machine's."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from tests import forked
 
 
 def environment(settings: Settings, **changes: str) -> dict[str, str]:
-    """What a process needs to run with these settings."""
+    """Return the environment of a process that is to run with these settings."""
     ours = {name.upper() for name in Settings.model_fields}
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
     return {
@@ -27,5 +27,5 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
 def flask(
     root: Path, settings: Settings, *words: str, typed: str = "", **changes: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of `flask` in a checkout, and answer how it ended."""
+    """Run a `flask` command in a checkout, and return its result."""
     return forked.run(words, cwd=root, env=environment(settings, **changes), typed=typed)

@@ -1,4 +1,4 @@
-"""What the log was told, as events with their facts."""
+"""The logged events with their fields."""
 
 from typing import Any
 
@@ -6,6 +6,6 @@ import pytest
 
 
 def events(caplog: pytest.LogCaptureFixture, logger: str = "nexus") -> list[dict[str, Any]]:
-    """The events of this logger and those below it, in order."""
-    told = [record for record in caplog.records if f"{record.name}.".startswith(f"{logger}.")]
-    return [record.msg for record in told if isinstance(record.msg, dict)]
+    """Return the events of this logger and its children, in order."""
+    found = [record for record in caplog.records if f"{record.name}.".startswith(f"{logger}.")]
+    return [record.msg for record in found if isinstance(record.msg, dict)]

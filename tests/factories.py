@@ -1,4 +1,4 @@
-"""People and things for tests."""
+"""Users, products and orders for tests."""
 
 from functools import cache
 from typing import Any
@@ -18,7 +18,7 @@ PASSWORD = "correct horse battery"
 
 
 class Person:
-    """A client of the API: its own cookies are left out, so that only the token speaks for it."""
+    """A client of the API, which ignores cookies, so that only its token authenticates it."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Person:
 
     @property
     def id(self) -> int:
-        """The account's id."""
+        """Return the account's id."""
         return int(self.user["id"])
 
     def request(self, method: str, path: str, **options: Any) -> TestResponse:
@@ -46,30 +46,30 @@ class Person:
         return self.http.open(path, method=method, headers=headers, **options)
 
     def get(self, path: str, **options: Any) -> TestResponse:
-        """GET."""
+        """Send a GET request."""
         return self.request("GET", path, **options)
 
     def post(self, path: str, json: Any = None, **options: Any) -> TestResponse:
-        """POST some JSON."""
+        """Send a POST request with a JSON body."""
         return self.request("POST", path, json=json, **options)
 
     def patch(self, path: str, json: Any = None, **options: Any) -> TestResponse:
-        """PATCH some JSON."""
+        """Send a PATCH request with a JSON body."""
         return self.request("PATCH", path, json=json, **options)
 
     def delete(self, path: str, **options: Any) -> TestResponse:
-        """DELETE."""
+        """Send a DELETE request."""
         return self.request("DELETE", path, **options)
 
     def product(self, **fields: Any) -> dict[str, Any]:
-        """Offer a product."""
+        """Create a product."""
         answer = self.post("/api/products", {"name": "Course", "price": 1000, **fields})
         assert answer.status_code == 201, answer.text
         product: dict[str, Any] = answer.get_json()["product"]
         return product
 
     def order(self, product_id: int, **fields: Any) -> dict[str, Any]:
-        """Order a product."""
+        """Place an order."""
         body = {"productId": product_id, "email": "buyer@example.com", **fields}
         answer = self.post("/api/orders", body)
         assert answer.status_code == 201, answer.text
@@ -78,7 +78,7 @@ class Person:
 
 
 def register(app: Flask, email: str, *, password: str = PASSWORD) -> Person:
-    """Someone with an account, signed in, as registering leaves it; one hash of a password serves all."""
+    """Create an account and sign it in, as registration does, but with a cached hash of the password."""
     with app.app_context(), database.connection_context():
         (user,) = User.written(User.insert(email=email, password=hashed(password)))
         session, refresh_token = Session.begin(user, user_agent="", address="127.0.0.1")
@@ -90,12 +90,12 @@ hashed = cache(hash_password)
 
 
 def sign_in(app: Flask, email: str, *, password: str = PASSWORD, **options: Any) -> Person:
-    """Sign in once more."""
+    """Sign in again."""
     answer = Person(app).post("/api/auth/login", {"email": email, "password": password}, **options)
     assert answer.status_code == 200, answer.text
     return signed_in(app, answer.get_json())
 
 
 def signed_in(app: Flask, body: dict[str, Any]) -> Person:
-    """Whom an answer of register, login or refresh signed in."""
+    """Return the person signed in by a response of register, login or refresh."""
     return Person(app, token=body["token"], refresh_token=body["refreshToken"], user=body["user"])

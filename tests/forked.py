@@ -1,4 +1,4 @@
-"""`flask` in a process of its own, forked from one that has loaded the libraries already."""
+"""`flask` in a separate process, forked from one that has already loaded the libraries."""
 
 import multiprocessing
 import os
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-#: What a command imports of others, which is most of a start. Our own code comes anew from its folder.
+#: The libraries that a command imports, which take most of its start. Our own code is imported afresh.
 LIBRARIES = [
     "flask.cli",
     "argon2",
@@ -29,7 +29,7 @@ context.set_forkserver_preload(LIBRARIES)
 def run(
     words: tuple[str, ...], *, cwd: Path, env: dict[str, str], typed: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of `flask` in a folder, with this environment alone, and answer how it ended."""
+    """Run a `flask` command in a folder with exactly this environment, and return its result."""
     with tempfile.TemporaryDirectory() as folder:
         streams = [Path(folder, name) for name in ("stdin", "stdout", "stderr")]
         streams[0].write_text(typed)
@@ -45,11 +45,11 @@ def run(
 
 
 def _become(words: tuple[str, ...], cwd: Path, env: dict[str, str], streams: list[Path]) -> None:
-    """Be `python -m flask`, as if just started."""
+    """Run as `python -m flask` would, freshly started."""
     modes = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT)
     for number, (stream, mode) in enumerate(zip(streams, modes, strict=True)):
         os.dup2(os.open(stream, mode), number)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - It stays open as long as the process.
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - It stays open until the process ends.
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

@@ -1,4 +1,4 @@
-"""Holding up another process at a certain statement, to see what it leaves when it ends there."""
+"""Locks that block another process at a certain statement, to see what it leaves if it ends there."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ WAITERS = (
 
 @contextmanager
 def held(settings: Settings, sql: str) -> Iterator[None]:
-    """Keep the locks that a statement takes until the block ends."""
+    """Run a statement and hold its locks until the end of the block."""
     with closing(connect(settings.direct, wait=5)) as connection:
         connection.autocommit = False
         connection.cursor().execute(sql)
@@ -24,9 +24,9 @@ def held(settings: Settings, sql: str) -> Iterator[None]:
 
 
 def until_someone_waits(settings: Settings, *, at_least: int = 1) -> None:
-    """Return as soon as so many sessions of the database wait for a lock."""
+    """Return as soon as at least this many sessions of the database wait for a lock."""
     for _ in range(600):
         if query(settings, WAITERS)[0][0] >= at_least:
             return
         time.sleep(0.05)
-    raise AssertionError("nobody came to the lock")
+    raise AssertionError("no session waited for the lock")

@@ -6,8 +6,8 @@ from nexus.config import Settings
 from nexus.db.connection import connect
 from nexus.migrate import History
 
-#: Of a year until now. Most orders are paid, the newest are not, and of the other statuses one is rare and
-#: one very rare.
+#: Orders of the past year. Most are paid, the newest are not; of the other statuses, one is rare and one
+#: very rare.
 FILL = """
 SET nexus.import = 'on';
 INSERT INTO users (email, password)
@@ -25,7 +25,7 @@ INSERT INTO order_events (order_id, at, "to", actor) SELECT id, created_at, stat
 
 
 def fill(empty: Settings) -> None:
-    """Make an empty database such a shop."""
+    """Migrate an empty database and fill it with the shop."""
     History.of(empty).migrate()
     with closing(connect(empty.direct, wait=5)) as connection:
         connection.cursor().execute(FILL)

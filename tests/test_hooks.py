@@ -1,4 +1,4 @@
-"""Sentry and OpenTelemetry, over their own packages and HTTP: what is sent, and above all what is not."""
+"""Sentry and OpenTelemetry, with their real packages over HTTP: what is sent, and what must not be."""
 
 import gzip
 import json
@@ -20,29 +20,29 @@ from nexus.env_file import SettingsError
 from tests.factories import Person
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-#: What a request carries and nobody else may hear of.
+#: Private parts of a request, which must not be sent.
 PRIVATE = ("hush-query", "hush-body", "hush-cookie", "hush-header", "hush-words", "hush-path")
 
 
 class Receiver(ThreadingHTTPServer):
-    """What Sentry and collectors are: a server that is posted to."""
+    """A server that receives POST requests, as Sentry and OpenTelemetry collectors do."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Posted)
+        super().__init__(("127.0.0.1", 0), Handler)
         self.received: Queue[tuple[str, bytes]] = Queue()
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Return its URL."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def next(self) -> tuple[str, bytes]:
-        """The path and the body that were posted, once they are there."""
+        """Wait for the next request; return its path and body."""
         return self.received.get(timeout=60)
 
 
-class Posted(BaseHTTPRequestHandler):
-    """One request."""
+class Handler(BaseHTTPRequestHandler):
+    """Stores each request in the queue."""
 
     server: Receiver
 
@@ -56,17 +56,17 @@ class Posted(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def broken(**_: Any) -> Response:
-    """A mistake whose words are private."""
+    """Raise an exception with a private message."""
     raise RuntimeError("-".join(["hush", "words"]))
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A server that is posted to."""
+    """A running receiver."""
     with Receiver() as receiver:
         thread = threading.Thread(target=receiver.serve_forever)
         thread.start()
@@ -76,7 +76,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def send(app: Flask) -> int:
-    """Ask with everything that is private."""
+    """Send a request with all the private parts; return the status."""
     answer = Person(app, token="hush-header").post(
         "/api/orders/hush-path/receipt?receipt=hush-query",
         {"password": "hush-body"},
@@ -90,12 +90,12 @@ def send(app: Flask) -> int:
 
 
 @pytest.mark.usefixtures("app")
-def test_sentry_hears_where_a_mistake_is_and_nothing_of_who_met_it(
+def test_sentry_gets_the_location_of_an_error_and_no_private_data(
     settings: Settings, receiver: Receiver
 ) -> None:
     dsn = receiver.url.replace("//", "//key@") + "/1"
     app = create_app(settings.model_copy(update={"sentry_dsn": dsn}))
-    # What is foreseen is no mistake.
+    # An expected error is not reported.
     assert send(app) == 401
     app.view_functions["api.orders.issue_receipt"] = broken
     assert send(app) == 500
@@ -116,7 +116,7 @@ def test_sentry_hears_where_a_mistake_is_and_nothing_of_who_met_it(
 
 
 @pytest.mark.usefixtures("app")
-def test_a_collector_gets_a_span_of_each_request_in_its_callers_trace(
+def test_a_collector_gets_a_span_per_request_in_the_callers_trace(
     settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
@@ -135,11 +135,11 @@ def test_a_collector_gets_a_span_of_each_request_in_its_callers_trace(
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, SPAN)
     assert span.status.code == span.status.STATUS_CODE_ERROR
     assert span.end_time_unix_nano > span.start_time_unix_nano
-    told = {one.key: one.value for one in span.attributes}
-    assert told["http.response.status_code"].int_value == 500
-    assert told["nexus.queries"].int_value == 0
-    assert told["nexus.request"].string_value == "mine"
-    assert set(told) == {
+    attributes = {one.key: one.value for one in span.attributes}
+    assert attributes["http.response.status_code"].int_value == 500
+    assert attributes["nexus.queries"].int_value == 0
+    assert attributes["nexus.request"].string_value == "mine"
+    assert set(attributes) == {
         *("http.request.method", "http.route", "http.response.status_code", "http.response.body.size"),
         *("nexus.queries", "nexus.db_ms", "nexus.request"),
     }
@@ -156,7 +156,7 @@ COLLECTOR = (
 
 
 @pytest.mark.parametrize(("variable", "url", "module", "extra"), [SENTRY, COLLECTOR])
-def test_an_address_without_its_package_or_that_is_none_is_told_at_start_in_a_line(
+def test_a_missing_package_or_invalid_url_is_reported_at_start_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, url: str, module: str, extra: str
 ) -> None:
     dotenv = tmp_path / ".env"
@@ -171,7 +171,7 @@ def test_an_address_without_its_package_or_that_is_none_is_told_at_start_in_a_li
         load_settings(dotenv)
 
     monkeypatch.setenv(variable, url)
-    # As if it were not installed.
+    # As if the package were not installed.
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(SettingsError) as caught:
         load_settings(dotenv)

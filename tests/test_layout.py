@@ -1,4 +1,4 @@
-"""The house: what may import what, what stands at the top, and how long a file may be."""
+"""The structure of the code: allowed imports, the top-level folder, and the length of files."""
 
 import ast
 import subprocess
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nexus"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-#: What each layer may import of ours; a module's layer is its longest prefix here. Leaves import nothing.
+#: The modules of ours that each layer may import; a module's layer is its longest prefix here.
 LAYERS: dict[str, set[str]] = {
     "nexus": {"admin", "api", "application", "cli", "config", "db", "observe", "pages", "problems"}
     | {"security", "sentry"},
@@ -108,6 +108,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.embedded": {"embedded_home"},
     "nexus.postgres_programs": {"embedded_home"},
 }
+#: Modules that import none of ours.
 LEAVES = {
     "nexus.application",
     "nexus.currencies",
@@ -121,7 +122,9 @@ LEAVES = {
     "nexus.security.passwords",
 }
 LEAVES |= {"nexus.env_file", "nexus.security.russian", "nexus.proxies", "nexus.rates", "nexus.signing_keys"}
+#: Layers that may import Peewee.
 PEEWEE = {"nexus.db", "nexus.migrate", "nexus.models", "nexus.observe"}
+#: The files and folders in the root.
 TOP = {"pyproject.toml", "requirements.txt", "wsgi.py", "nexus", "migrations", "seed", "tests", "docs"} | {
     "Procfile",
     "README.md",
@@ -148,11 +151,11 @@ def layer(name: str, layers: set[str]) -> str:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_imports_point_down(path: Path) -> None:
+def test_modules_import_only_what_their_layer_may(path: Path) -> None:
     name = dotted(path)
     known = layer(name, set(LAYERS) | LEAVES)
     allowed = LAYERS.get(known, set())
-    assert known != "nexus" or name == "nexus", f"{name} has no place in LAYERS"
+    assert known != "nexus" or name == "nexus", f"{name} is missing in LAYERS"
     for found in imported(path):
         if found.startswith("nexus."):
             ours = found.removeprefix("nexus.")
@@ -170,29 +173,31 @@ def test_blueprints_do_not_import_each_other() -> None:
         assert not {one.rpartition(".")[0] for one in imported(path)} & others, path.name
 
 
-def test_models_know_no_request_and_no_schema() -> None:
+def test_models_do_not_import_flask_or_schemas() -> None:
     for path in (PACKAGE / "models").glob("*.py"):
         assert not [one for one in imported(path) if one.startswith(("flask", "nexus.schemas"))], path.name
 
 
-def test_migrations_import_nothing_of_ours() -> None:
+def test_migrations_do_not_import_nexus() -> None:
     for path in (ROOT / "migrations").glob("*.py"):
         assert not [one for one in imported(path) if one.startswith("nexus")], path.name
-        assert path.read_bytes().isascii(), f"{path.name} is read in the machine's own encoding"
+        assert path.read_bytes().isascii(), (
+            f"{path.name} must be ASCII, since it is read in the machine's encoding"
+        )
 
 
-def test_no_file_is_two_things() -> None:
+def test_no_file_has_more_than_300_lines() -> None:
     for path in [*MODULES, *(ROOT / "tests").rglob("*.py")]:
         lines = len(path.read_text(encoding="utf-8").splitlines())
         assert lines <= 300 or "benchmarks" in path.parts, f"{path.relative_to(ROOT)} has {lines} lines"
 
 
-def test_no_file_is_a_drawer() -> None:
-    drawers = {"utils", "util", "helpers", "helper", "common", "misc", "services", "managers"}
-    assert not [path for path in MODULES if path.stem in drawers]
+def test_no_module_has_a_catch_all_name() -> None:
+    catch_alls = {"utils", "util", "helpers", "helper", "common", "misc", "services", "managers"}
+    assert not [path for path in MODULES if path.stem in catch_alls]
 
 
-def test_the_top_level_is_the_design_card() -> None:
+def test_the_top_level_folder_has_only_the_known_entries() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
     )
@@ -202,7 +207,7 @@ def test_the_top_level_is_the_design_card() -> None:
     assert {name for name in top if not name.startswith(".")} <= TOP
 
 
-def test_importing_the_package_and_making_the_application_connect_to_nothing() -> None:
+def test_importing_nexus_and_creating_the_application_open_no_connection() -> None:
     unreachable = "postgresql://nobody@127.0.0.1:1/nothing"
     code = (
         "import nexus, sys\n"

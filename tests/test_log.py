@@ -1,4 +1,4 @@
-"""The log as an operator reads it: one line a request with its facts, nothing private, nothing forged."""
+"""The log as an operator reads it: one line per request, nothing private, and no forged lines."""
 
 import json
 import logging
@@ -32,7 +32,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LINE = re.compile(r"\S+ (info|warning|error) [\w.]+: .*", re.DOTALL)
 
 
-def served(root: Path, settings: Settings, log: Path, **changes: str) -> Iterator[Server]:
+def running_server(root: Path, settings: Settings, log: Path, **changes: str) -> Iterator[Server]:
     with log.open("wb") as stderr:
         given = {"LOG_LEVEL": "INFO", "WEB_CONCURRENCY": "1", **changes}
         server = Server(root, settings, stderr, **given)
@@ -43,8 +43,8 @@ def served(root: Path, settings: Settings, log: Path, **changes: str) -> Iterato
             server.stop()
 
 
-def written(log: Path) -> list[dict[str, Any]]:
-    """The lines of a server in production, each of which must be JSON."""
+def read_log(log: Path) -> list[dict[str, Any]]:
+    """Return the log lines of a production server, each of which must be JSON."""
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
@@ -53,20 +53,18 @@ def requests(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("app")
-def test_a_stop_that_comes_several_times_is_no_mistake(
-    root: Path, settings: Settings, tmp_path: Path
-) -> None:
+def test_repeated_stop_signals_cause_no_error(root: Path, settings: Settings, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb") as stderr:
-        # While a process begins as well, and while it rests.
+        # Both while a process starts and while it is idle.
         for pause in (0.0, 0.2, 0.4, 1.5):
             server = Server(root, settings, stderr)
             server.wait()
             time.sleep(pause)
-            # As a terminal tells all of them, the master its workers, and whoever is impatient again.
-            told = (*server.workers(), server.process.pid)
+            # As a terminal signals all processes, the master its workers, and an impatient user again.
+            processes = (*server.workers(), server.process.pid)
             for _ in range(100):
-                for process in told:
+                for process in processes:
                     with suppress(ProcessLookupError):
                         os.kill(process, signal.SIGINT)
                 time.sleep(0.002)
@@ -77,12 +75,12 @@ def test_a_stop_that_comes_several_times_is_no_mistake(
 
 
 @pytest.mark.usefixtures("app")
-def test_in_production_all_is_json_and_nothing_private(
+def test_in_production_every_line_is_json_without_private_data(
     root: Path, settings: Settings, seller: Person, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
     headers = {"X-Request-Id": "mine-1", "traceparent": TRACE, "Authorization": f"Bearer {seller.token}"}
-    for server in served(root, settings, log, APP_ENV="production"):
+    for server in running_server(root, settings, log, APP_ENV="production"):
         assert server.send(Request(server.url("/api/orders?email=hush"), headers=headers))[0] == 200
         assert server.post("/api/auth/login", {"email": "a@b.c\n{}", "password": "hush-password"})[0] == 401
         for line in (
@@ -95,32 +93,32 @@ def test_in_production_all_is_json_and_nothing_private(
                 garbage.sendall(line + b"\r\n\r\n")
                 assert b" 400 " in garbage.recv(1000)
 
-    told = written(log)
-    (mine,) = [line for line in told if line.get("request") == "mine-1"]
+    entries = read_log(log)
+    (mine,) = [line for line in entries if line.get("request") == "mine-1"]
     assert {"at", "ms", "db_ms", "bytes"} <= set(mine)
     assert mine["bytes"] > 20
     asked = {"method": "GET", "route": "/api/orders", "status": 200, "user": seller.id, "queries": 2}
     assert {**mine, **asked, "level": "info", "logger": "nexus.request", "traceparent": TRACE} == mine
-    (failed,) = [line for line in told if line["event"] == "sign_in_failed"]
+    (failed,) = [line for line in entries if line["event"] == "sign_in_failed"]
     assert failed["email"] == "a@b.c\n{}"
-    assert {"gunicorn.error", "nexus.security", "nexus.request"} <= {line["logger"] for line in told}
-    assert "A request is refused with 400: Invalid HTTP request line" in {line["event"] for line in told}
+    assert {"gunicorn.error", "nexus.security", "nexus.request"} <= {line["logger"] for line in entries}
+    assert "A request is refused with 400: Invalid HTTP request line" in {line["event"] for line in entries}
     for private in ("hush", str(seller.token), PASSWORD):
         assert private not in log.read_text()
 
 
 @pytest.mark.usefixtures("app")
-def test_slow_requests_and_queries_are_warnings_without_values(
+def test_slow_requests_and_queries_are_logged_as_warnings_without_values(
     root: Path, settings: Settings, seller: Person, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
     slow = {"APP_ENV": "production", "SLOW_REQUEST_MS": "0", "SLOW_QUERY_MS": "0", "LOG_LEVEL": "WARNING"}
-    for server in served(root, settings, log, **slow):
+    for server in running_server(root, settings, log, **slow):
         server.get(f"/api/products?userId={seller.id}&q=unlikely")
 
-    told = [line for line in written(log) if line.get("route") != "/healthz"]
-    assert {line["level"] for line in told} == {"warning"}
-    query, request = told
+    entries = [line for line in read_log(log) if line.get("route") != "/healthz"]
+    assert {line["level"] for line in entries} == {"warning"}
+    query, request = entries
     assert (query["event"], query["request"]) == ("slow query", request["request"])
     assert query["sql"].startswith("SELECT ")
     assert "%(final)s" in query["sql"]
@@ -128,7 +126,7 @@ def test_slow_requests_and_queries_are_warnings_without_values(
     assert (request["event"], request["queries"]) == ("slow request", 1)
 
 
-def test_a_streamed_answer_is_counted_when_it_is_sent(
+def test_a_streamed_response_is_logged_with_its_full_size(
     seller: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
@@ -140,7 +138,7 @@ def test_a_streamed_answer_is_counted_when_it_is_sent(
     assert (line["bytes"], line["queries"], line["user"]) == (size, 2, seller.id)
 
 
-def test_what_a_client_has_already_is_not_sent(stranger: Person, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_304_is_logged_with_zero_bytes(stranger: Person, caplog: pytest.LogCaptureFixture) -> None:
     tag = stranger.get("/docs").headers["ETag"]
     with caplog.at_level("INFO"):
         caplog.clear()
@@ -149,7 +147,9 @@ def test_what_a_client_has_already_is_not_sent(stranger: Person, caplog: pytest.
     assert [line["bytes"] for line in requests(caplog)] == [0]
 
 
-def test_each_request_counts_its_own(app: Flask, stranger: Person, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_request_is_logged_with_its_own_queries(
+    app: Flask, stranger: Person, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level("INFO"):
         stranger.get("/api/products?userId=1")
         stranger.get("/healthz")
@@ -158,9 +158,9 @@ def test_each_request_counts_its_own(app: Flask, stranger: Person, caplog: pytes
         with database.connection_context():
             database.execute_sql("SELECT 1")
 
-    told = [(one["route"], one["status"], one["queries"], one["bytes"] > 0) for one in requests(caplog)]
+    logged = [(one["route"], one["status"], one["queries"], one["bytes"] > 0) for one in requests(caplog)]
     nothing = ("(no route)", 404, 0, True)
-    assert told == [
+    assert logged == [
         ("/api/products", 200, 1, True),
         ("/healthz", 200, 0, True),
         nothing,
@@ -169,7 +169,7 @@ def test_each_request_counts_its_own(app: Flask, stranger: Person, caplog: pytes
     assert "secret@example.com" not in caplog.text
 
 
-def test_an_answer_keeps_its_number_when_its_line_fails(app: Flask) -> None:
+def test_a_response_keeps_its_request_id_when_logging_fails(app: Flask) -> None:
     failures = iter([OSError("no space left")])
 
     def fail(_: logging.LogRecord) -> bool:
@@ -188,7 +188,7 @@ def test_an_answer_keeps_its_number_when_its_line_fails(app: Flask) -> None:
     assert answer.get_json()["requestId"] == "mine-1"
 
 
-def test_a_query_after_the_request_is_nobodys(
+def test_a_query_outside_a_request_is_not_logged_as_slow(
     app: Flask, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     watched = create_app(settings.model_copy(update={"slow_query_ms": 0}))
@@ -212,7 +212,7 @@ def test_a_query_after_the_request_is_nobodys(
         ("", None),
     ],
 )
-def test_a_well_formed_trace_is_kept(
+def test_only_a_well_formed_traceparent_is_kept(
     stranger: Person, sent: str, kept: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
@@ -223,14 +223,14 @@ def test_a_well_formed_trace_is_kept(
 
 
 def rendered(*, development: bool, **record: Any) -> str:
-    made = logging.makeLogRecord({"name": "some.package", "levelname": "ERROR", **record})
-    return lines.handler(development=development).format(made)
+    entry = logging.makeLogRecord({"name": "some.package", "levelname": "ERROR", **record})
+    return lines.handler(development=development).format(entry)
 
 
 @given(st.text(st.characters()))
 @example("\x7f")
 @example("\ud800 and \u2028")
-def test_no_text_makes_a_second_line(text: str) -> None:
+def test_no_text_can_start_a_second_line(text: str) -> None:
     for development in (True, False):
         line = rendered(development=development, msg="%s", args=(text,))
         facts = {"msg": {"event": "sign_in", "email": text}, "_logger": None, "_name": "info"}
@@ -243,22 +243,22 @@ def test_no_text_makes_a_second_line(text: str) -> None:
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.booleans() | st.none() | st.uuids()))
 @example({"large": 2**64, "status": HTTPStatus.OK, "at": datetime(2026, 1, 2, tzinfo=UTC), "kinds": {str}})
-def test_a_line_holds_what_python_would_write(facts: dict[str, Any]) -> None:
-    told = {"event": "sign_in", **facts, "exc_info": None}
-    line = json.loads(rendered(development=False, msg=dict(told), _logger=None, _name="info"))
+def test_a_json_line_equals_that_of_the_json_module(facts: dict[str, Any]) -> None:
+    event = {"event": "sign_in", **facts, "exc_info": None}
+    line = json.loads(rendered(development=False, msg=dict(event), _logger=None, _name="info"))
 
-    del told["exc_info"]
-    assert line.items() >= json.loads(json.dumps(told, default=str)).items()
+    del event["exc_info"]
+    assert line.items() >= json.loads(json.dumps(event, default=str)).items()
 
 
-def test_no_fact_looks_like_two() -> None:
+def test_a_value_cannot_look_like_a_second_field() -> None:
     facts = {"event": "sign_in_failed", "email": "a user=7 'b"}
     line = rendered(development=True, msg=facts, _logger=None, _name="info")
 
     assert line.endswith(""": sign_in_failed email="a user=7 'b\"""")
 
 
-def test_an_exception_is_told_by_type_and_place_and_in_development_whole() -> None:
+def test_an_exception_is_logged_by_type_and_place_and_fully_in_development() -> None:
     try:
         try:
             raise KeyError("Key (email)=(a@b.c) already exists\n\x1b[2Jforged")
@@ -267,19 +267,19 @@ def test_an_exception_is_told_by_type_and_place_and_in_development_whole() -> No
     except RuntimeError as error:
         failure = {"msg": "unforeseen", "exc_info": (RuntimeError, error, error.__traceback__)}
         production = rendered(development=False, **failure)
-        people = rendered(development=True, **failure)
+        development = rendered(development=True, **failure)
 
     first, second = json.loads(production)["exception"]
     assert (first["type"], second["type"]) == ("RuntimeError", "KeyError")
     assert "test_log.py" in first["at"][0]
     assert "hush" not in production
     assert "a@b.c" not in production
-    assert "RuntimeError: hush" in people
-    assert all(line.startswith("    ") for line in people.splitlines()[1:])
-    assert "\x1b" not in people
+    assert "RuntimeError: hush" in development
+    assert all(line.startswith("    ") for line in development.splitlines()[1:])
+    assert "\x1b" not in development
 
 
-def test_flasks_own_server_writes_plain_lines(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_development_server_logs_without_colours(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         logging.getLogger("werkzeug").info("\x1b[31m\x1b[1mWARNING: mind\x1b[0m\n * Running on %s", "here")
 

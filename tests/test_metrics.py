@@ -1,4 +1,4 @@
-"""`/metrics`: what is counted, who may read it, and that the documentation knows every metric."""
+"""`/metrics`: what is counted, who may read it, and that every metric is documented."""
 
 import re
 import subprocess
@@ -29,8 +29,8 @@ def read(app: Flask) -> Samples:
     return Samples(answer.text)
 
 
-def seen_in_use(app: Flask, connections: int) -> Samples:
-    """What is told when the pool was seen with so many connections in use, which is soon."""
+def read_when_in_use(app: Flask, connections: int) -> Samples:
+    """Read the metrics until the pool reports this number of connections in use."""
     deadline = time.monotonic() + 20
     while (samples := read(app)).of("nexus_pool_in_use") != connections:
         assert time.monotonic() < deadline
@@ -42,7 +42,7 @@ def requests(samples: Samples, method: str, route: str, status: int) -> float:
     return samples.of("nexus_request_seconds_count", method=method, route=route, status=str(status))
 
 
-def test_requests_are_counted_by_route_and_status_whatever_a_client_sends(
+def test_requests_are_counted_by_route_and_status_without_client_input(
     app: Flask, seller: Person, stranger: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     product = seller.product()["id"]
@@ -64,13 +64,13 @@ def test_requests_are_counted_by_route_and_status_whatever_a_client_sends(
     assert (more("GET", route, 200), more("GET", route, 404)) == (3, 1)
     assert more("other", "(no route)", 404) == 2
     assert "secret" not in str(after.keys())
-    # A page does not know yet what its own request asks for.
-    told = sum(line["queries"] for line in events(caplog, "nexus.request")[:-1])
-    assert after.of("nexus_queries_total") - before.of("nexus_queries_total") == told >= 4
+    # The page does not include the queries of its own request.
+    logged = sum(line["queries"] for line in events(caplog, "nexus.request")[:-1])
+    assert after.of("nexus_queries_total") - before.of("nexus_queries_total") == logged >= 4
     assert after.of("nexus_query_seconds_total") > before.of("nexus_query_seconds_total")
 
 
-def test_sign_ins_orders_and_throttles_are_counted_once_each(
+def test_sign_ins_orders_and_throttled_requests_are_counted_once(
     settings: Settings, app: Flask, seller: Person, stranger: Person
 ) -> None:
     product = seller.product()["id"]
@@ -100,7 +100,7 @@ def test_sign_ins_orders_and_throttles_are_counted_once_each(
     assert more("nexus_throttled_total", rate="order") == 1
 
 
-def test_threads_that_begin_together_count_in_one_place() -> None:
+def test_threads_that_start_together_use_the_same_counters() -> None:
     program = """
 import threading
 from nexus import metrics
@@ -125,17 +125,17 @@ print(metrics.page(at_head=None).decode())
     assert (requests(samples, "GET", "/", 200), samples.of("nexus_queries_total")) == (4, 4)
 
 
-def test_the_pool_tells_what_is_taken_and_who_waited(settings: Settings, app: Flask) -> None:
+def test_the_pool_reports_connections_in_use_waits_and_refusals(settings: Settings, app: Flask) -> None:
     database.configure(settings.pooled, size=1, wait=2)
-    # Found out while there is a connection for it.
+    # Read first, while a connection is available for it.
     before = read(app)
     try:
         with ThreadPoolExecutor(1) as another:
             another.submit(database.connect).result()
-            held = seen_in_use(app, 1)
+            held = read_when_in_use(app, 1)
             Person(app).get("/api/products/1")
             another.submit(database.close).result()
-        after = seen_in_use(app, 0)
+        after = read_when_in_use(app, 0)
     finally:
         database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
 
@@ -145,18 +145,20 @@ def test_the_pool_tells_what_is_taken_and_who_waited(settings: Settings, app: Fl
 
 
 @pytest.mark.usefixtures("app")
-def test_migrations_are_at_head_or_behind_or_not_known(settings: Settings, scratch: Settings) -> None:
+def test_the_metric_of_migrations_is_1_at_head_0_behind_and_absent_if_unknown(
+    settings: Settings, scratch: Settings
+) -> None:
     away = DatabaseURL.parse("postgresql://nobody@127.0.0.1:1/nothing")
-    told = []
+    values = []
     try:
         for url in (settings.direct, scratch.direct, away):
             app = create_app(settings)
             database.configure(url, size=2, wait=2)
-            told.append(read(app).get(("nexus_migrations_at_head", frozenset())))
+            values.append(read(app).get(("nexus_migrations_at_head", frozenset())))
     finally:
         database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
 
-    assert told == [1, 0, None]
+    assert values == [1, 0, None]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_migrations_are_at_head_or_behind_or_not_known(settings: Settings, scrat
     ],
 )
 @pytest.mark.usefixtures("app")
-def test_metrics_are_for_who_shows_the_token(
+def test_metrics_require_the_token(
     settings: Settings, environment: str, token: str | None, shown: str | None, status: int
 ) -> None:
     guarded = create_app(settings.model_copy(update={"app_env": environment, "metrics_key": token}))
@@ -184,7 +186,7 @@ def test_metrics_are_for_who_shows_the_token(
     assert ("nexus_" in answer.text) == (status == 200)
 
 
-def test_every_metric_is_documented_and_no_other(root: Path, app: Flask, seller: Person) -> None:
+def test_exactly_the_existing_metrics_are_documented(root: Path, app: Flask, seller: Person) -> None:
     metrics.counted().throttled.labels(rate="sign_in").inc()
     metrics.counted().sign_ins.labels(outcome="refused").inc()
     seller.order(seller.product()["id"])

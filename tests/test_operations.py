@@ -1,4 +1,4 @@
-"""The pages that lead through operation: every command in them works as it is written."""
+"""The pages about operation: every command in them works as written."""
 
 import os
 import re
@@ -20,8 +20,8 @@ PAGES = (
     "docs/security.md",
     *(pytest.param(f"docs/{page}.md", marks=pytest.mark.long) for page in ("deploy", "scaling", "runbooks")),
 )
-#: They speak of a shop that is open.
-OPEN = ("docs/scaling.md", "docs/runbooks.md")
+#: Pages that assume a running shop.
+RUNNING = ("docs/scaling.md", "docs/runbooks.md")
 #: A block of commands, unless the comment before it says why it cannot be run here.
 BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<reason>.+?) -->\n+)?^```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
@@ -29,20 +29,20 @@ BLOCK = re.compile(
 
 
 def scripts(page: str) -> list[str]:
-    """The blocks of a page that are to be run, each as a shell script."""
+    """Return the blocks of a page that can be run, each as a shell script."""
     return [commands(block["text"]) for block in BLOCK.finditer(page) if not block["reason"]]
 
 
 def commands(block: str) -> str:
-    """What a person would type: the lines after `$ ` where there are any, since the others are output."""
+    """Return the typed lines: those after `$ ` if there are any, since the others are output."""
     typed = re.findall(r"^\$ ((?:.*\\\n)*.*)$", block, re.MULTILINE)
     return "\n".join(typed) if typed else block.rstrip("\n")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_commands_of_a_page_work_in_their_order(page: str, scratch: Settings, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_work_in_order(page: str, scratch: Settings, tmp_path: Path) -> None:
     found = scripts((ROOT / page).read_text(encoding="utf-8"))
-    if page in OPEN:
+    if page in RUNNING:
         History.of(scratch).migrate()
     # Last on the PATH, for psql and pg_isready where the system has none.
     programs = find("psql", server=15).parent
@@ -66,7 +66,7 @@ def test_the_commands_of_a_page_work_in_their_order(page: str, scratch: Settings
         assert run.returncode == 0, f"{script}\n\n{run.stdout}{run.stderr}"
 
 
-def test_what_is_run_is_what_a_person_would_type() -> None:
+def test_scripts_are_extracted_as_a_person_would_type_them() -> None:
     page = """
 ```console
 # Is it there?

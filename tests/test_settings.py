@@ -1,4 +1,4 @@
-"""Settings: what is taken, what is refused, and that all that is wrong is told at once."""
+"""Settings: what is accepted, what is refused, and that all problems are reported together."""
 
 import re
 import subprocess
@@ -29,7 +29,7 @@ def problems(dotenv: Path) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_production_is_the_default_and_asks_for_what_it_needs(dotenv: Path) -> None:
+def test_production_is_the_default_and_has_required_settings(dotenv: Path) -> None:
     first, second, third = problems(dotenv)
 
     assert first.startswith("DATABASE_URL: is required in production")
@@ -38,7 +38,7 @@ def test_production_is_the_default_and_asks_for_what_it_needs(dotenv: Path) -> N
     assert not dotenv.exists()
 
 
-def test_every_problem_is_told_at_once(dotenv: Path) -> None:
+def test_all_problems_are_reported_together(dotenv: Path) -> None:
     dotenv.write_text(
         "APP_ENV=staging\nDATABASE_URL=mysql://x\nDATABASE_POOL_SIZE=0\nDATABASE_POOL_WAIT=1\nPORT=http\n"
         "CORS_ORIGINS=*\nDEFAULT_LOCALE=fr\nCURRENCY=dollar\nLOG_LEVEL=LOUD\nWEB_CONCURRENCY=-1\nTRUSTED_PROXIES=10.0.0.1/8\nRATE_LIMIT_ENABLED=maybe\n"
@@ -78,9 +78,7 @@ def test_every_problem_is_told_at_once(dotenv: Path) -> None:
         ("# настройки\n".encode("cp1251"), ["is not encoded in UTF-8"]),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused_rather_than_passed_over(
-    dotenv: Path, text: bytes, said: list[str]
-) -> None:
+def test_a_malformed_file_is_refused_rather_than_ignored(dotenv: Path, text: bytes, said: list[str]) -> None:
     dotenv.write_bytes(text)
 
     for line, part in zip(problems(dotenv), said, strict=True):
@@ -105,7 +103,7 @@ def test_a_weak_secret_is_refused_and_not_repeated(
     assert secret not in line
 
 
-def test_each_weak_secret_of_several_is_named_by_its_place(dotenv: Path) -> None:
+def test_each_weak_key_of_several_is_reported_by_its_position(dotenv: Path) -> None:
     weak = f"short, {KEY},{'x' * 64}"
     dotenv.write_text(f"APP_ENV=production\nDATABASE_URL={URL}\n{KEYS}JWT_SECRET_KEY={weak}\n")
 
@@ -115,7 +113,7 @@ def test_each_weak_secret_of_several_is_named_by_its_place(dotenv: Path) -> None
     assert KEY not in line
 
 
-def test_receipts_are_signed_with_no_key_of_access_tokens(dotenv: Path) -> None:
+def test_receipts_and_access_tokens_must_not_share_a_key(dotenv: Path) -> None:
     dotenv.write_text(f"DATABASE_URL={URL}\n{KEYS}JWT_SECRET_KEY={KEY},{OTHER_KEY}\n")
 
     (line,) = problems(dotenv)
@@ -124,7 +122,7 @@ def test_receipts_are_signed_with_no_key_of_access_tokens(dotenv: Path) -> None:
     assert OTHER_KEY not in line
 
 
-def test_the_example_is_refused_as_it_is(root: Path, dotenv: Path) -> None:
+def test_the_secrets_of_env_example_are_refused(root: Path, dotenv: Path) -> None:
     text = (root / ".env.example").read_text()
     for name in ("DATABASE_URL", "JWT_SECRET_KEY", "RECEIPT_SECRET_KEY"):
         text = text.replace(f"# {name}=", f"{name}=")
@@ -134,7 +132,7 @@ def test_the_example_is_refused_as_it_is(root: Path, dotenv: Path) -> None:
     assert refused == ["JWT_SECRET_KEY", "RECEIPT_SECRET_KEY"]
 
 
-def test_development_makes_a_secret_once_and_keeps_it_to_its_owner(dotenv: Path) -> None:
+def test_development_generates_secrets_once_in_a_private_file(dotenv: Path) -> None:
     dotenv.write_text("APP_ENV=development\n# mine\n")
     dotenv.chmod(0o600)
 
@@ -148,7 +146,7 @@ def test_development_makes_a_secret_once_and_keeps_it_to_its_owner(dotenv: Path)
     assert dotenv.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_environment_wins_and_blank_counts_as_unset(
+def test_the_environment_takes_precedence_and_blank_counts_as_unset(
     dotenv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dotenv.write_text(f"APP_ENV=production\nDATABASE_URL={URL}\n{KEYS}PORT=9000\n")
@@ -164,7 +162,7 @@ def test_the_environment_wins_and_blank_counts_as_unset(
 
 
 @pytest.mark.parametrize("name", [".env", ".flaskenv"])
-def test_flask_takes_no_settings_of_a_folder_above(
+def test_settings_that_flask_read_from_a_parent_folder_are_refused(
     root: Path, tmp_path: Path, settings: Settings, name: str
 ) -> None:
     checkout = tmp_path / "above" / "shop"
@@ -172,7 +170,7 @@ def test_flask_takes_no_settings_of_a_folder_above(
     for part in ("nexus", "migrations", "wsgi.py", "pyproject.toml", "seed"):
         (checkout / part).symlink_to(root / part)
     (checkout.parent / name).write_text("CURRENCY=EUR\n")
-    # Where the package is of this checkout, so is its folder.
+    # The package is a link to this checkout, so its settings file would be too.
     program = "import nexus.config as c; c.DOTENV = c.Path.cwd() / '.env'; from flask.cli import main; main()"
     command = [sys.executable, "-c", program, "db", "ping"]
     given = environment(settings)
@@ -188,21 +186,21 @@ def test_flask_takes_no_settings_of_a_folder_above(
     assert "Traceback" not in refused.stderr
 
 
-def test_an_origin_may_be_written_in_capitals(dotenv: Path) -> None:
+def test_an_origin_is_accepted_in_upper_case(dotenv: Path) -> None:
     dotenv.write_text("APP_ENV=development\nCORS_ORIGINS=HTTPS://Shop.example\n")
 
     assert load_settings(dotenv).cors_origins == ["https://shop.example"]
 
 
 @pytest.mark.parametrize("origin", ["*", "null", "http://", "https://:80", "shop.example", "https://a.b/c"])
-def test_what_is_no_origin_is_refused(dotenv: Path, origin: str) -> None:
+def test_an_invalid_origin_is_refused(dotenv: Path, origin: str) -> None:
     dotenv.write_text(f"APP_ENV=development\nCORS_ORIGINS={origin}\n")
 
     with pytest.raises(SettingsError, match="is not an origin such as"):
         load_settings(dotenv)
 
 
-def test_settings_do_not_show_secrets(dotenv: Path) -> None:
+def test_the_repr_of_settings_hides_secrets(dotenv: Path) -> None:
     dotenv.write_text(f"DATABASE_URL={URL}\n{KEYS}")
 
     shown = repr(load_settings(dotenv))
@@ -212,7 +210,7 @@ def test_settings_do_not_show_secrets(dotenv: Path) -> None:
     assert "pa55word" not in shown
 
 
-def test_the_urls_habits_size_the_pool_unless_a_variable_does(dotenv: Path) -> None:
+def test_pool_parameters_of_the_url_apply_unless_a_setting_is_given(dotenv: Path) -> None:
     base = f"{KEYS}DATABASE_URL={URL}?connection_limit=10&pool_timeout=7\n"
     dotenv.write_text(base)
     assert (load_settings(dotenv).pool_size, load_settings(dotenv).pool_wait) == (10, 7)
@@ -252,7 +250,7 @@ def test_the_web_process_uses_the_pooler_and_commands_do_not(dotenv: Path) -> No
         ("postgresql://u:p%40%23%2F@h/d?application_name=a%26b", None),
     ],
 )
-def test_urls_that_are_understood(url: str, parameters: dict[str, str] | None) -> None:
+def test_valid_database_urls_are_parsed(url: str, parameters: dict[str, str] | None) -> None:
     read = DatabaseURL.parse(url).parameters
 
     if parameters is None:
@@ -280,7 +278,9 @@ def test_urls_that_are_understood(url: str, parameters: dict[str, str] | None) -
         ("postgresql://u:p?hunter2@h/d", "must be encoded"),
     ],
 )
-def test_urls_that_are_not_say_why_without_the_password(url: str, reason: str) -> None:
+def test_invalid_database_urls_are_refused_with_the_reason_without_the_password(
+    url: str, reason: str
+) -> None:
     with pytest.raises(ValueError, match=re.escape(reason)) as caught:
         DatabaseURL.parse(url)
 
