@@ -32,14 +32,14 @@ class Described:
             return
         operations = self.paths[path(request.url_rule)]
         responses = operations["get" if request.method == "HEAD" else request.method.lower()]["responses"]
-        asked = f"{request.method} {request.url_rule.rule} {response.status_code}"
-        assert str(response.status_code) in responses, asked
-        said = responses[str(response.status_code)]
-        assert set(response.headers.keys()) - OF_HTTP - OF_CORS <= set(said["headers"]), asked
+        answer = f"{request.method} {request.url_rule.rule} {response.status_code}"
+        assert str(response.status_code) in responses, answer
+        described = responses[str(response.status_code)]
+        assert set(response.headers.keys()) - OF_HTTP - OF_CORS <= set(described["headers"]), answer
         if response.status_code not in (204, 304):
-            assert response.mimetype in said["content"], asked
+            assert response.mimetype in described["content"], answer
         if response.mimetype == "application/problem+json":
-            _, own = said["content"][response.mimetype]["schema"]["allOf"]
+            _, own = described["content"][response.mimetype]["schema"]["allOf"]
             body = response.get_json()
-            assert body["code"] in own["properties"]["code"]["enum"], (asked, body["code"])
-            assert set(body) - FAILURE <= set(own["properties"]), (asked, body)
+            assert body["code"] in own["properties"]["code"]["enum"], (answer, body["code"])
+            assert set(body) - FAILURE <= set(own["properties"]), (answer, body)

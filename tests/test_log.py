@@ -97,8 +97,8 @@ def test_in_production_every_line_is_json_without_private_data(
     (mine,) = [line for line in entries if line.get("request") == "mine-1"]
     assert {"at", "ms", "db_ms", "bytes"} <= set(mine)
     assert mine["bytes"] > 20
-    asked = {"method": "GET", "route": "/api/orders", "status": 200, "user": seller.id, "queries": 2}
-    assert {**mine, **asked, "level": "info", "logger": "nexus.request", "traceparent": TRACE} == mine
+    expected = {"method": "GET", "route": "/api/orders", "status": 200, "user": seller.id, "queries": 2}
+    assert {**mine, **expected, "level": "info", "logger": "nexus.request", "traceparent": TRACE} == mine
     (failed,) = [line for line in entries if line["event"] == "sign_in_failed"]
     assert failed["email"] == "a@b.c\n{}"
     assert {"gunicorn.error", "nexus.security", "nexus.request"} <= {line["logger"] for line in entries}

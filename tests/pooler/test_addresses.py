@@ -141,20 +141,20 @@ def test_tls_settings_reach_libpq(
 ) -> None:
     root_certificate = certificate[0]
     bouncer = start(settings, certificate=certificate)
-    for host, asked in (
+    for host, parameters in (
         ("127.0.0.1", "sslmode=require"),
         ("127.0.0.1", f"sslmode=verify-ca&sslrootcert={root_certificate}"),
         ("localhost", f"sslmode=verify-full&sslrootcert={root_certificate}"),
     ):
-        with subtests.test(f"{host} {asked}"):
-            url = DatabaseURL.parse(bouncer.url(host=host, query=f"?pgbouncer=true&{asked}"))
+        with subtests.test(f"{host} {parameters}"):
+            url = DatabaseURL.parse(bouncer.url(host=host, query=f"?pgbouncer=true&{parameters}"))
             with closing(connect(url, wait=5)) as connection:
                 assert connection.info.ssl_in_use
 
-    for host, asked, complaint in (
+    for host, parameters, complaint in (
         ("127.0.0.1", f"sslmode=verify-full&sslrootcert={root_certificate}", "does not match host name"),
         ("localhost", "sslmode=verify-full&sslrootcert=system", "certificate verify failed"),
         ("127.0.0.1", "sslmode=disable", "SSL required"),
     ):
-        with subtests.test(f"{host} {asked}"), pytest.raises(psycopg2.OperationalError, match=complaint):
-            connect(DatabaseURL.parse(bouncer.url(host=host, query=f"?{asked}")), wait=5)
+        with subtests.test(f"{host} {parameters}"), pytest.raises(psycopg2.OperationalError, match=complaint):
+            connect(DatabaseURL.parse(bouncer.url(host=host, query=f"?{parameters}")), wait=5)

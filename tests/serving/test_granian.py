@@ -95,10 +95,10 @@ def test_granian_serves_and_shuts_down_as_gunicorn_does(
 
     # Counters are summed over all processes, and those of a killed process are kept.
     with ThreadPoolExecutor(8) as crowd:
-        asked = list(crowd.map(granian.get, ["/api/products?userId=1"] * 100))
+        responses = list(crowd.map(granian.get, ["/api/products?userId=1"] * 100))
     labels = {"method": "GET", "route": "/api/products", "status": "200"}
     before = granian.metric("nexus_request_seconds_count", **labels)
-    assert before == len(asked)
+    assert before == len(responses)
     assert len(counting_processes(tmp_path)) == 2
     killed = counting_processes(tmp_path).pop()
     os.kill(killed, signal.SIGKILL)

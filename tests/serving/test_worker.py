@@ -98,7 +98,7 @@ def test_a_client_being_closed_is_counted_once_even_if_it_sends_data() -> None:
 
 def run_loop_once(ours: Worker) -> None:
     """Let a loop go round once, with what there is at that moment."""
-    ours._mind_the_door()
+    ours._balance()
     ours.wait_for_and_dispatch_events(timeout=0)
 
 
