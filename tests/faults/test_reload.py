@@ -69,6 +69,8 @@ def test_accepted_connections_are_answered_when_the_service_stops(
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=30) == 0
 
+    # The kernel may complete a connection between the last accept and the close, and then resets it.
+    assert load.counts.pop("ConnectionResetError", 0) <= 1, load.counts
     assert set(load.counts) == {200, "ConnectionRefusedError"}, load.counts
 
 
