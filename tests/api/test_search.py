@@ -159,8 +159,8 @@ def test_a_product_is_not_found_by_other_words(seller: Person, text: str, name: 
 def test_text_with_special_meanings_can_be_searched_for(seller: Person, text: str) -> None:
     seller.product(name=text[:255], description=text[:20_000])
 
-    assert isinstance(names(seller, text), list)
-    assert isinstance(names(seller, text, sort="-name"), list)
+    # The text may have no word in it; `names` sees that the response is a 200.
+    assert set(names(seller, text)) == set(names(seller, text, sort="-name"))
 
 
 @pytest.fixture

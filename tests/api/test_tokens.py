@@ -15,7 +15,7 @@ from nexus.config import Settings
 from nexus.db import database
 from nexus.models.users import User
 from nexus.security.tokens import key_name
-from tests.factories import Person, register
+from tests.factories import Person
 
 
 def claims(person: Person, **changes: Any) -> dict[str, Any]:
@@ -261,11 +261,3 @@ def test_keys_can_be_rotated_without_signing_anybody_out(
     old = Person(app).post("/api/auth/refresh", {"refreshToken": refreshed["refreshToken"]}).get_json()
     again = Person(both).post("/api/auth/refresh", {"refreshToken": refreshed["refreshToken"]}).get_json()
     assert again["refreshToken"] == old["refreshToken"]
-
-
-def test_identifying_the_caller_costs_one_query(app: Flask, seller: Person) -> None:
-    from playhouse.test_utils import assert_query_count
-
-    with assert_query_count(1):
-        seller.get("/api/auth/me")
-    register(app, "another@example.com")

@@ -1,11 +1,9 @@
 """A page in the browser, used as a person would, which records its errors and forbidden requests."""
 
-import base64
 import json
 import re
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from tests.browser.chromium import PATIENCE, Chromium, Event, Gone, Refused
@@ -139,11 +137,6 @@ class Page:
     def overflow(self) -> int:
         """By how many pixels the page is wider than the screen."""
         return int(self.run("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
-
-    def screenshot(self, path: Path, *, whole: bool = False) -> None:
-        """Save a screenshot of the viewport, or of the whole page, as a PNG."""
-        shot = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(shot["data"]))
 
     def received(self) -> int:
         """The number of bytes received over the network so far."""

@@ -120,10 +120,11 @@ def test_many_requests_share_few_connections(small: None, app: Flask) -> None:
 
 
 def test_a_connection_is_returned_whatever_the_response(small: None, seller: Person) -> None:
-    for path in ("/api/auth/me", "/api/products/1", "/api/products?userId=x", "/api/nothing", "/readyz"):
-        seller.get(path)
-    seller.post("/api/products", {"name": "x"})
+    paths = ("/api/auth/me", "/api/products/1", "/api/products?userId=x", "/api/nothing", "/readyz")
+    statuses = [seller.get(path).status_code for path in paths]
+    statuses.append(seller.post("/api/products", {"name": "x"}).status_code)
 
+    assert statuses == [200, 404, 400, 404, 200, 400]
     assert len(database._in_use) == 0
 
 

@@ -14,7 +14,9 @@ LOADED = re.compile(r'(?:src|href)="(/assets/[^"]+)"')
 
 
 def loaded(person: Person) -> list[str]:
-    return sorted({url for page in PAGES for url in LOADED.findall(person.get(page).text)})
+    urls = sorted({url for page in PAGES for url in LOADED.findall(person.get(page).text)})
+    assert urls
+    return urls
 
 
 @pytest.mark.parametrize("path", PAGES)

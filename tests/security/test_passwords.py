@@ -98,8 +98,10 @@ def test_a_strict_shop_explains_why_a_password_is_weak(
         assert "слишком легко угадать" in russian[1]
 
 
-@pytest.mark.parametrize("typed", ["new@example.com", "NEW@EXAMPLE.COM", "wrong@example.com"])
-def test_the_password_cannot_become_the_email_address(app: Flask, typed: str) -> None:
+@pytest.mark.parametrize(
+    ("typed", "status"), [("new@example.com", 200), ("NEW@EXAMPLE.COM", 401), ("wrong@example.com", 401)]
+)
+def test_the_password_cannot_become_the_email_address(app: Flask, typed: str, status: int) -> None:
     seller = register(app, "seller@example.com", password="new@example.com")
     body = {"email": typed, "currentPassword": typed}
 
@@ -108,7 +110,7 @@ def test_the_password_cannot_become_the_email_address(app: Flask, typed: str) ->
     # A wrong password gets the same error, which thus does not disclose whether the password is right.
     (problem,) = answer.get_json()["errors"]
     assert (answer.status_code, problem["field"], problem["code"]) == (400, "email", "is_the_password")
-    assert seller.patch("/api/auth/me", {**body, "email": "other@example.com"}).status_code in (200, 401)
+    assert seller.patch("/api/auth/me", {**body, "email": "other@example.com"}).status_code == status
 
 
 def test_a_strict_shop_refuses_a_weak_new_password(app: Flask, strict: Person) -> None:
