@@ -46,7 +46,7 @@ def names(directory: Path = DIRECTORY) -> list[str]:
 
 def named(given: str, directory: Path) -> str:
     """The migration with this name, or with a name that starts with this number: `002` or `2`."""
-    number = f"{int(given):03}_" if given.isascii() and given.isdigit() else None
+    number = f"{given.lstrip('0').zfill(3)}_" if given.isascii() and given.isdigit() else None
     found = [name for name in names(directory) if name == given or (number and name.startswith(number))]
     if len(found) == 1:
         return found[0]

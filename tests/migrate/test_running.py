@@ -33,6 +33,8 @@ def test_an_unknown_or_ambiguous_name_is_reported_in_one_line(checkout: Checkout
     for given, line in {
         "onne": "onne is not a migration",
         "99": "99 is not a migration",
+        # More digits than Python reads as a number.
+        "9" * 5000: f"{'9' * 5000} is not a migration",
         twin[:3]: f"{twin[:3]} could be {twin[:3]}_eins or {twin}",
     }.items():
         with pytest.raises(MigrationError) as caught:
