@@ -35,6 +35,8 @@ for name in Settings.model_fields:
     value = os.environ.pop(name.upper(), None)
     if name == "database_url":
         GIVEN_URL = value
+# A person's Python buffers its output, and fails to write it at another moment.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 # An xdist worker, or a background process of a shell, ignores Ctrl-C, and so would its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)

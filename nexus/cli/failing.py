@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 from flask.cli import with_appcontext
 
+from nexus.cli.terminal import discard_output
 from nexus.db import session
 from nexus.db.outages import FAILURES, reason
 from nexus.errors import DatabaseUnavailable
@@ -38,6 +39,8 @@ def plainly(command: Command) -> Command:
             # The reader has closed the pipe.
             raise
         except OSError as error:
+            if error.filename is None:
+                discard_output()
             raise click.ClickException(f"{error.filename or 'output'}: {error.strerror or error}") from error
 
     return with_appcontext(run)  # type: ignore[return-value]

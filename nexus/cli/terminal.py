@@ -1,6 +1,8 @@
-"""Questions and progress bars at a terminal, where there may be none, or a stream may be closed."""
+"""Questions, output and progress bars at a terminal; there may be none, and a stream may be closed."""
 
+import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -27,6 +29,15 @@ def agreed(question: str) -> bool:
 def _can_ask() -> bool:
     """Whether there is all that Python's `input` needs, which uses standard error too."""
     return None not in (sys.stdin, sys.stdout, sys.stderr)
+
+
+def discard_output() -> None:
+    """Drop Python's buffered output after a failure to write it, or flushing it at exit would fail again."""
+    if sys.stdout is None:
+        return
+    # One that a test has put in its place has no descriptor.
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def bar(length: int, label: str | None = None, *, steps: int = 1) -> Any:

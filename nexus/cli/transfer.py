@@ -1,8 +1,6 @@
 """`flask db import` and `flask db verify`."""
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
@@ -14,7 +12,7 @@ from flask import current_app
 
 from nexus.cli.failing import plainly
 from nexus.cli.printing import as_json
-from nexus.cli.terminal import bar
+from nexus.cli.terminal import bar, discard_output
 from nexus.config import Settings
 from nexus.lines import harmless
 from nexus.transfer.importing import IMPORT_PASSES, VERIFY_PASSES, Report, Transfer, opened
@@ -133,8 +131,7 @@ def _output_optional(report: Report) -> Iterator[None]:
         if not report.kept:
             raise
         click.echo(f"everything is written, but the report was not shown: {error.strerror}", err=True)
-        # Python's buffered output is dropped, or flushing it at exit would fail after all.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
 
 
 def _plain(report: Report) -> dict[str, Any]:
