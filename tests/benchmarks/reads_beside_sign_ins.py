@@ -50,7 +50,7 @@ def main() -> int:
                 ratios.append(beside.p99 / alone.p99)
                 sys.stdout.write(f"alone {alone.rate:.0f}/s, p99 {alone.p99:.1f} ms; ")
                 sys.stdout.write(f"with {signed_in.rate:.0f} sign-ins/s: ")
-                sys.stdout.write(f"{beside.rate:.0f}/s, p99 {beside.p99:.1f} ms: {ratios[-1]:.2f} ratios\n")
+                sys.stdout.write(f"{beside.rate:.0f}/s, p99 {beside.p99:.1f} ms: {ratios[-1]:.2f} times\n")
     sys.stdout.write(f"p99 of reads: {median(ratios):.2f} times as long (at most {MAX_RATIO})\n")
     return int(median(ratios) > MAX_RATIO)
 
