@@ -47,7 +47,10 @@ def main() -> int:
     parser.add_argument("file", type=Path, help="the file written by `python -m tests.benchmarks.dump FILE`")
     parser.add_argument("csv", type=Path, help="the directory written with its --csv")
     given = parser.parse_args()
+    os.environ.setdefault("APP_ENV", "development")
     settings = load_settings()
+    if settings.database_url is None:
+        sys.exit("DATABASE_URL is needed: a server on which databases may be created")
     names = [f"nexus_bench_{secrets.token_hex(4)}" for _ in range(2)]
     with closing(connect(settings.direct, wait=5)) as connection, connection.cursor() as cursor:
         urls = [re.sub("(://[^/]*/)[^?]*", rf"\g<1>{name}", str(settings.database_url)) for name in names]

@@ -171,6 +171,8 @@ def main() -> int:
     given = parser.parse_args()
     os.environ.setdefault("APP_ENV", "development")
     settings = load_settings()
+    if settings.database_url is None:
+        sys.exit("DATABASE_URL is needed: a server on which databases may be created")
     name = f"nexus_bench_{secrets.token_hex(4)}"
     url = re.sub("(://[^/]*/)[^?]*", rf"\g<1>{name}", str(settings.database_url))
     with closing(connect(settings.direct, wait=5)) as connection, connection.cursor() as cursor:
