@@ -121,10 +121,10 @@ def renamed(url: str, name: str) -> str:
 
 
 @contextmanager
-def copy_of(template: str, settings: Settings) -> Iterator[Settings]:
-    """Yield settings for a copy of this database, which is dropped afterwards."""
+def created(settings: Settings, options: str = "") -> Iterator[Settings]:
+    """Yield settings for a new database, created with these options and dropped afterwards."""
     name = f"nexus_scratch_{secrets.token_hex(6)}"
-    query(settings, f"CREATE DATABASE {name} TEMPLATE {template}")
+    query(settings, f"CREATE DATABASE {name} {options}")
     try:
         yield settings.model_copy(update={"database_url": renamed(str(settings.database_url), name)})
     finally:
@@ -134,14 +134,14 @@ def copy_of(template: str, settings: Settings) -> Iterator[Settings]:
 @pytest.fixture
 def scratch(settings: Settings) -> Iterator[Settings]:
     """Settings for an empty database, which is dropped after the test."""
-    with copy_of("template1", settings) as scratch:
+    with created(settings) as scratch:
         yield scratch
 
 
 @pytest.fixture(scope="session")
 def migrated(settings: Settings) -> Iterator[str]:
     """The name of a migrated database without connections, to be used as a template."""
-    with copy_of("template1", settings) as scratch:
+    with created(settings) as scratch:
         History.of(scratch).migrate()
         assert scratch.direct
         yield scratch.direct.parameters["dbname"]
@@ -150,7 +150,7 @@ def migrated(settings: Settings) -> Iterator[str]:
 @pytest.fixture
 def shop(settings: Settings, migrated: str) -> Iterator[Settings]:
     """Settings for an empty shop, which is dropped after the test."""
-    with copy_of(migrated, settings) as shop:
+    with created(settings, f"TEMPLATE {migrated}") as shop:
         yield shop
 
 

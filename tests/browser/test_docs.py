@@ -61,7 +61,7 @@ def test_signing_in_by_keyboard_and_returning_with_a_cookie(page: Page, seller: 
     # After a reload the page has no token, but the browser still has its cookie.
     page.open("/docs")
     page.see("/api/auth/me")
-    page.tab_to("Tell who is signed in.")
+    page.tab_to("Return the signed-in account.")
     page.press("Enter")
     page.see("Try it out")
     page.tab_to("Try it out")

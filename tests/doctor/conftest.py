@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +14,6 @@ import pytest
 from nexus import create_app
 from nexus.config import Settings
 from nexus.db import database
-from tests.conftest import renamed
 
 # PgBouncers for tests that need one, with or without TLS.
 from tests.pooler.conftest import certificate, start  # noqa: F401
@@ -76,17 +75,6 @@ def name(settings: Settings) -> str:
     """Return the name of the database."""
     assert settings.direct
     return settings.direct.parameters["dbname"]
-
-
-@contextmanager
-def created(settings: Settings, options: str) -> Iterator[Settings]:
-    """Yield settings for a new database, created with these options."""
-    new = f"nexus_made_{secrets.token_hex(6)}"
-    query(settings, f"CREATE DATABASE {new} {options}")
-    try:
-        yield settings.model_copy(update={"database_url": renamed(str(settings.database_url), new)})
-    finally:
-        query(settings, f"DROP DATABASE {new} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pytest
 
 from nexus.config import Settings
 from nexus.db.connection import connect
-from tests.doctor.conftest import Doctor, created, name
+from tests.conftest import created
+from tests.doctor.conftest import Doctor, name
 from tests.sql import query
 
 #: Puts our functions before the server's, to simulate an old server or a wrong clock.
