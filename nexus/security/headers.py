@@ -23,21 +23,20 @@ def init_app(app: Application, settings: Settings) -> None:
         headers = response.headers
         said = {name for name, _ in headers}
         # A set of names, since each lookup in the headers would scan all of them.
-        for name, value in DEFAULTS.items():
-            if name not in said:
-                headers.add(name, value)
+        more = [(name, value) for name, value in DEFAULTS.items() if name not in said]
         environ, path = request.environ, request.path
         if environ["wsgi.url_scheme"] == "https" and not settings.development:
-            headers.add("Strict-Transport-Security", HTTPS_ONLY)
+            more.append(("Strict-Transport-Security", HTTPS_ONLY))
         catalogue = path.startswith("/api/products")
         if "Cache-Control" not in said:
             kept = catalogue and response.status_code in (200, 304)
-            headers.add("Cache-Control", _cache_control(request) if kept else "no-store")
+            more.append(("Cache-Control", _cache_control(request) if kept else "no-store"))
         if catalogue:
             if "Vary" in said:
                 response.vary.update(("Authorization", "Cookie"))
             else:
-                headers.add("Vary", "Authorization, Cookie")
+                more.append(("Vary", "Authorization, Cookie"))
+        headers[len(headers) :] = more
 
     app.finishing.append(tell)
 

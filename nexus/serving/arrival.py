@@ -23,6 +23,23 @@ class Arrival:
     request that the parser rejects counts as complete here: whoever handles it answers with an error.
     """
 
+    #: The environment from the head.
+    environ: dict[str, Any] | None = None
+    #: Whether the request can be handled, and whether the rest of its body is still missing then.
+    complete = False
+    partial = False
+    #: Whether the client waits for 100 Continue before it sends the body.
+    expects = False
+    #: The status with which the request is refused: 413, 431 or 501.
+    refused: int | None = None
+    #: Where the body begins; its length, or None if it is chunked.
+    _body: int | None = None
+    _length: int | None = None
+    #: Offset of the next chunk; size of the chunks before it; offset up to which no end was found.
+    _chunk = 0
+    _decoded = 0
+    _searched = 0
+
     def __init__(
         self, cfg: Any, client: Any, read: Callable[[bytes], dict[str, Any] | None], data: bytes = b""
     ) -> None:
@@ -33,23 +50,7 @@ class Arrival:
         self._cfg = cfg
         self._client = client
         self._read_plain = read
-        #: The environment from the head.
-        self.environ: dict[str, Any] | None = None
         self.data = bytearray(data)
-        #: Whether the request can be handled, and whether the rest of its body is still missing then.
-        self.complete = False
-        self.partial = False
-        #: Whether the client waits for 100 Continue before it sends the body.
-        self.expects = False
-        #: The status with which the request is refused: 413, 431 or 501.
-        self.refused: int | None = None
-        #: Where the body begins; its length, or None if it is chunked.
-        self._body: int | None = None
-        self._length: int | None = None
-        #: Offset of the next chunk; size of the chunks before it; offset up to which no end was found.
-        self._chunk = 0
-        self._decoded = 0
-        self._searched = 0
         if data:
             self._judge()
 

@@ -1,7 +1,6 @@
 """Which thread runs a worker's event loop: it answers quick reads itself, until one of them blocks it."""
 
 import time
-from contextlib import suppress
 from threading import Event
 from typing import Any
 
@@ -94,10 +93,10 @@ class Leading(Answering):
         self.method_queue.defer(self.finish_request, conn)
 
     def _handle(self, conn: Connection) -> None:
-        goes_on = False
-        with suppress(SystemExit):
-            goes_on = self.handle(conn)
-        conn.goes_on = goes_on
+        try:
+            conn.goes_on = self.handle(conn)
+        except SystemExit:
+            conn.goes_on = False
         conn.asked = 0
         if conn.environ:
             # The response may wait for a slow client; the request's body need not be kept for that long.

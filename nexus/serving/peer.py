@@ -6,7 +6,6 @@ import select
 import socket
 import time
 from collections import deque
-from functools import partial
 from threading import Semaphore
 from typing import Any, NoReturn
 
@@ -23,6 +22,8 @@ PATIENCE = 30.0
 PIECE = 262_144
 RECEIVED = 65_536
 
+#: The end of a head.
+END = b"\r\n\r\n"
 #: The start of requests that only read.
 READS = (b"GET ", b"HEAD ", b"OPTIONS ")
 
@@ -49,10 +50,17 @@ class Outbox(socket.socket):
 
     def sendall(self, data: bytes) -> None:  # type: ignore[override]
         """Send or buffer all of it; BrokenPipeError if a stream is too far ahead of its reader."""
-        if len(self.unsent) > AHEAD:
-            self._wait()
-        self.unsent += data
-        self.flush()
+        if self.unsent:
+            if len(self.unsent) > AHEAD:
+                self._wait()
+            self.unsent += data
+            self.flush()
+            return
+        try:
+            sent = self.send(data)
+        except BlockingIOError:
+            sent = 0
+        self.unsent += data[sent:]
 
     def flush(self) -> None:
         """Send what the client accepts right now."""
@@ -95,8 +103,8 @@ class Connection(TConn):  # type: ignore[misc]
         super().__init__(cfg, outbox, client, outbox.getsockname())
         # Creates the parser, which reads nothing yet.
         self.init()
-        self._plain = partial(plain.read, client=client, server=self.server)
-        self.arrival = Arrival(cfg, client, self._plain)
+        self._read_plain = plain.heads(client, self.server).read
+        self.arrival = Arrival(cfg, client, self._read_plain)
         #: The current request, if it has the usual form, and the bytes read after it.
         self.environ: dict[str, Any] | None = None
         self.following = b""
@@ -121,12 +129,26 @@ class Connection(TConn):  # type: ignore[misc]
             piece = self.sock.recv(RECEIVED)
         except BlockingIOError:
             return
+        if piece.endswith(END) and not self.arrival.data and self._read_whole(piece):
+            return
         if piece:
             self.arrival.add(piece)
         elif self.arrival.data:
             self.arrival.end()
         else:
             raise ConnectionAbortedError
+
+    def _read_whole(self, piece: bytes) -> bool:
+        """Whether this is a whole request of the usual form without a body, as most are."""
+        environ = self._read_plain(piece)
+        if environ is None or environ.get("CONTENT_LENGTH", "0") != "0":
+            return False
+        self.environ = environ
+        environ["wsgi.input"] = io.BytesIO()
+        self.changes = not piece.startswith(READS)
+        self.goes_on = True
+        self.asked = len(piece)
+        return True
 
     def stage(self) -> int:
         """How much of a request has arrived."""
@@ -167,9 +189,11 @@ class Connection(TConn):  # type: ignore[misc]
     def expect_another(self) -> None:
         """Start the next request, of which some bytes may have been read."""
         self._known = True
-        following = self.following if self.environ else self.parser.unreader.take_buffered()
-        self.environ, self.following = None, b""
-        self.arrival = Arrival(self.cfg, self.client, self._plain, following)
+        if self.arrival.complete:
+            following = self.following if self.environ else self.parser.unreader.take_buffered()
+            self.following = b""
+            self.arrival = Arrival(self.cfg, self.client, self._read_plain, following)
+        self.environ = None
 
     @property
     def size(self) -> int:

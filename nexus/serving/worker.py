@@ -43,6 +43,7 @@ class Worker(Leading):
         self._waiting = Semaphore(max(1, self.cfg.threads // 2))
         # One thread is reserved for reads, which never wait for the locks of other requests.
         self._changing = Lane(max(1, self.cfg.threads - 1))
+        self._keepalive = float(self.cfg.keepalive)
         self._sweep_at = 0.0
         #: Until when new clients are left to other processes; None if they are not.
         self._yields_until: float | None = None
@@ -178,19 +179,22 @@ class Worker(Leading):
         except OSError:
             self._close(conn)
             return True
-        if arrival.refused:
-            self._refuse(conn, arrival.refused)
-        elif arrival.complete:
+        if conn.environ is None:
+            if arrival.refused:
+                self._refuse(conn, arrival.refused)
+                return True
+            if not arrival.complete:
+                return False
             conn.begin()
-            # Only on an event of the poller: a loop that is taken over here drops its other events, which the
-            # poller will report again.
-            if conn.held is not None and self.suits(conn):
-                self.answer_here(conn)
-            else:
-                self.release(conn)
-                if not conn.changes or self._changing.admits(conn):
-                    self.give(conn)
-        return bool(arrival.refused or arrival.complete)
+        # Only on an event of the poller: a loop that is taken over here drops its other events, which the
+        # poller will report again.
+        if conn.held is not None and self.suits(conn):
+            self.answer_here(conn)
+        else:
+            self.release(conn)
+            if not conn.changes or self._changing.admits(conn):
+                self.give(conn)
+        return True
 
     def finish_request(self, conn: Connection) -> None:
         """Send, in the loop, what the client did not accept yet, then keep or close the connection."""
@@ -219,10 +223,10 @@ class Worker(Leading):
         if conn.goes_on:
             conn.expect_another()
             if conn.held is None:
-                self._await_request(conn, self.cfg.keepalive)
+                self._await_request(conn, self._keepalive)
             else:
                 # It was answered in the loop and stays in the poller, so that others get their turn first.
-                conn.hold(IDLE, self.cfg.keepalive)
+                conn.hold(IDLE, self._keepalive)
             return
         self.release(conn)
         # Closing at once would reset the connection, and the client might lose the response.

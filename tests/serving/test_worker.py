@@ -27,6 +27,8 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     TConn,
     ThreadWorker,
 )
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from nexus.serving.worker import Worker
 
@@ -71,6 +73,8 @@ def worker(listener: socket.socket, *, connections: int = 100, age: int = 1) -> 
     """Yield a worker with a limit of connections; the test itself runs its event loop."""
     config = Config()
     config.set("worker_connections", connections)
+    # As in nexus/server.py; otherwise gunicorn would parse all requests.
+    config.set("forwarded_allow_ips", "")
     ours = Worker(age, os.getppid(), [listener], None, 30, config, Logger(config))
     ours.tpool = ours.get_thread_pool()
     with DefaultSelector() as ours.poller:
@@ -80,6 +84,15 @@ def worker(listener: socket.socket, *, connections: int = 100, age: int = 1) -> 
     for conn in ours._connections:
         conn.close()
     ours.tmp.close()
+
+
+@contextmanager
+def queue_of(ours: Worker) -> Iterator[None]:
+    """Let the threads of a worker hand responses back to its loop."""
+    ours.method_queue.init()
+    ours.poller.register(ours.method_queue.fileno(), EVENT_READ, ours.method_queue.run_callbacks)
+    yield
+    ours.method_queue.close()
 
 
 def test_a_client_being_closed_is_counted_once_even_if_it_sends_data() -> None:
@@ -176,9 +189,7 @@ def test_queued_requests_hold_no_more_memory_than_allowed(monkeypatch: pytest.Mo
         ExitStack() as clients,
     ):
         ours.wsgi = answer
-        ours.method_queue.init()
-        clients.callback(ours.method_queue.close)
-        ours.poller.register(ours.method_queue.fileno(), EVENT_READ, ours.method_queue.run_callbacks)
+        clients.enter_context(queue_of(ours))
         crowd = []
         for _ in range(3):
             crowd.append(clients.enter_context(socket.create_connection(listener.getsockname(), 20)))
@@ -194,3 +205,54 @@ def test_queued_requests_hold_no_more_memory_than_allowed(monkeypatch: pytest.Mo
     assert first.endswith(b"ok")
     assert last.endswith(b"ok")
     assert gone == b""
+
+
+#: Requests as a client sends them, each with its method and its body as the application gets them. Two are
+#: parsed by gunicorn; one has a body like the end of a head, and one a body like another request.
+REQUESTS = {
+    b"PATCH / HTTP/1.1\r\nContent-Length: 18\r\n\r\nGET / HTTP/1.1\r\n\r\n": b"PATCH GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n": b"GET ",
+    b"HEAD / HTTP/1.1\r\nHost: x\r\nX-Other: 1\r\n\r\n": b"HEAD ",
+    b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi": b"GET hi",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n\r\n\r\n": b"POST \r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n": b"POST ",
+    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n": b"POST ok",
+    b"PUT //odd HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n!": b"PUT !",
+}
+
+
+@given(
+    st.lists(st.sampled_from([*REQUESTS]), min_size=1, max_size=5),
+    # Numbers of bytes; 0 is up to the next end of a head.
+    st.lists(st.sampled_from([0, 1, 2, 5, 30, 90]), max_size=8),
+)
+@example([*REQUESTS], [0] * 20)
+def test_requests_reach_the_application_whole_however_their_bytes_arrive(
+    requests: list[bytes], sizes: list[int]
+) -> None:
+    found: list[bytes] = []
+
+    def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        found.append(environ["REQUEST_METHOD"].encode() + b" " + environ["wsgi.input"].read())
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        worker(listener) as ours,
+        queue_of(ours),
+        socket.create_connection(listener.getsockname(), 20) as client,
+    ):
+        ours.wsgi = answer
+        run_loop_once(ours)
+        sent = b"".join(requests)
+        for given_size in [*sizes, len(sent)]:
+            size = given_size or sent.find(b"\r\n\r\n") + 4
+            client.sendall(sent[:size])
+            sent = sent[size:]
+            run_loop_once(ours)
+        client.shutdown(socket.SHUT_WR)
+        while ours.nr_conns:
+            ours.wait_for_and_dispatch_events(timeout=1)
+
+    assert found == [REQUESTS[request] for request in requests]
