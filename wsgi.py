@@ -1,11 +1,11 @@
 """The WSGI application for gunicorn, which the `flask` command finds here too."""
 
-import sys
+from flask import Flask
 
-from nexus import create_app
+from nexus import cli, create_app
 from nexus.env_file import SettingsError
 
 try:
-    app = create_app()
+    app: Flask = create_app()
 except SettingsError as error:
-    sys.exit(str(error))
+    app = cli.only_help(str(error))

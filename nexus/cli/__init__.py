@@ -1,6 +1,10 @@
 """The commands of `flask`: they parse, call and print."""
 
+import sys
+
+import click
 from flask import Flask
+from flask.cli import FlaskGroup
 
 from nexus.cli.backup import backup, restore
 from nexus.cli.bench import bench
@@ -32,3 +36,18 @@ def init_app(app: Flask) -> None:
         db.add_command(command)
     for command in (db, migrate, openapi, orders, products, seed, studio, users):
         app.cli.add_command(command)
+
+
+def only_help(invalid: str) -> Flask:
+    """An application for `flask --help` and the help of each command, while the settings are invalid.
+
+    Its commands exit with the text, and so does this function if more than the commands is needed.
+    """
+    context = click.get_current_context(silent=True)
+    # The group looks up the commands of the application; `flask run`, for one, has a context of its own.
+    if context is None or not isinstance(context.command, FlaskGroup):
+        sys.exit(invalid)
+    app = Flask("nexus")
+    app.config["INVALID_SETTINGS"] = invalid
+    init_app(app)
+    return app

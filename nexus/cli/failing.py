@@ -1,10 +1,12 @@
 """Failures of commands, reported in one line."""
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 
 from nexus.cli.terminal import discard_output
@@ -24,6 +26,8 @@ def plainly(command: Command) -> Command:
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
+        if invalid := current_app.config.get("INVALID_SETTINGS"):
+            sys.exit(invalid)
         try:
             return command(*arguments, **options)
         except DatabaseUnavailable as error:

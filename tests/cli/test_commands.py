@@ -17,6 +17,7 @@ from tests.factories import Person
 from tests.sql import query
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+INVALID = {"APP_ENV": "production", "JWT_SECRET_KEY": "weak", "PORT": "http"}
 
 
 def test_migrate_and_seed_report_what_they_did(root: Path, scratch: Settings) -> None:
@@ -169,15 +170,29 @@ def test_help_and_routes_need_no_database(root: Path, settings: Settings) -> Non
     assert {"migrate", "seed", "db"} <= set(help_output.stdout.split())
 
 
+@pytest.mark.parametrize("words", ["", "--help", "migrate --help", "db --help", "db backup --help"])
+def test_help_needs_no_valid_settings(root: Path, settings: Settings, words: str) -> None:
+    valid, invalid = (flask(root, settings, *words.split(), **given) for given in ({}, INVALID))
+
+    assert "Options:" in valid.stdout + valid.stderr
+    assert vars(invalid) == vars(valid)
+
+
 @pytest.mark.parametrize(
-    "command", [["-m", "flask", "routes"], ["-m", "gunicorn", "-c", "python:nexus.server", "wsgi:app"]]
+    "command",
+    [
+        *("flask migrate", "flask db ping", "flask db backup shop.backup", "flask openapi"),
+        *("flask routes", "flask run", "flask shell", "gunicorn -c python:nexus.server wsgi:app"),
+    ],
 )
-def test_each_invalid_setting_is_reported_in_one_line(
-    root: Path, settings: Settings, command: list[str]
-) -> None:
-    given = environment(settings, APP_ENV="production", JWT_SECRET_KEY="weak", PORT="http")
+def test_each_invalid_setting_is_reported_in_one_line(root: Path, settings: Settings, command: str) -> None:
     run = subprocess.run(
-        [sys.executable, *command], cwd=root, env=given, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", *command.split()],
+        cwd=root,
+        env=environment(settings, **INVALID),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
     assert run.returncode == 1
