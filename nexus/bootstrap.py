@@ -28,6 +28,7 @@ class BootstrapError(Exception):
 
 def main(arguments: list[str]) -> int:
     """Run what the command line asks for; on success another program replaces this process."""
+    open_closed_streams()
     word, *rest = arguments or ["up"]
     if word in ("-h", "--help"):
         sys.stdout.write(USAGE)
@@ -52,6 +53,19 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("\nnexus: interrupted; start again to continue\n")
         return 130
     return continue_in(python, *(["nexus.up"] if word == "up" else ["pytest", *rest]))
+
+
+def open_closed_streams() -> None:
+    """Open closed standard streams on the null device, here and for the program that continues.
+
+    For a closed stream Python has None, and the next file or socket gets its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # It gets the stream's number, which is the lowest that is free.
+            stream = Path(os.devnull).open(mode, errors="replace")  # noqa: SIM115 - it stays open.
+            os.set_inheritable(stream.fileno(), True)  # noqa: FBT003 - it takes no keyword.
+            setattr(sys, name, stream)
 
 
 def check_concurrency(given: str | None) -> None:

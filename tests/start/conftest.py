@@ -48,13 +48,16 @@ def installed(checkout: Path) -> Path:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start `python3 -m nexus ...` in a folder; processes still running at the end of the test are killed."""
+    """Start `python3 -m nexus ...` in a folder, with streams `closed` as a shell does it, such as `2>&-`.
+
+    Processes still running at the end of the test are killed.
+    """
     started: list[subprocess.Popen[str]] = []
 
-    def begin(root: Path, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    def begin(root: Path, *arguments: str, closed: str = "", **variables: str) -> "subprocess.Popen[str]":
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         process = subprocess.Popen(
-            [sys.executable, "-m", "nexus", *arguments],
+            ["/bin/sh", "-c", f'exec "$0" -m nexus "$@" {closed}', sys.executable, *arguments],
             cwd=root,
             env=environment | variables,
             stdin=subprocess.DEVNULL,

@@ -88,6 +88,13 @@ def test_unknown_commands_are_refused_and_help_is_shown(checkout: Path, start: S
     assert not (checkout / ".venv").exists()
 
 
+def test_closed_streams_do_not_change_the_exit_code(checkout: Path, start: Start) -> None:
+    help_output, refused = start(checkout, "--help", closed=">&-"), start(checkout, "fly", closed="2>&-")
+
+    assert [process.wait(30) for process in (help_output, refused)] == [0, 2]
+    assert help_output.communicate() == refused.communicate() == ("", "")
+
+
 def test_installed_packages_are_not_installed_again(installed: Path, start: Start) -> None:
     process = start(installed, "test", "--version")
     out, stderr = process.communicate(timeout=30)

@@ -63,6 +63,14 @@ def post(url: str, body: dict[str, str]) -> int:
         return error.code
 
 
+def is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10):
+            return True
+    except OSError:
+        return False
+
+
 def refused(process: "subprocess.Popen[str]") -> str:
     """Return the single line that a failed start prints."""
     out, stderr = process.communicate(timeout=30)
@@ -152,6 +160,21 @@ def test_a_signal_during_the_start_stops_it_cleanly(
         assert process.returncode == 0, stderr
         assert "Traceback" not in stderr
         assert not leftovers(installed)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_it_serves_and_stops_with_closed_streams(
+    installed: Path, start: Start, leftovers: Leftovers, port: int, closed: str
+) -> None:
+    process = start(installed, closed=closed, PORT=str(port))
+    while process.poll() is None and not is_ready(port):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=30)
+
+    assert process.returncode == 0, stderr
+    assert "Traceback" not in stderr
+    assert not leftovers(installed)
 
 
 def test_a_signal_within_exec_stops_it_cleanly(installed: Path, port: int) -> None:
