@@ -135,7 +135,7 @@ def test_a_streamed_response_is_logged_with_its_full_size(
         answer.close()
 
     (line,) = [one for one in requests(caplog) if one["route"] == "/api/orders.csv"]
-    assert (line["bytes"], line["queries"], line["user"]) == (size, 2, seller.id)
+    assert (line["bytes"], line["queries"], line["user"]) == (size, 3, seller.id)
 
 
 def test_a_304_is_logged_with_zero_bytes(stranger: Person, caplog: pytest.LogCaptureFixture) -> None:

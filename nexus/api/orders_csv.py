@@ -9,6 +9,8 @@ from flask import Blueprint, Response
 
 from nexus.api.endpoint import endpoint
 from nexus.db import database
+from nexus.errors import NotFound, Unauthenticated
+from nexus.models.catalog import Product
 from nexus.models.orders import Order
 from nexus.models.users import User
 from nexus.paging import page
@@ -51,7 +53,20 @@ def _batches(seller: User, filters: dict[str, Any]) -> Iterator[list[Order]]:
                 cursor=cursor,
                 bound_to="orders.csv",
             )
+            if not found.rows:
+                _refuse_deleted(seller, filters["product_id"] if cursor else None)
         yield found.rows
         cursor = found.next_cursor
         if cursor is None:
             return
+
+
+def _refuse_deleted(seller: User, product_id: int | None) -> None:
+    """Raise an error if the account or the product was deleted, which takes all its orders from the list.
+
+    It takes them at once, so a batch that has any order has all of them, and only an empty one is in doubt.
+    """
+    if User.by_id(seller.id).first() is None:
+        raise Unauthenticated
+    if product_id is not None and Product.select().where(Product.id == product_id).first() is None:
+        raise NotFound

@@ -17,6 +17,7 @@ from playhouse.test_utils import assert_query_count
 
 from nexus.config import Settings
 from nexus.db import database
+from nexus.errors import NotFound, Unauthenticated
 from nexus.models.orders import Order
 from nexus.schemas.orders_csv import escaped, total
 from tests.factories import Person, register
@@ -123,7 +124,8 @@ def test_the_file_is_complete_across_batches(
     for number in range(count):
         sell(seller, name=str(number))
 
-    with assert_query_count(1 + max(1, -(-count // 2))):
+    # For an empty file, one more: whether the account is still there.
+    with assert_query_count(1 + (-(-count // 2) or 2)):
         found = rows(seller)
 
     assert [row["productName"] for row in found] == [str(number) for number in reversed(range(count))]
@@ -173,6 +175,43 @@ def test_a_download_survives_the_loss_of_all_connections(
     found = [next(pieces)]
     query(settings, TERMINATE)
     assert len([*found, *pieces]) == 3
+
+
+@pytest.mark.parametrize(
+    ("deletion", "error"), [("DELETE FROM users", Unauthenticated), ("DELETE FROM products", NotFound)]
+)
+def test_a_download_fails_if_its_orders_lose_their_account_or_product(
+    settings: Settings,
+    seller: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    deletion: str,
+    error: type[Exception],
+) -> None:
+    monkeypatch.setattr(orders_csv, "BATCH", 1)
+    product = seller.product()["id"]
+    for _ in range(3):
+        seller.order(product)
+
+    pieces = seller.get(f"/api/orders.csv?productId={product}", buffered=False).iter_encoded()
+    next(pieces)
+    query(settings, deletion)
+    with pytest.raises(error):
+        list(pieces)
+
+
+def test_orders_that_leave_a_filter_one_by_one_do_not_fail_a_download(
+    settings: Settings, seller: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders_csv, "BATCH", 1)
+    product = seller.product()["id"]
+    for _ in range(2):
+        seller.order(product)
+
+    address = f"/api/orders.csv?status=created&productId={product}"
+    pieces = seller.get(address, buffered=False).iter_encoded()
+    found = [next(pieces)]
+    query(settings, "UPDATE orders SET status = 'paid'")
+    assert b"".join([*found, *pieces]).count(b"\r\n") == 2
 
 
 @pytest.fixture

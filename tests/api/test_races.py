@@ -80,6 +80,21 @@ def test_an_account_deleted_while_it_creates_a_product_is_unauthenticated(
     assert answer.status_code == 401
 
 
+def test_an_account_deleted_as_its_orders_are_read_gets_no_empty_file(
+    settings: Settings, seller: Person
+) -> None:
+    seller.order(seller.product()["id"])
+
+    answer = behind(
+        settings,
+        "LOCK TABLE orders; DELETE FROM users WHERE id = %s",
+        seller.id,
+        lambda: seller.get("/api/orders.csv"),
+    )
+
+    assert answer.status_code == 401
+
+
 def test_a_sign_in_during_a_password_change_leaves_no_session(
     settings: Settings, seller: Person, stranger: Person
 ) -> None:

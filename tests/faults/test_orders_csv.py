@@ -1,6 +1,7 @@
-"""The CSV file of orders from a real server: its memory for a million orders, and a failure half-way."""
+"""The CSV file of orders from a real server: its memory for a million orders, and failures half-way."""
 
 import json
+from collections.abc import Callable
 from http.client import IncompleteRead
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -64,8 +65,19 @@ def test_memory_does_not_grow_with_the_number_of_orders(
     assert above <= 80
 
 
-def test_a_client_detects_a_file_cut_short_by_a_failure(
-    server: Server, cluster: Cluster, settings: Settings
+def stop(_: Settings, cluster: Cluster) -> None:
+    """Stop the database."""
+    cluster.stop()
+
+
+def delete_account(own: Settings, _: Cluster) -> None:
+    """Delete the seller's account, which leaves the orders without a seller."""
+    query(own, "DELETE FROM users WHERE id = 1")
+
+
+@pytest.mark.parametrize("fail", [stop, delete_account])
+def test_a_client_detects_a_file_cut_short(
+    server: Server, cluster: Cluster, settings: Settings, fail: Callable[[Settings, Cluster], None]
 ) -> None:
     own = settings.model_copy(update={"database_url": cluster.url("nexus")})
     headers = signed_up(server)
@@ -75,7 +87,7 @@ def test_a_client_detects_a_file_cut_short_by_a_failure(
     request = Request(f"http://127.0.0.1:{server.port}/api/orders.csv", headers=headers)
     with urlopen(request, timeout=60) as answer:
         assert answer.read(10).startswith(b"\xef\xbb\xbfid,")
-        cluster.stop()
+        fail(own, cluster)
         with pytest.raises(IncompleteRead):
             answer.read()
     assert server.get("/healthz")[0] == 200
