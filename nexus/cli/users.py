@@ -13,7 +13,7 @@ from nexus.cli.printing import as_json, print_fields
 from nexus.cli.terminal import agree
 from nexus.config import Settings
 from nexus.db import session
-from nexus.errors import EmailTaken, OpenOrders
+from nexus.errors import EmailTaken, NotFound, OpenOrders
 from nexus.i18n import message
 from nexus.lines import harmless
 from nexus.models import accounts
@@ -45,7 +45,7 @@ def create(*, email: str, role: str) -> None:
             user = User.register(email=given.email, password=given.password)
         except EmailTaken:
             raise click.ClickException(f"{given.email} already has an account") from None
-        accounts.change_role(user, role=role)
+        accounts.change_role(user.id, role=role)
     journal.record("account_created", user=user.id, role=role, by="operator")
     click.echo(f"created user {user.id}, {given.email}, {role}")
 
@@ -91,9 +91,12 @@ def promote(*, account: str, role: str) -> None:
     refuse_pending()
     with session():
         user = _account(account)
-        accounts.change_role(user, role=role)
-    if role != user.role:
-        journal.record("role_changed", user=user.id, role=role, before=user.role, by="operator")
+        try:
+            before = accounts.change_role(user.id, role=role)
+        except NotFound:
+            raise click.ClickException(f"there is no account {account}") from None
+    if role != before:
+        journal.record("role_changed", user=user.id, role=role, before=before, by="operator")
     click.echo(f"user {user.id}, {harmless(user.email)}, is now {role}")
 
 

@@ -8,7 +8,7 @@ import peewee
 from peewee import SQL, fn
 
 from nexus.db import database
-from nexus.errors import InvalidCredentials, InvalidResetToken, OpenOrders
+from nexus.errors import InvalidCredentials, InvalidResetToken, NotFound, OpenOrders
 from nexus.models.base import Model, TimeField
 from nexus.models.catalog import Product
 from nexus.models.orders import Order
@@ -140,9 +140,17 @@ def belongings(user_id: int) -> dict[str, int]:
     }
 
 
-def change_role(user: User, *, role: str) -> None:
-    """Change an account's role."""
-    User.update(role=role).where(User.id == user.id).execute()
+@database.rerun
+def change_role(user_id: int, *, role: str) -> str:
+    """Change an account's role, and return the one it had before; NotFound if there is no such account."""
+    with database.atomic():
+        # The lock that an UPDATE takes: it holds up other changes of the account, but no orders.
+        locked = User.by_id(user_id).for_update("FOR NO KEY UPDATE")  # type: ignore[arg-type]
+        user: User | None = locked.first()
+        if user is None:
+            raise NotFound
+        User.update(role=role).where(User.id == user_id).execute()
+    return user.role
 
 
 @database.rerun

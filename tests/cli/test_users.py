@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nexus.config import Settings
+from tests.api.test_races import behind
 from tests.environment import flask
 from tests.factories import PASSWORD, Person, register
 from tests.sql import query
@@ -48,6 +49,24 @@ def test_an_account_can_be_created_found_and_promoted(
     assert signs_in(stranger, "anna@example.com", "a good password")
     answer = stranger.post("/api/auth/login", {"email": "anna@example.com", "password": "a good password"})
     assert answer.get_json()["user"]["role"] == "admin"
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "said"),
+    [
+        ("UPDATE users SET role = 'admin' WHERE id = %s", "is now admin"),
+        ("DELETE FROM users WHERE id = %s", "there is no account seller@example.com"),
+    ],
+)
+def test_a_promotion_that_comes_too_late_is_not_logged(
+    root: Path, settings: Settings, seller: Person, meanwhile: str, said: str
+) -> None:
+    promoted = behind(
+        settings, meanwhile, seller.id, lambda: users(root, settings, "promote", "seller@example.com")
+    )
+
+    assert said in promoted.stdout + promoted.stderr
+    assert "role_changed" not in promoted.stderr
 
 
 def test_the_list_is_ordered_by_id(root: Path, settings: Settings, seller: Person, rival: Person) -> None:

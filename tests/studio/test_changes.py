@@ -1,5 +1,6 @@
 """What can be changed with `--write`, and what cannot be changed at all."""
 
+import json
 import re
 from html import unescape
 
@@ -10,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from nexus.config import Settings
 from nexus.studio.door import Door
+from tests.api.test_races import behind
 from tests.factories import Person
 from tests.sql import query
 from tests.studio.conftest import HOST, PORT, studio
@@ -145,6 +147,30 @@ def test_a_users_role_is_preselected_and_can_be_changed(
     assert query(settings, "SELECT role FROM users") == [("seller",)]
     assert send(writer, f"{path}/sessions", form_token=given["form_token"]).status_code == 303
     assert seller.get("/api/auth/me").status_code == 401
+
+
+@pytest.mark.parametrize(("role", "audited"), [("admin", []), ("seller", [{"role": ["admin", "seller"]}])])
+def test_of_two_changes_of_a_role_the_second_is_audited_with_what_the_first_left(
+    writer: FlaskClient, seller: Person, settings: Settings, role: str, audited: list[object]
+) -> None:
+    given = {**form(writer, f"/tables/users/{seller.id}"), "role": role}
+
+    answer = behind(
+        settings,
+        "UPDATE users SET role = 'admin' WHERE id = %s",
+        seller.id,
+        lambda: send(writer, f"/change/users/{seller.id}/role", **given),
+    )
+
+    assert answer.status_code == 303
+    assert query(settings, "SELECT role FROM users") == [(role,)]
+    assert [json.loads(details) for (details,) in query(settings, "SELECT details FROM audit")] == audited
+
+
+def test_the_role_of_an_unknown_account_cannot_be_changed(writer: FlaskClient, seller: Person) -> None:
+    given = form(writer, f"/tables/users/{seller.id}")
+
+    assert send(writer, f"/change/users/{seller.id + 1}/role", **given).status_code == 404
 
 
 def test_a_forged_form_changes_nothing(writer: FlaskClient, seller: Person, settings: Settings) -> None:
