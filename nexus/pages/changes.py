@@ -44,7 +44,7 @@ def move_order(key: object) -> Response | Redirect:
                 details["status"] = status
     except InvalidTransition as error:
         return _refused("orders", str(key), error)
-    return done("orders", str(key))
+    return done("orders", str(key), details)
 
 
 @changes.post("/products/<int(signed=True):key>")
@@ -68,7 +68,7 @@ def change_product(key: int) -> Response | Redirect:
         return _refused("products", str(key), ValidationFailed(problems(error)))
     except NexusError as error:
         return _refused("products", str(key), error)
-    return done("products", str(key))
+    return done("products", str(key), details)
 
 
 @changes.post("/users/<int(signed=True):key>/sessions")
@@ -76,9 +76,11 @@ def end_sessions(key: int) -> Response | Redirect:
     """End all sessions of an account."""
     user = account(key)
     with audited("end_sessions", "users", key) as (by, details):
-        details["sessions"] = Session.end_all(user.id)
-    journal.record("session_ended", user=key, sessions=details["sessions"], by=by.name)
-    return done("users", str(key))
+        if ended := Session.end_all(user.id):
+            details["sessions"] = ended
+    if details:
+        journal.record("session_ended", user=key, sessions=ended, by=by.name)
+    return done("users", str(key), details)
 
 
 @contextmanager
@@ -97,9 +99,10 @@ def account(key: int) -> User:
     return user
 
 
-def done(table: str, key: str) -> Redirect:
-    """Redirect to the row as it is now, with a note that the change was saved."""
-    return redirect(url_for(f"{window().name}.row", name=table, key=key, saved=""), 303)
+def done(table: str, key: str, details: dict[str, Any]) -> Redirect:
+    """Redirect to the row as it is now, with a note that says whether `audited` had anything to audit."""
+    note: dict[str, Any] = {"saved" if details else "unchanged": ""}
+    return redirect(url_for(f"{window().name}.row", name=table, key=key, **note), 303)
 
 
 def _version() -> datetime:

@@ -50,6 +50,7 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
     "data.no_steps": ("This order has no steps left.", "Шагов у этого заказа не осталось."),
     "data.change": ("Change", "Изменить"),
     "data.saved": ("Saved.", "Сохранено."),
+    "data.unchanged": ("There was nothing to change.", "Менять было нечего."),
     "data.final": (
         "Yes, this step cannot be undone",
         "Да: из этого состояния заказ уже не выйдет",

@@ -24,4 +24,4 @@ def change_role(key: int) -> Redirect:
             details["role"] = [before, role]
     if details:
         journal.record("role_changed", user=key, role=role, before=before, by=by.name)
-    return done("users", str(key))
+    return done("users", str(key), details)

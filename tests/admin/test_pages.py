@@ -63,6 +63,7 @@ def test_moving_an_order_is_validated_and_audited(staff: Browser, seller: Person
 
     assert (illegal.status_code, legal.status_code, again.status_code) == (409, 303, 303)
     assert "Nothing was changed" in illegal.text
+    assert "There was nothing to change." in staff.get(again.location).text
     ((admin,),) = query(settings, "SELECT id FROM users WHERE role = 'admin'")
     by = f"staff:{admin}"
     events = query(settings, "SELECT actor, request_id FROM order_events WHERE \"to\" = 'paid'")
@@ -85,8 +86,9 @@ def test_changing_a_product_is_validated_and_the_audit_has_old_and_new_values(
     assert staff.post(path, data={**given, "price": "-1"}).status_code == 400
     assert staff.post(path, data={**given, "price": "800"}).status_code == 303
     assert staff.post(path, data={**given, "price": "900"}).status_code == 412
-    assert staff.post(path, data=staff.form(page, path)).status_code == 303
+    unedited = staff.post(path, data=staff.form(page, path))
 
+    assert (unedited.status_code, unedited.location) == (303, f"{page}?unchanged=")
     assert query(settings, "SELECT name, price, status FROM products") == [("Watercolours", 800, "draft")]
     ((_, action, subject, key, details, _),) = query(settings, AUDIT)
     assert (action, subject, key) == ("change_product", "products", str(product))
@@ -106,6 +108,21 @@ def test_staff_can_end_sessions_but_not_change_roles(
     answer = staff.post(f"{path}/role", data={"form_token": token, "role": "admin"})
     assert answer.status_code == 404
     assert query(settings, f"SELECT role FROM users WHERE id = {seller.id}") == [("seller",)]
+
+
+def test_ending_sessions_where_there_are_none_is_neither_audited_nor_logged(
+    staff: Browser, seller: Person, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = f"/admin/change/users/{seller.id}/sessions"
+    fields = staff.form(f"/admin/tables/users/{seller.id}", path)
+
+    with caplog.at_level("INFO"):
+        first, again = (shown(staff, staff.post(path, data=fields).location) for _ in range(2))
+
+    assert [row[4] for row in query(settings, AUDIT)] == ['{"sessions": 1}']
+    assert caplog.text.count("session_ended") == 1
+    for page, note in ((first, "Saved."), (again, "There was nothing to change.")):
+        assert re.findall(r'role="status">(.*?)</p>', page) == [note]
 
 
 @pytest.mark.parametrize("change", ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit"])
