@@ -115,6 +115,12 @@ def listing(table: Table, filters: Mapping[str, str], *, sort: str | None, desce
     return Listing(table=table, filters=read, sort=sort or next(iter(sorts)), descending=descending)
 
 
+def latest(table: Table, filters: Mapping[str, str]) -> Page[Row]:
+    """One page of the latest rows that match the filters, oldest first; its cursor says if there are more."""
+    found = listing(table, filters, sort="id", descending=True).page(None)
+    return found._replace(rows=found.rows[::-1])
+
+
 def row(table: Table, key: str) -> dict[str, Any]:
     """The visible values of the row with a key; NotFound if there is none, or if the key is hidden."""
     value = value_of(table.column(table.key.name), key)

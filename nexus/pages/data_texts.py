@@ -36,6 +36,7 @@ DATA_TEXTS: dict[str, tuple[str, str]] = {
     "data.referring": ("Referenced by", "Что на неё ссылается"),
     "data.events": ("What happened to it", "Что с ним происходило"),
     "data.audit": ("What staff did to it", "Что с ней делали сотрудники"),
+    "data.latest": ("Only the latest {} are shown.", "Показаны только последние {}."),
     "data.problem": ("That did not work", "Не получилось"),
     "data.closed": ("The studio is closed", "Студия закрыта"),
     "data.closed.lead": (

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, current_app, request, url_for
 from nexus.errors import NotFound
 from nexus.i18n import locale
 from nexus.listing.finding import find
-from nexus.listing.rows import COUNTED, Listing, Row, count_small, estimates, listing, referring
+from nexus.listing.rows import COUNTED, Listing, count_small, estimates, latest, listing, referring
 from nexus.listing.rows import row as read_row
 from nexus.listing.tables import Table
 from nexus.models.stats import shop_sales
@@ -105,7 +105,7 @@ def row_page(
     """The page of a row, after a refused change with its problems and with what was typed."""
     tables = window().tables()
     values = read_row(table, key)
-    events = _rows(tables["order_events"], {"order_id": key}) if table.name == "orders" else None
+    events = latest(tables["order_events"], {"order_id": key}).rows if table.name == "orders" else None
     response = show(
         "data_row.html",
         tables=tables,
@@ -116,7 +116,7 @@ def row_page(
         counted=COUNTED,
         events=events,
         # The key as the audit log writes it, whatever form of it the address has.
-        audit=_rows(tables["audit"], {"subject": table.name, "key": str(values[table.key.name])}),
+        audit=latest(tables["audit"], {"subject": table.name, "key": str(values[table.key.name])}),
         problems=problems,
         typed=typed or {},
         steps=STEPS,
@@ -132,11 +132,6 @@ def cell(value: Any, *, short: bool = False) -> str:
         return rfc3339(value)
     text = str(value)
     return f"{text[:SHORT]}…" if short and len(text) > SHORT else text
-
-
-def _rows(table: Table, filters: Mapping[str, str]) -> list[Row]:
-    """The latest of the rows that match the filters, oldest first."""
-    return listing(table, filters, sort="id", descending=True).page(None).rows[::-1]
 
 
 def requested_table(name: str) -> Table:

@@ -19,10 +19,10 @@ from tests.studio.test_pages import QUERIES, heard
 AUDIT = "SELECT actor, action, subject, key, details, request_id FROM audit ORDER BY id"
 
 
-def shown(staff: Browser, path: str) -> str:
+def shown(staff: Browser, path: str, *, language: str = "en") -> str:
     """The HTML of a page, which must take no more than QUERIES queries."""
     with heard() as statements:
-        answer = staff.get(path)
+        answer = staff.get(path, headers={"Accept-Language": language})
     assert answer.status_code == 200, path
     assert len(statements) <= QUERIES, (path, statements)
     return answer.text
@@ -137,17 +137,26 @@ def test_audit_rows_cannot_be_changed_or_deleted(
     assert len(query(settings, AUDIT)) == 1
 
 
-def test_a_row_shows_its_latest_audit_entries(staff: Browser, seller: Person, settings: Settings) -> None:
-    query(
-        settings,
-        "INSERT INTO audit (actor, action, subject, key, details)"
-        f" SELECT 'operator', 'end_sessions', 'users', '{seller.id}', 'number ' || n"
-        " FROM generate_series(1, 60) n",
-    )
+@pytest.mark.parametrize(
+    ("language", "note"), [("en", "Only the latest 50 are shown."), ("ru", "Показаны только последние 50.")]
+)
+def test_a_row_shows_its_latest_audit_entries_and_says_whether_there_are_more(
+    staff: Browser, seller: Person, settings: Settings, language: str, note: str
+) -> None:
+    def audited(first: int, last: int) -> str:
+        query(
+            settings,
+            "INSERT INTO audit (actor, action, subject, key, details)"
+            f" SELECT 'operator', 'end_sessions', 'users', '{seller.id}', 'number ' || n"
+            f" FROM generate_series({first}, {last}) n",
+        )
+        return shown(staff, f"/admin/tables/users/{seller.id}", language=language)
 
-    page = shown(staff, f"/admin/tables/users/{seller.id}")
+    whole, latest = audited(1, 50), audited(51, 60)
 
-    assert re.findall(r">number (\d+)<", page) == [str(number) for number in range(11, 61)]
+    assert re.findall(r">number (\d+)<", whole) == [str(number) for number in range(1, 51)]
+    assert re.findall(r">number (\d+)<", latest) == [str(number) for number in range(11, 61)]
+    assert (note in whole, note in latest) == (False, True)
 
 
 def test_an_action_that_cannot_be_audited_is_rolled_back(
