@@ -29,7 +29,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     # Messages of our own.
     "broken_json": (
         "The request body must be a JSON object.",
-        "Тело запроса должно быть одним целым объектом JSON.",
+        "Тело запроса должно быть объектом JSON.",
     ),
     "bad_request": ("The request could not be understood.", "Не удалось разобрать запрос."),
     "unauthenticated": ("Please sign in.", "Войдите в систему."),
@@ -41,11 +41,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "not_found": ("There is nothing here.", "Здесь ничего нет."),
     "method_not_allowed": (
         "This address does not support this method.",
-        "Этот адрес не принимает такой метод.",
+        "Этот адрес не поддерживает такой метод.",
     ),
     "invalid_reset_token": (
-        "The link for a new password is no longer valid.",
-        "Ссылка для смены пароля больше не действует.",
+        "The password reset link is no longer valid.",
+        "Ссылка для сброса пароля больше не действует.",
     ),
     "open_orders": (
         "Finish or cancel the open orders first.",
@@ -58,16 +58,16 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "price_changed": ("The price has changed.", "Цена изменилась."),
     "idempotency_mismatch": (
         "This key belongs to another order.",
-        "Этот ключ принадлежит другому заказу.",
+        "Этот ключ уже использован для другого заказа.",
     ),
     "idempotency_in_progress": (
         "This order is being placed. Please try again in a moment.",
-        "Этот заказ уже оформляется. Попробуйте через мгновение.",
+        "Этот заказ уже оформляется. Попробуйте снова через несколько секунд.",
     ),
     "not_for_sale": ("The product is not for sale yet.", "Товар ещё не продаётся."),
     "precondition_failed": (
         "This has been changed in the meantime. Please reload it.",
-        "Это уже изменили. Загрузите заново.",
+        "За это время данные изменились. Загрузите их заново.",
     ),
     "body_too_large": (
         "The body may have at most 262,144 bytes.",
@@ -79,19 +79,22 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "uri_too_long": (
         "The URL may have at most about 8,000 bytes.",
-        "URL не может быть длиннее примерно 8000 байт.",
+        "Слишком длинный URL: предел — около 8000 байт.",
     ),
     "head_too_large": (
         "The request has too many headers, or they are too long.",
-        "Заголовков запроса слишком много, или они слишком длинные.",
+        "В запросе слишком много заголовков, или они слишком длинные.",
     ),
     "unknown_transfer_coding": (
         "The body must have a Content-Length or be chunked; no other transfer coding is supported.",
-        "Тело запроса можно прислать целиком или частями, но не в другой кодировке.",
+        (
+            "Для тела запроса нужен Content-Length или передача частями (chunked); другое кодирование "
+            "передачи не поддерживается."
+        ),
     ),
     "unsupported_media_type": (
         "The body must be application/json in UTF-8, and not compressed.",
-        "Тело запроса должно быть application/json в UTF-8, без сжатия.",
+        "Тело запроса должно быть в формате application/json, в UTF-8 и без сжатия.",
     ),
     "throttled": (
         "Too many attempts. Please wait a little and try again.",
@@ -99,24 +102,24 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "pool_exhausted": (
         "The shop is busy. Please try again in a moment.",
-        "Магазин перегружен. Попробуйте через мгновение.",
+        "Магазин перегружен. Попробуйте снова через несколько секунд.",
     ),
     "database_unavailable": (
         "The shop is not available. Please try again in a moment.",
-        "Магазин недоступен. Попробуйте через мгновение.",
+        "Магазин недоступен. Попробуйте снова через несколько секунд.",
     ),
     "database_busy": (
         "The shop is busy, and nothing was changed. Please try again in a moment.",
-        "Магазин перегружен, и ничего не изменено. Попробуйте через мгновение.",
+        "Магазин перегружен, ничего не изменено. Попробуйте снова через несколько секунд.",
     ),
     "commit_unconfirmed": (
         "It is not certain that this was saved. Please check before you repeat it.",
-        "Не подтверждено, что это сохранено. Проверьте, прежде чем повторять.",
+        "Сохранение не подтверждено. Проверьте результат, прежде чем повторять.",
     ),
-    "not_ready": ("The shop is not ready yet.", "Магазин ещё не готов."),
+    "not_ready": ("The shop is not ready yet.", "Магазин ещё не готов к работе."),
     # Problems of one field; the numbers come from the rule that was violated.
     "field.required": ("is required", "обязательное поле"),
-    "field.unknown": ("is not a known field", "здесь такого поля нет"),
+    "field.unknown": ("is not a known field", "неизвестное поле"),
     "field.repeated": ("may be given only once", "можно указать только один раз"),
     "field.not_a_string": ("must be text", "должно быть текстом"),
     "field.not_an_integer": ("must be a whole number", "должно быть целым числом"),
@@ -131,38 +134,47 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "field.is_the_password": ("must not be the password", "не может совпадать с паролем"),
     "field.too_common": (
         "is too easy to guess: a common password, word or name; join several unrelated words",
-        "слишком легко угадать: частый пароль, слово или имя; соедините несколько не связанных слов",
+        (
+            "слишком легко угадать: распространённый пароль, слово или имя; возьмите несколько слов, не "
+            "связанных между собой"
+        ),
     ),
     "field.too_regular": (
-        "is too easy to guess: a repetition, a sequence or a row of keys; join several unrelated words",
-        "слишком легко угадать: повтор или ряд знаков; соедините несколько не связанных слов",
+        "is too easy to guess: a repetition, a sequence or a keyboard pattern; join several unrelated words",
+        (
+            "слишком легко угадать: повтор, последовательность или соседние клавиши; возьмите несколько "
+            "слов, не связанных между собой"
+        ),
     ),
     "field.too_dated": (
         "is too easy to guess: dates and years are tried first; join several unrelated words",
-        "слишком легко угадать: даты и годы пробуют первыми; соедините несколько не связанных слов",
+        (
+            "слишком легко угадать: даты и годы подбирают в первую очередь; возьмите несколько слов, не "
+            "связанных между собой"
+        ),
     ),
     "field.too_guessable": (
         "is too easy to guess; make it longer, with several unrelated words",
-        "слишком легко угадать; сделайте его длиннее, из нескольких не связанных слов",
+        "слишком легко угадать; сделайте пароль длиннее, из нескольких слов, не связанных между собой",
     ),
     "field.not_a_time": (
-        "must be a time with its zone, such as 2026-01-31T09:12:33Z",
+        "must be a time with a time zone, such as 2026-01-31T09:12:33Z",
         "должно быть временем с часовым поясом, например 2026-01-31T09:12:33Z",
     ),
-    "field.not_a_day": ("must be a date, like 2026-01-31", "должно быть днём, например 2026-01-31"),
+    "field.not_a_day": ("must be a date, such as 2026-01-31", "должно быть датой, например 2026-01-31"),
     "field.not_a_time_zone": (
-        "must be a time zone, like Europe/Moscow",
-        "должно быть часовым поясом, например Europe/Moscow",
+        "must be the name of a time zone, such as Europe/Moscow",
+        "должно быть названием часового пояса, например Europe/Moscow",
     ),
     "field.after_to": (
-        "must not be after to, which is today unless given",
-        "не может быть позже to, а без него позже сегодняшнего дня",
+        "must not be after to, which defaults to today",
+        "не может быть позже to (по умолчанию это сегодня)",
     ),
     "field.too_many_intervals": (
         "would make more than {limit} intervals",
-        "получается больше {limit} промежутков",
+        "получилось бы больше {limit} интервалов",
     ),
-    "field.not_a_choice": ("must be one of: {choices}", "должно быть одним из: {choices}"),
+    "field.not_a_choice": ("must be one of: {choices}", "должно быть одним из значений: {choices}"),
     "field.not_a_cursor": (
         "is not the nextCursor of a page of this list",
         "не является nextCursor страницы этого списка",

@@ -18,6 +18,7 @@ from nexus.models.orders import Order
 from nexus.models.steps import Actor
 from nexus.models.users import User
 from nexus.pages.advice import ADVICE, FIELD_ADVICE
+from nexus.pages.texts import TEXTS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("migrations/*.md")])
@@ -98,6 +99,21 @@ def test_the_page_of_errors_repeats_the_advice_of_the_code() -> None:
 def test_every_error_has_a_message_in_both_languages() -> None:
     assert {error.code for error in family()} == {code for code in MESSAGES if "." not in code}
     assert all(english and russian for english, russian in MESSAGES.values())
+
+
+def test_russian_texts_have_the_placeholders_code_and_numbers_of_the_english_ones() -> None:
+    parts = re.compile(r"\{\w+\}|`[^`]+`|\d+(?:[ ,]\d{3})*")
+    different = [
+        key
+        for texts in (MESSAGES, TEXTS, ADVICE, FIELD_ADVICE)
+        for key, (english, russian) in texts.items()
+        if not (
+            {re.sub("[ ,]", "", part) for part in parts.findall(english)}
+            <= {re.sub("[ ,]", "", part) for part in parts.findall(russian)}
+        )
+    ]
+
+    assert different == []
 
 
 def test_exactly_the_existing_problems_of_fields_are_described() -> None:

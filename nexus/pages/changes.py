@@ -20,6 +20,7 @@ from nexus.models.steps import STEPS, Actor
 from nexus.models.users import User
 from nexus.pages.failing import failed
 from nexus.pages.rows import row_page
+from nexus.pages.texts import text
 from nexus.pages.window import window
 from nexus.schemas.catalog import ProductChange
 from nexus.schemas.fields import problems
@@ -127,5 +128,6 @@ def _refused(name: str, key: str, error: NexusError) -> Response:
 
 
 def _of_field(found: dict[str, Any]) -> str:
-    text = message(f"field.{found['code']}", locale()).format_map(found)
-    return f"{found['field']} {text}"
+    language = locale()
+    problem = message(f"field.{found['code']}", language).format_map(found)
+    return text("data.of_field", language).format(field=found["field"], problem=problem)

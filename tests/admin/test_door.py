@@ -35,7 +35,7 @@ def test_everyone_but_admins_is_redirected_to_the_sign_in_page(
                 method = "POST" if "POST" in (rule.methods or ()) else "GET"
                 answer = browser.open(path, method=method, data={"status": "paid"})
                 assert (answer.status_code, answer.location) == (303, SIGN_IN), path
-    assert "not staff" in browser.get(SIGN_IN).text
+    assert "does not have the role admin" in browser.get(SIGN_IN).text
     assert seller.user["email"] in browser.get(SIGN_IN).text
 
 

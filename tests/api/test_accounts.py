@@ -27,8 +27,8 @@ TAKEN = {
 }
 MALFORMED = {"en": "Invalid data format.", "ru": "Неверный формат данных."}
 INVALID_TOKEN = {
-    "en": "The link for a new password is no longer valid.",
-    "ru": "Ссылка для смены пароля больше не действует.",
+    "en": "The password reset link is no longer valid.",
+    "ru": "Ссылка для сброса пароля больше не действует.",
 }
 OPEN_ORDERS = {
     "en": "Finish or cancel the open orders first.",

@@ -159,7 +159,7 @@ def test_all_invalid_fields_are_reported_at_once_in_russian(stranger: Person) ->
     assert {problem["field"]: problem["message"] for problem in errors} == {
         "email": "не похоже на адрес e-mail",
         "password": "не короче 8 симв.",
-        "extra": "здесь такого поля нет",
+        "extra": "неизвестное поле",
     }
 
 

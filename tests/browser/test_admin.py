@@ -31,7 +31,7 @@ def test_a_seller_is_refused_and_staff_can_move_an_order(page: Page, seller: Per
 
     page.open("/admin")
     sign_in(page, seller)
-    page.see("You are signed in with an account that is not staff's", within="[role=alert]")
+    page.see("this account does not have the role admin", within="[role=alert]")
     sign_in(page, admin)
     page.see("staff@example.com", within=".person")
     page.wait("document.querySelector('.chart .status-created')")
@@ -69,8 +69,8 @@ def test_keyboard_use_on_a_phone_in_dark_mode_and_russian(page: Page, seller: Pe
     page.write(PASSWORD)
     page.tab_to("Войти")
     page.press("Enter")
-    page.see("Оплачено за 28 дней", within="h2")
-    page.tab_to("То же таблицей")
+    page.see("Оплачено за последние 28 дней", within="h2")
+    page.tab_to("Показать в виде таблицы")
     page.press("Enter")
     page.see("Оплачено, USD", within="th")
     for path in (

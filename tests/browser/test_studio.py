@@ -83,7 +83,7 @@ def test_finding_an_order_following_its_links_and_moving_it(page: Page, seller: 
     page.click(".steps button", "paid")
     page.see("The order cannot move to this status.", within="[role=alert]")
     page.see("cancelled", within="dd .state")
-    page.see("This order has no steps left.")
+    page.see("The status of this order is final.")
 
 
 @pytest.mark.long
@@ -94,7 +94,7 @@ def test_keyboard_use_on_a_phone_in_dark_mode_and_russian(page: Page, seller: Pe
 
     page.open("/")
     page.tab_to("Перейти к содержанию")
-    page.tab_to("Id, адрес e-mail или слова из товара")
+    page.tab_to("ID, адрес e-mail или слова из карточки товара")
     page.write("watercolours")
     page.press("Enter")
     page.see("Watercolours", within="td")

@@ -117,6 +117,19 @@ def test_a_product_is_not_changed_to_what_the_api_would_refuse(
     assert query(settings, "SELECT name, price, status FROM products") == [("Course", 700, "live")]
 
 
+def test_a_refused_product_is_explained_in_russian(writer: FlaskClient, seller: Person) -> None:
+    product = seller.product()["id"]
+    given = form(writer, f"/tables/products/{product}")
+
+    answer = writer.post(
+        f"/change/products/{product}",
+        data={**given, "price": "cheap"},
+        headers={"Origin": f"http://{HOST}", "Accept-Language": "ru"},
+    )
+
+    assert "<li>price: должно быть целым числом</li>" in answer.text
+
+
 def test_a_corrected_form_does_not_overwrite_a_concurrent_change(
     writer: FlaskClient, seller: Person, settings: Settings
 ) -> None:

@@ -197,4 +197,4 @@ def test_pages_are_available_in_russian(reader: FlaskClient) -> None:
     page = reader.get("/tables/orders", headers={"Accept-Language": "ru"})
 
     assert page.headers["Content-Language"] == "ru"
-    assert "Отобрать" in page.text
+    assert "Фильтровать" in page.text
