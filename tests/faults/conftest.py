@@ -119,9 +119,9 @@ class Server:
 
 
 @contextmanager
-def serving(root: Path, settings: Settings) -> Iterator[Server]:
+def serving(root: Path, settings: Settings, **changes: str) -> Iterator[Server]:
     """Run a server until the end of the block."""
-    server = Server(root, settings)
+    server = Server(root, settings, **changes)
     try:
         server.wait()
         yield server

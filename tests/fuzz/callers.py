@@ -1,6 +1,6 @@
 """The callers: schemathesis loads this module and gets the credentials of each case from it.
 
-The module also registers the check of rules.py and the counter of cases.py.
+The module also registers the check and the filter of rules.py and the counter of cases.py.
 """
 
 import os
@@ -11,7 +11,7 @@ import schemathesis
 
 from nexus.api.openapi.examples import ORDER
 from tests.fuzz.cases import Counted
-from tests.fuzz.rules import refused_by_a_rule
+from tests.fuzz.rules import is_a_failure, refused_by_a_rule
 
 
 class Caller:
@@ -52,4 +52,5 @@ class Caller:
 
 schemathesis.auth(refresh_interval=None)(Caller)
 schemathesis.check(refused_by_a_rule)
+schemathesis.hook("filter_failure")(is_a_failure)
 schemathesis.check(Counted)

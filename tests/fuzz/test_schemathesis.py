@@ -1,6 +1,7 @@
 """Requests generated from the description of the API, sent to the server by each kind of caller."""
 
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -32,7 +33,8 @@ MINIMUM = 1000
 @pytest.fixture(scope="module")
 def server(root: Path, settings: Settings, app: Flask) -> Iterator[Server]:
     """The server with the database of the test run."""
-    with serving(root, settings) as server:
+    # Without a key, development serves /metrics to everybody, contrary to its description.
+    with serving(root, settings, METRICS_KEY=secrets.token_urlsafe(48)) as server:
         yield server
 
 
