@@ -3,7 +3,8 @@
 import os
 import signal
 import time
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import psycopg2
 
@@ -14,6 +15,8 @@ from tests.faults.proxy import Proxy
 BUSY = "SELECT pid FROM pg_stat_activity WHERE usename = 'nexus' ORDER BY query_start DESC LIMIT 1"
 #: The most recent one that is idle: a busy backend could hold a latch that all others need.
 IDLE = BUSY.replace("ORDER", "AND state = 'idle' ORDER")
+#: The sessions that wait for a lock on the orders.
+WAITING = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass"
 #: Terminates the connections of the service.
 TERMINATE_SERVICE = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -30,8 +33,7 @@ def restart(postgres: Postgres, *, mode: str, pause: float = 0) -> None:
 
 def kill_backend(postgres: Postgres) -> None:
     """Kill one backend with SIGKILL; the server then terminates all others and recovers."""
-    for (process,) in postgres.ask(BUSY):
-        os.kill(process, signal.SIGKILL)
+    os.kill(until_found(postgres, BUSY), signal.SIGKILL)
 
 
 def kill_postmaster(postgres: Postgres) -> None:
@@ -40,12 +42,24 @@ def kill_postmaster(postgres: Postgres) -> None:
     postgres.start()
 
 
+@contextmanager
+def read_only(postgres: Postgres) -> Iterator[None]:
+    """Make every transaction in a block read-only, as on a server that has become a standby."""
+    set_read_only(postgres, "on")
+    yield
+    set_read_only(postgres, "off")
+
+
+def set_read_only(postgres: Postgres, value: str) -> None:
+    """Turn it on or off."""
+    postgres.ask(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+    postgres.ask("SELECT pg_reload_conf()")
+
+
 def refuse_writes(postgres: Postgres, seconds: float) -> None:
-    """Make every transaction read-only, as on a server that has become a standby."""
-    for value in ("on", "off"):
-        postgres.ask(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
-        postgres.ask("SELECT pg_reload_conf()")
-        time.sleep(seconds if value == "on" else 0)
+    """Make the server read-only for a time."""
+    with read_only(postgres):
+        time.sleep(seconds)
 
 
 def take_connections(postgres: Postgres, seconds: float) -> None:
@@ -63,36 +77,54 @@ def take_connections(postgres: Postgres, seconds: float) -> None:
 
 
 def lock_orders(postgres: Postgres, seconds: float) -> None:
-    """Lock the orders table against all other sessions."""
+    """Lock the orders table against all other sessions, of which at least one waits for it."""
     with postgres.session() as cursor:
         cursor.execute("BEGIN; LOCK TABLE orders")
-        time.sleep(seconds)
+        ended = time.monotonic() + seconds
+        until_found(postgres, WAITING)
+        time.sleep(max(0, ended - time.monotonic()))
 
 
-def freeze_backend(postgres: Postgres, seconds: float) -> None:
-    """Stop a backend of the service with SIGSTOP, and continue it."""
-    for (process,) in postgres.ask(IDLE):
-        os.kill(process, signal.SIGSTOP)
-        time.sleep(seconds)
-        os.kill(process, signal.SIGCONT)
+def freeze_backend(postgres: Postgres, seconds: float) -> int:
+    """Stop a backend of the service with SIGSTOP, and continue it; return its process id."""
+    process = until_found(postgres, IDLE)
+    os.kill(process, signal.SIGSTOP)
+    time.sleep(seconds)
+    os.kill(process, signal.SIGCONT)
+    return process
 
 
 def slow_down(proxy: Proxy, seconds: float) -> None:
     """Add a tenth of a second of latency in each direction."""
+    before = proxy.impeded
     proxy.delay = 0.1
     time.sleep(seconds)
     proxy.delay = 0.0
+    assert proxy.impeded > before, "no data came through the proxy"
 
 
 def swallow(proxy: Proxy, seconds: float) -> None:
     """Hold back all data, then deliver it."""
+    before = proxy.impeded
     proxy.swallow()
     time.sleep(seconds)
     proxy.pass_on()
+    assert proxy.impeded > before, "no data came through the proxy"
 
 
 def reset(proxy: Proxy, times: int) -> None:
     """Reset all connections, several times."""
+    before = proxy.cut
     for _ in range(times):
         proxy.reset()
         time.sleep(0.5)
+    assert proxy.cut > before, "no connection went through the proxy"
+
+
+def until_found(postgres: Postgres, processes: str) -> int:
+    """Return the first process that a query finds, as soon as it finds one."""
+    for _ in range(600):
+        for (process,) in postgres.ask(processes):
+            return int(process)
+        time.sleep(0.05)
+    raise AssertionError(f"nothing found by {processes}")

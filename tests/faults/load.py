@@ -193,6 +193,17 @@ class Load:
                 assert time.monotonic() < deadline, f"no recovery: {client.answers[-1:]}"
                 time.sleep(0.02)
 
+    def until_one_gets(self, kind: str, *, since: float) -> None:
+        """Wait until a client has got a response of this kind after `since`."""
+        deadline = time.monotonic() + 3 * TIMEOUT
+        while not any(
+            answer.kind == kind and answer.ended > since
+            for client in self.clients
+            for answer in reversed(client.answers)
+        ):
+            assert time.monotonic() < deadline, f"no client got {kind}"
+            time.sleep(0.02)
+
     def answers(self) -> list[Answer]:
         """Return all responses so far, ordered by time."""
         return sorted((answer for client in self.clients for answer in client.answers), key=lambda a: a.ended)

@@ -21,6 +21,8 @@ class Proxy:
         self.url = postgres.url().replace(f":{self.target}/", f":{self.port}/")
         #: Seconds of latency added to each piece of data, in either direction.
         self.delay = 0.0
+        #: How many pieces of data were delayed or held back, and how many ends of connections were reset.
+        self.impeded = self.cut = 0
         self._loop = asyncio.new_event_loop()
         self._passing = asyncio.Event()
         self._passing.set()
@@ -60,6 +62,7 @@ class Proxy:
                 socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
             )
             writer.transport.abort()
+            self.cut += 1
 
     async def _finish(self) -> None:
         waiting = asyncio.all_tasks() - {asyncio.current_task()}
@@ -92,6 +95,7 @@ class Proxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(1 << 16):
+                self.impeded += bool(self.delay) or not self._passing.is_set()
                 await asyncio.sleep(self.delay)
                 await self._passing.wait()
                 writer.write(data)

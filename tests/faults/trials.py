@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.faults.clusters import Postgres
-from tests.faults.load import GOOD, Load
+from tests.faults.load import GOOD, Answer, Load
 from tests.faults.shop import Balance, balance
 
 #: The consecutive successes of each client that count as normal operation, before and after a fault.
@@ -16,24 +16,31 @@ STEADY = 20
 ONSET = 5
 ORDERING = ("order", "order once")
 READING = ("browse", "search")
+#: The connections of the service; a process id alone might be given to another backend.
+CONNECTIONS = "SELECT pid, backend_start FROM pg_stat_activity WHERE usename = 'nexus'"
 
 
 class Trial:
     """A block in which a fault occurs, while clients browse and order before, during and after it."""
 
-    def __init__(self, load: Load, postgres: Postgres, fault: str, *allowed: str) -> None:
-        """Take the server that must have the orders at the end, and the failures that are allowed."""
+    def __init__(
+        self, load: Load, postgres: Postgres, fault: str, causes: tuple[str, ...], allowed: tuple[str, ...]
+    ) -> None:
+        """Take the server that must have the orders at the end, and what fails certainly or perhaps."""
         self.load = load
         self.postgres = postgres
         self.fault = fault
         #: Its row in the table of docs/reliability.md, once it is over.
         self.row: dict[str, Any] = {}
+        self.causes = causes
         self.allowed = allowed
 
     def __enter__(self) -> Self:
         begun = time.monotonic()
         self.load.start()
         self.load.until_all_succeed(begun, times=STEADY)
+        #: The connections that the service had before the fault.
+        self.connections = self._connections()
         self.began = time.monotonic()
         return self
 
@@ -43,16 +50,28 @@ class Trial:
             self.load.stop(at_once=True)
             return
         try:
+            for cause in self.causes:
+                # Without it the fault had no effect, and the rest would show nothing.
+                self.load.until_one_gets(cause, since=self.began)
             self.load.until_all_succeed(self.ended, times=STEADY)
         except AssertionError:
             self.load.stop(at_once=True)
             raise
         self.load.stop()
 
-    def waited(self) -> int:
-        """Count the requests from before the fault or its first seconds that were answered only after it."""
+    def waited(self) -> list[Answer]:
+        """Return the requests from before the fault or its first seconds that were answered only after it."""
         early = self.began + ONSET
-        return sum(answer.began < early and answer.ended > self.ended for answer in self.load.answers())
+        return [
+            answer for answer in self.load.answers() if answer.began < early and answer.ended > self.ended
+        ]
+
+    def kept(self) -> set[tuple[Any, ...]]:
+        """Return the connections of the service that outlived the fault."""
+        return self.connections & self._connections()
+
+    def _connections(self) -> set[tuple[Any, ...]]:
+        return set(self.postgres.ask(CONNECTIONS))
 
     def sum_up(self) -> None:
         """Fill in the row, whatever the result."""
@@ -77,7 +96,7 @@ class Trial:
         """Check the result against what the service guarantees."""
         before = {answer.kind for answer in self.load.answers() if answer.ended < self.began}
         assert before <= set(GOOD)
-        unexpected = self.load.kinds().keys() - {*GOOD, *self.allowed}
+        unexpected = self.load.kinds().keys() - {*GOOD, *self.causes, *self.allowed}
         assert not unexpected, f"{self.fault}: {listed(self.load.kinds())}"
         assert self.balance[1:] == (0, 0, 0), f"{self.fault}: {self.balance}"
 

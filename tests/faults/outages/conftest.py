@@ -15,7 +15,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.shop import Shop
 from tests.faults.trials import Trial
 
-#: Starts a trial, given the fault's name and the failures that it may cause.
+#: Starts a trial, given the fault's name, the failures that it causes, and others that it may cause.
 StartTrial = Callable[..., AbstractContextManager[Trial]]
 
 UNAVAILABLE = "503 database_unavailable"
@@ -82,9 +82,13 @@ def start_trial(shop: Shop, postgres: Postgres, record_property: Callable[[str, 
 
     @contextmanager
     def begin(
-        fault: str, *allowed: str, kept_by: Postgres = postgres, load: Load | None = None
+        fault: str,
+        *causes: str,
+        allowed: tuple[str, ...] = (),
+        kept_by: Postgres = postgres,
+        load: Load | None = None,
     ) -> Iterator[Trial]:
-        with Trial(load or Load(shop.target), kept_by, fault, *allowed) as trial:
+        with Trial(load or Load(shop.target), kept_by, fault, causes, allowed) as trial:
             yield trial
         trial.sum_up()
         rows.append(trial.row)

@@ -23,3 +23,6 @@ FAULTS: dict[str, Callable[[Postgres], None]] = {
 def test_acknowledged_orders_survive_restarts_and_kills(start_trial: StartTrial, fault: str) -> None:
     with start_trial(fault, UNAVAILABLE) as trial:
         FAULTS[fault](trial.postgres)
+
+    assert trial.connections
+    assert not trial.kept()

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from nexus.config import Settings
 from tests.faults import breaking
 from tests.faults.clusters import Postgres
 from tests.faults.load import BUYERS, Load
@@ -39,8 +41,18 @@ def url(proxy: Proxy) -> str:
     return proxy.url
 
 
-def faults(postgres: Postgres, proxy: Proxy) -> list[Callable[[], None]]:
-    """Return the possible faults."""
+@pytest.fixture
+def shop(root: Path, settings: Settings, tmp_path: Path, url: str) -> Iterator[Shop]:
+    """A running shop whose workers are not restarted now and then, which would hide that memory grows."""
+    shop = Shop(root, settings, url, tmp_path / "server.log", GUNICORN_CMD_ARGS="--max-requests 0")
+    try:
+        yield shop
+    finally:
+        shop.server.stop()
+
+
+def outages(postgres: Postgres) -> list[Callable[[], object]]:
+    """Return the faults during which requests fail."""
     return [
         partial(breaking.restart, postgres, mode="fast"),
         partial(breaking.restart, postgres, mode="immediate"),
@@ -49,6 +61,12 @@ def faults(postgres: Postgres, proxy: Proxy) -> list[Callable[[], None]]:
         partial(breaking.kill_postmaster, postgres),
         partial(breaking.refuse_writes, postgres, seconds=5),
         partial(breaking.take_connections, postgres, seconds=5),
+    ]
+
+
+def stalls(postgres: Postgres, proxy: Proxy) -> list[Callable[[], object]]:
+    """Return the faults that may only delay requests."""
+    return [
         partial(breaking.lock_orders, postgres, seconds=8),
         partial(breaking.freeze_backend, postgres, seconds=8),
         partial(breaking.slow_down, proxy, seconds=10),
@@ -62,16 +80,19 @@ def test_ten_minutes_of_random_faults_lose_no_order_and_leak_no_memory(
     start_trial: StartTrial, shop: Shop, postgres: Postgres, proxy: Proxy
 ) -> None:
     rng = random.Random(SEED)
-    possible = faults(postgres, proxy)
-    fault = f"soak of {LENGTH} s, seed {SEED}"
-    allowed = (UNAVAILABLE, BUSY, IN_PROGRESS)
+    certain, uncertain = outages(postgres), stalls(postgres, proxy)
+    name = f"soak of {LENGTH} s, seed {SEED}"
+    load, workers = Load(shop.target, buyers=PEOPLE, seed=SEED), shop.workers()
     with (
-        start_trial(fault, *allowed, load=Load(shop.target, buyers=PEOPLE, seed=SEED)) as trial,
+        start_trial(name, UNAVAILABLE, allowed=(BUSY, IN_PROGRESS), load=load) as trial,
         measured_memory(shop) as memory,
     ):
         ended, count = trial.began + LENGTH, 0
         while time.monotonic() < ended:
-            rng.choice(possible)()
+            began, fault = time.monotonic(), rng.choice(certain + uncertain)
+            fault()
+            if fault in certain:
+                load.until_one_gets(UNAVAILABLE, since=began)
             count += 1
             time.sleep(rng.uniform(2, 8))
 
@@ -85,6 +106,7 @@ def test_ten_minutes_of_random_faults_lose_no_order_and_leak_no_memory(
     )
     assert {answer.verb for answer in trial.load.answers() if answer.good} == PEOPLE.keys()
     assert (orders, paid) == (created_events, paid_events)
+    assert shop.workers() == workers
     assert late <= early * GROWTH
     # Two processes of four connections each.
     assert connections <= 8
