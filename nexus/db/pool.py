@@ -106,6 +106,9 @@ class Pool(PooledPostgresqlDatabase):
         self._state.set_connection(connection)
 
     def _close(self, conn: Any, close_conn: bool = False) -> None:  # noqa: FBT001, FBT002 - Peewee's own.
+        if getattr(conn, "overdue", False):
+            # The idle ones may lead to the same silent server, and the next request would wait as long again.
+            self.close_idle()
         ours = self._in_use.get(id(conn))
         super()._close(conn, close_conn or ours is None or ours.timestamp < self._good_since)
 

@@ -121,6 +121,28 @@ def test_many_requests_share_few_connections(small: None, app: Flask, settings: 
     assert len(database._connections) <= 2
 
 
+def test_after_a_silent_server_no_request_gets_a_connection_that_was_idle(small: None, app: Flask) -> None:
+    both = threading.Barrier(2)
+
+    def use() -> None:
+        with database.connection_context():
+            both.wait()
+
+    threads = [threading.Thread(target=use) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(database._connections) == 2
+
+    with database.connection_context():
+        database.connection().cut()
+        with pytest.raises(peewee.OperationalError):
+            database.execute_sql("SELECT 1")
+
+    assert not database._connections
+
+
 def test_a_connection_is_returned_whatever_the_response(small: None, seller: Person) -> None:
     paths = ("/api/auth/me", "/api/products/1", "/api/products?userId=x", "/api/nothing", "/readyz")
     statuses = [seller.get(path).status_code for path in paths]
