@@ -47,7 +47,7 @@ class Pool(PooledPostgresqlDatabase):
         self._wait = 0.0
         self._circuit = Circuit()
         self._watchdog = Watchdog(self._count)
-        #: Connections opened before this time (monotonic clock) lead to the wrong server and are not reused.
+        #: Connections opened before this time (monotonic clock) lead to a wrong or silent server; not reused.
         self._good_since = 0.0
         #: Where commands connect, past any pooler; None: the embedded server.
         self.direct: DatabaseURL | None = None
@@ -106,9 +106,6 @@ class Pool(PooledPostgresqlDatabase):
         self._state.set_connection(connection)
 
     def _close(self, conn: Any, close_conn: bool = False) -> None:  # noqa: FBT001, FBT002 - Peewee's own.
-        if getattr(conn, "overdue", False):
-            # The idle ones may lead to the same silent server, and the next request would wait as long again.
-            self.close_idle()
         ours = self._in_use.get(id(conn))
         super()._close(conn, close_conn or ours is None or ours.timestamp < self._good_since)
 
@@ -120,7 +117,7 @@ class Pool(PooledPostgresqlDatabase):
         metrics.counted().pool_in_use.set(len(self._in_use))
 
     def renew(self) -> None:
-        """Reuse none of the present connections: their server no longer accepts writes."""
+        """Reuse none of the present connections: their server no longer accepts writes, or is silent."""
         self._good_since = time.monotonic()
         self.close_idle()
 
@@ -135,7 +132,8 @@ class Pool(PooledPostgresqlDatabase):
         try:
             return run(sql, params) if self.in_transaction() else with_retries(lambda: run(sql, params))
         except OUTAGES as error:
-            if isinstance(cause(error), WrongServer):
+            # The others may lead to the same silent server, where the next request would wait as long again.
+            if isinstance(cause(error), WrongServer | LostServer):
                 self.renew()
             if self.in_transaction() or isinstance(cause(error), LostServer) or not only_reads(sql):
                 raise

@@ -149,7 +149,8 @@ def change_role(user_id: int, *, role: str) -> str:
         user: User | None = locked.first()
         if user is None:
             raise NotFound
-        User.update(role=role).where(User.id == user_id).execute()
+        if role != user.role:
+            User.update(role=role).where(User.id == user_id).execute()
     return user.role
 
 
