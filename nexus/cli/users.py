@@ -94,7 +94,7 @@ def promote(*, account: str, role: str) -> None:
         try:
             before = accounts.change_role(user.id, role=role)
         except NotFound:
-            raise click.ClickException(f"there is no account {account}") from None
+            raise _unknown(account) from None
     if role != before:
         journal.record("role_changed", user=user.id, role=role, before=before, by="operator")
     click.echo(f"user {user.id}, {harmless(user.email)}, is now {role}")
@@ -179,8 +179,12 @@ def _account(reference: str) -> User:
     queries = [known] if known else [User.by_email(email) for email in spellings(reference)]
     user: User | None = next(filter(None, (query.first() for query in queries)), None)
     if user is None:
-        raise click.ClickException(f"there is no account {reference}")
+        raise _unknown(reference)
     return user
+
+
+def _unknown(reference: str) -> click.ClickException:
+    return click.ClickException(f"there is no account {reference}")
 
 
 def _is_id(reference: str) -> bool:

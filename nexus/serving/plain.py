@@ -64,17 +64,39 @@ class Plain:
         self._longest = 0 if rare else min(cfg.limit_request_line, cfg.limit_request_field_size)
         self._fields = cfg.limit_request_fields
 
-    def heads(self, client: Any, server: Any) -> "Heads":
-        """The parser of the heads that arrive on a connection."""
-        if not isinstance(client, tuple):
-            return Heads({}, longest=0, most=0)
-        address = {
+    def read(self, head: bytes, client: Any, server: Any) -> dict[str, Any] | None:
+        """The WSGI environment of a request, without its body; None for a head that gunicorn must parse."""
+        if len(head) > self._longest or not isinstance(client, tuple):
+            return None
+        found = HEAD.fullmatch(head.decode("latin-1"))
+        if found is None:
+            return None
+        method, target, fields = found.groups()
+        path, _, query = target.partition("?")
+        environ = {
+            **self._base,
+            "REQUEST_METHOD": method,
+            "RAW_URI": target,
+            "PATH_INFO": util.unquote_to_wsgi_str(path) if "%" in path else path,
+            "QUERY_STRING": query,
             "REMOTE_ADDR": client[0],
             "REMOTE_PORT": str(client[1]),
             "SERVER_NAME": server[0],
             "SERVER_PORT": str(server[1]),
         }
-        return Heads({**self._base, **address}, longest=self._longest, most=self._fields)
+        known = len(environ)
+        given = FIELD.findall(fields)
+        for name, value in given:
+            environ[_variable(name)] = value.strip()
+        if len(environ) != known + len(given) or len(given) > self._fields:
+            # What a repeated field means depends on its name, so gunicorn parses it.
+            return None
+        if not CONTROL.isdisjoint(environ) and not _keeps_alive(environ):
+            return None
+        length = environ.get("CONTENT_LENGTH", "0")
+        # Python refuses to convert thousands of digits to a number.
+        is_usual = length.isdecimal() and len(length) <= DIGITS and int(length) <= MAX_BODY
+        return environ if is_usual else None
 
     def refused(self, status: int) -> dict[str, Any]:
         """The WSGI environment with which the application answers a request that could not be parsed."""
@@ -137,54 +159,6 @@ class Plain:
         return not response.should_close()
 
 
-class Heads:
-    """Parses the heads of the requests of one connection."""
-
-    def __init__(self, base: dict[str, Any], *, longest: int, most: int) -> None:
-        """Take what all requests have in common, the maximum size of a head and of the number of fields."""
-        self._longest = longest
-        self._most = most
-        self._base = base
-        #: The fields of the last head, since a client sends the same ones again and again; what they add.
-        self._text = ""
-        self._fields: dict[str, Any] | None = base
-
-    def read(self, head: bytes) -> dict[str, Any] | None:
-        """The WSGI environment of a request, without its body; None for a head that gunicorn must parse."""
-        found = HEAD.fullmatch(head.decode("latin-1")) if len(head) <= self._longest else None
-        if found is None:
-            return None
-        method, target, text = found.groups()
-        if text != self._text:
-            self._text, self._fields = text, self._parsed(text)
-        if self._fields is None:
-            return None
-        path, _, query = target.partition("?")
-        return {
-            **self._fields,
-            "REQUEST_METHOD": method,
-            "RAW_URI": target,
-            "PATH_INFO": util.unquote_to_wsgi_str(path) if "%" in path else path,
-            "QUERY_STRING": query,
-        }
-
-    def _parsed(self, text: str) -> dict[str, Any] | None:
-        """The environment with these fields; None if gunicorn must parse them."""
-        environ = dict(self._base)
-        given = FIELD.findall(text)
-        for name, value in given:
-            environ[_variable(name)] = value.strip()
-        if len(environ) != len(self._base) + len(given) or len(given) > self._most:
-            # What a repeated field means depends on its name, so gunicorn parses it.
-            return None
-        if not CONTROL.isdisjoint(environ) and not _keeps_alive(environ):
-            return None
-        length = environ.get("CONTENT_LENGTH", "0")
-        # Python refuses to convert thousands of digits to a number.
-        is_usual = length.isdecimal() and len(length) <= DIGITS and int(length) <= MAX_BODY
-        return environ if is_usual else None
-
-
 class CutOff(Exception):
     """A response was truncated."""
 
@@ -219,7 +193,7 @@ def _head(status: str, headers: list[tuple[str, str]], *, last: bool) -> tuple[s
 
 @lru_cache(64)
 def _start(status: str, second: int, last: bool) -> str | None:  # noqa: FBT001 - faster without names.
-    """The status line of a response in this second, and its first fields; None if it has no body."""
+    """The start of a head in this second, up to the server's own fields; None if gunicorn must write it."""
     if status.startswith(BODILESS) or not STATUS_RE.fullmatch(status):
         return None
     going = "close" if last else "keep-alive"

@@ -43,6 +43,7 @@ class Worker(Leading):
         self._waiting = Semaphore(max(1, self.cfg.threads // 2))
         # One thread is reserved for reads, which never wait for the locks of other requests.
         self._changing = Lane(max(1, self.cfg.threads - 1))
+        # Bound here, since gunicorn looks a setting up by calling a function.
         self._keepalive = float(self.cfg.keepalive)
         self._sweep_at = 0.0
         #: Until when new clients are left to other processes; None if they are not.
