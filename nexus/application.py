@@ -1,28 +1,33 @@
 """The Flask application; work that Flask repeats for each request with the same result is done once."""
 
+import re
 from collections.abc import Callable
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from flask import Flask, Request, Response
-from flask.globals import request_ctx
+from flask.globals import _cv_request
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import MapAdapter, Rule
 
-#: How many values of `Host` have their URL adapters cached; bounded, since clients can send any value.
-ADDRESSES = 64
+#: An id at the end of a path, as the converter `id` (see `api/links.py`) takes it.
+ID = re.compile(r"(?<=/)[1-9][0-9]{0,18}\Z")
 
 
 class Routes(MapAdapter):
-    """A URL adapter that finds routes without parameters by a lookup."""
+    """A URL adapter that finds a route by a lookup if it has no parameter, or one: an id at its end."""
 
-    #: Routes without parameters, by method and path.
-    fixed: dict[tuple[str, str], Rule]
+    #: These routes by method, path without the id, and number of ids.
+    known: dict[tuple[str, str, int], Rule]
 
     def match(self, *given: Any, **how: Any) -> Any:
-        """Match as Werkzeug does, but look up a fixed route directly when Flask is the caller."""
-        rule = None if given else self.fixed.get((self.default_method, self.path_info))
-        return (rule, {}) if rule and how == {"return_rule": True} else super().match(*given, **how)
+        """Match as Werkzeug does, but look up a known route directly when Flask is the caller."""
+        verb, path = self.default_method, self.path_info
+        start, ids = ID.subn("", path)
+        rule = self.known.get((verb, path, 0)) or self.known.get((verb, start, ids))
+        if rule is None or given or how != {"return_rule": True}:
+            return super().match(*given, **how)
+        return rule, dict.fromkeys(rule.arguments, int(path[len(start) :] or 0))
 
 
 class Application(Flask):
@@ -38,7 +43,8 @@ class Application(Flask):
         self.finishing: list[Callable[[Request, Response], None]] = []
         #: Like `teardown_request`.
         self.ending: list[Callable[[], None]] = []
-        self._adapter_at = lru_cache(ADDRESSES)(self._make_adapter_at)
+        # Bounded, since clients can send any `Host`.
+        self._adapter_at = lru_cache(64)(self._make_adapter_at)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return a hook or view unchanged: none is async, and Flask would check each on every request."""
@@ -46,10 +52,9 @@ class Application(Flask):
 
     def preprocess_request(self) -> ResponseReturnValue | None:
         """Run the hooks in `beginning`, and then Flask's own if there are any."""
-        request = request_ctx.request
+        request = _cv_request.get().request
         for begin in self.beginning:
-            answer = begin(request)
-            if answer is not None:
+            if (answer := begin(request)) is not None:
                 return answer
         hooks = self.before_request_funcs or self.url_value_preprocessors
         return super().preprocess_request() if hooks else None
@@ -58,7 +63,7 @@ class Application(Flask):
         """Run Flask's own hooks on a response, and then those in `finishing`."""
         if self.after_request_funcs:
             response = super().process_response(response)
-        request = request_ctx.request
+        request = _cv_request.get().request
         for finish in reversed(self.finishing):
             finish(request, response)
         return response
@@ -79,13 +84,15 @@ class Application(Flask):
         scheme, script = environ["wsgi.url_scheme"], environ.get("SCRIPT_NAME", "")
         query = request.query_string.decode(errors="replace")
         routes = self._adapter_at(scheme, host, script)(request.path, environ["REQUEST_METHOD"], query)
-        routes.fixed = self._fixed
+        routes.known = self._known
         return routes
 
     @cached_property
-    def _fixed(self) -> dict[tuple[str, str], Rule]:
-        rules = [rule for rule in self.url_map.iter_rules() if not rule.arguments]
-        return {(method, rule.rule): rule for rule in rules for method in rule.methods or ()}
+    def _known(self) -> dict[tuple[str, str, int], Rule]:
+        rules = [(re.subn(r"<id:\w+>\Z", "", rule.rule), rule) for rule in self.url_map.iter_rules()]
+        plain = [(at, rule) for at, rule in rules if at[1] == len(rule.arguments)]
+        # Backwards, since of several rules for a path Werkzeug takes the first.
+        return {(verb, *at): rule for at, rule in plain[::-1] for verb in rule.methods or ()}
 
     def _make_adapter_at(self, scheme: str, host: str, script: str) -> Callable[[str, str, str], Routes]:
         """A factory of adapters bound to an address as Flask binds them; takes path, method and query."""

@@ -21,16 +21,15 @@ def read_body(request: Request) -> bytes:
     if length is None and not environ.get("wsgi.input_terminated"):
         return b""
     wanted = MAX_BODY + 1 if length is None else length
-    stream, chunks = environ["wsgi.input"], []
+    stream, body = environ["wsgi.input"], bytearray()
     try:
-        while wanted and (chunk := stream.read(wanted)):
-            chunks.append(chunk)
-            wanted -= len(chunk)
+        while len(body) < wanted and (chunk := stream.read(wanted - len(body))):
+            body += chunk
     except (OSError, ParseException):
         # The client disconnected or sent invalid chunks; gunicorn does not answer these itself.
         raise BadRequest from None
-    if length is None and not wanted:
+    if length is None and len(body) == wanted:
         raise BodyTooLarge
-    if length is not None and wanted:
+    if length is not None and len(body) < wanted:
         raise BrokenJSON
-    return b"".join(chunks)
+    return bytes(body)

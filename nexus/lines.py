@@ -5,7 +5,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -21,9 +21,19 @@ structlog.configure(
 
 #: For what orjson refuses, such as huge integers, and for what it would not write in ASCII.
 encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
-OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
-#: The only control character that orjson does not escape.
-DELETE = b"\x7f"
+
+
+def write(log: logging.Logger, level: int, event: EventDict) -> None:
+    """Log an event, at half the cost of `log.log`: the record starts as a copy of an earlier one."""
+    if log.isEnabledFor(level):
+        record, now = logging.LogRecord.__new__(logging.LogRecord), time.time()
+        vars(record).update(_blank(log, level), msg=event, created=now, msecs=now % 1 * 1000)
+        log.handle(record)
+
+
+@cache
+def _blank(log: logging.Logger, level: int) -> dict[str, Any]:
+    return vars(log.makeRecord(log.name, level, "", 0, "", (), None))
 
 
 class Lines(logging.Formatter):
@@ -36,7 +46,9 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
-        event = {"at": _at(record), "level": record.levelname.lower(), "logger": record.name}
+        # In UTC, with milliseconds.
+        at = f"{_second(int(record.created))}.{int(record.msecs):03}+00:00"
+        event = {"at": at, "level": record.levelname.lower(), "logger": record.name}
         if isinstance(record.msg, dict):
             return self._write({**event, **record.msg})
         event["event"] = record.getMessage()
@@ -75,10 +87,11 @@ def for_machines(event: EventDict) -> str:
             for frames in [traceback.extract_tb(one.__traceback__)]
         ]
     try:
-        line = orjson.dumps(event, str, OPTIONS)
+        line = orjson.dumps(event, str, orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS)
     except TypeError:
         return encode(event)
-    return line.decode("ascii") if line.isascii() and DELETE not in line else encode(event)
+    # Delete is the only control character that orjson does not escape.
+    return line.decode("ascii") if line.isascii() and b"\x7f" not in line else encode(event)
 
 
 def for_people(event: EventDict) -> str:
@@ -87,19 +100,13 @@ def for_people(event: EventDict) -> str:
     head = [event.pop(name) for name in ("at", "level", "logger", "event")]
     facts = "".join(f" {name}={value!r}" for name, value in event.items())
     below = "".join(traceback.format_exception(error)).splitlines() if error else []
-    return "\n    ".join(
-        harmless(line) for line in (f"{head[0]} {head[1]} {head[2]}: {head[3]}{facts}", *below)
-    )
+    first = f"{head[0]} {head[1]} {head[2]}: {head[3]}{facts}"
+    return "\n    ".join(map(harmless, (first, *below)))
 
 
 def harmless(text: object) -> str:
     """Text from a client, safe to show: characters that could control a terminal are escaped."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
-
-
-def _at(record: logging.LogRecord) -> str:
-    """The time of a record in UTC with milliseconds."""
-    return f"{_second(int(record.created))}.{int(record.msecs):03}+00:00"
 
 
 @lru_cache(4)
@@ -108,9 +115,8 @@ def _second(since: int) -> str:
 
 
 def _error(event: EventDict) -> BaseException | None:
-    given: Any = event.pop("exc_info", None)
-    error: BaseException | None = given[1] if isinstance(given, tuple) else given
-    return error
+    given: BaseException | tuple[Any, BaseException | None, Any] | None = event.pop("exc_info", None)
+    return given[1] if isinstance(given, tuple) else given
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

@@ -70,13 +70,11 @@ def init_app(app: Application, settings: Settings) -> None:
     # Peewee logs parameters too, which hold private data.
     logging.getLogger("peewee").setLevel(logging.INFO)
     # gunicorn logs requests that it cannot parse, and Flask's own server logs all.
-    for server in ("gunicorn.error", "werkzeug"):
-        logging.getLogger(server).addFilter(hide_private)
+    logging.getLogger("gunicorn.error").addFilter(hide_private)
     logging.getLogger("werkzeug").addFilter(uncolour)
     shown = settings.development and settings.log_level == "DEBUG"
-    for hook in (count_query, *([log_query] if shown else [])):
-        if hook not in database.query_hooks:
-            database.query_hooks.append(hook)
+    ours = [count_query, log_query] if shown else [count_query]
+    database.query_hooks[:] = dict.fromkeys([*database.query_hooks, *ours])
     trace = tracing.recorder(settings)
 
     def number(request: Request) -> None:
@@ -96,7 +94,8 @@ def init_app(app: Application, settings: Settings) -> None:
         if tally is None:
             # It was already logged; this is the response to a failure after that.
             return
-        response.headers.add("X-Request-Id", tally.request_id)
+        # Directly, since it is well-formed and Werkzeug would search it for a line break.
+        response.headers._list.append(("X-Request-Id", tally.request_id))
         if tally.traceparent:
             response.headers.add("traceparent", tally.traceparent)
         rule, method = request.url_rule, request.method
@@ -139,7 +138,7 @@ def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dic
         facts["traceparent"] = tally.traceparent
     trace(facts)
     level, event = (logging.WARNING, "slow request") if milliseconds >= slow else (logging.INFO, "request")
-    log.log(level, {"event": event, **facts})
+    lines.write(log, level, {"event": event, **facts})
     # Last, so that if anything above fails, its error response belongs to the same request.
     current.set(None)
 
@@ -151,9 +150,9 @@ def hide_private(record: logging.LogRecord) -> bool:
 
 
 def uncolour(record: logging.LogRecord) -> bool:
-    """Remove terminal colours and line breaks from a log line of Flask's own server."""
+    """Remove terminal colours and line breaks, and the query string, from a line of Flask's own server."""
     record.msg, record.args = " ".join(click.unstyle(record.getMessage()).split()), ()
-    return True
+    return hide_private(record)
 
 
 def count_query(event: peewee.QueryEvent) -> None:

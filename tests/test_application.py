@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect
 
+from nexus.api.links import IdConverter
 from nexus.application import Application
 
 hosts = st.one_of(
@@ -20,7 +21,11 @@ hosts = st.one_of(
 )
 paths = st.one_of(
     st.sampled_from(["", "/", "/plain", "//plain", "/folder", "/number/7", "/number/x", "/\xd0\xb6"]),
-    st.text("/plainfoldernumber7%\xd0", max_size=12),
+    st.sampled_from(
+        ["/item/7", "/item/1", "/item/0", "/item/07", "/item/7\n", "/item/7/part/8", "/item/<id:item>"]
+    ),
+    st.integers(-1, 10**20).map("/item/{}".format),
+    st.text("/plainfoldernumberitem7%\xd0", max_size=12),
 )
 
 
@@ -30,6 +35,12 @@ def make_application() -> Application:
     app.add_url_rule("/plain", "plain", methods=["GET", "POST"])
     app.add_url_rule("/folder/", "folder")
     app.add_url_rule("/number/<int:number>", "number")
+    app.url_map.converters["id"] = IdConverter
+    app.add_url_rule("/item/<id:item>", "item", methods=["GET", "POST"])
+    app.add_url_rule("/item/<id:item>/part/<id:part>", "part")
+    app.add_url_rule("/item/<id:item>", "remove", methods=["DELETE"])
+    app.add_url_rule("/item/1", "first")
+    app.add_url_rule("/default", "default", defaults={"item": 1})
     return app
 
 
@@ -41,10 +52,12 @@ def description(adapter: MapAdapter | None) -> Any:
     if adapter is None:
         return None
     attributes = {
-        name: value for name, value in vars(adapter).items() if name not in ("fixed", "map", "path_info")
+        name: value for name, value in vars(adapter).items() if name not in ("known", "map", "path_info")
     }
     try:
-        found: Any = adapter.match(return_rule=True)
+        rule, arguments = adapter.match(return_rule=True)
+        # Rules of the same path count as equal.
+        found: Any = rule.endpoint, arguments
     except RequestRedirect as redirect:
         found = redirect.new_url
     except HTTPException as error:
@@ -68,13 +81,25 @@ PLAIN = {"scheme": "http", "host": "shop.example", "script": "", "query": ""}
 @example(**PLAIN, path="/", method="POST")
 @example(**PLAIN, path="/folder", method="GET")
 @example(**PLAIN, path="/folder/", method="POST")
+@example(**PLAIN, path="/item/7", method="POST")
+@example(**PLAIN, path="/item/7", method="OPTIONS")
+@example(**PLAIN, path="/item/1", method="GET")
+@example(**PLAIN, path="/item/7", method="DELETE")
+@example(**PLAIN, path="/item/1", method="POST")
+@example(**PLAIN, path="/default", method="GET")
+@example(**PLAIN, path="/item/9999999999999999999", method="GET")
+@example(**PLAIN, path="/item/10000000000000000000", method="GET")
+@example(**PLAIN, path="/item/\xd9\xa7", method="GET")
+@example(**PLAIN, path="/item/7/part/8", method="GET")
+@example(**PLAIN, path="/item/<id:item>/part/8", method="GET")
+@example(**PLAIN, path="/number/<int:number>", method="GET")
 @given(
     scheme=st.sampled_from(["http", "https"]),
     host=st.none() | hosts,
     script=st.sampled_from([None, "", "/shop", "/\xd0\xb6"]),
     path=st.none() | paths,
     query=st.sampled_from(["", "a=b", "a=%D0%B6&b=\xd0\xb6", "\xff"]),
-    method=st.sampled_from(["GET", "POST", "OPTIONS", "get"]),
+    method=st.sampled_from(["GET", "POST", "DELETE", "OPTIONS", "get"]),
 )
 def test_requests_are_routed_as_by_flask(**parts: str | None) -> None:
     names = {

@@ -188,6 +188,20 @@ def test_a_response_keeps_its_request_id_when_logging_fails(app: Flask) -> None:
     assert answer.get_json()["requestId"] == "mine-1"
 
 
+def test_any_handler_can_format_the_record_of_a_request(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("nexus.request")
+    logger.setLevel(logging.WARNING)
+    app.test_client().get("/healthz")
+    logger.setLevel(logging.NOTSET)
+    app.test_client().get("/healthz")
+    (record,) = [record for record in caplog.records if record.name == "nexus.request"]
+    usual = logging.getLogger("tests").makeRecord("tests", logging.INFO, "tests.py", 1, "text", (), None)
+    assert {*vars(record)} >= {*vars(usual)}
+    assert abs(record.created * 1000 % 1000 - record.msecs) < 1
+    shown = logging.Formatter("%(asctime)s %(levelno)s %(levelname)s %(name)s %(message)s").format(record)
+    assert " 20 INFO nexus.request " in shown
+
+
 def test_a_query_outside_a_request_is_not_logged_as_slow(
     app: Flask, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

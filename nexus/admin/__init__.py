@@ -66,13 +66,10 @@ def init_app(app: Application, settings: Settings) -> None:
     app.register_blueprint(admin)
     app.register_blueprint(changes, url_prefix="/admin/change")
 
-    def admit(request: Request) -> Redirect | None:
-        return door.admit() if request.blueprint in GUARDED else None
-
     def keep_private(request: Request, response: Response) -> None:
         if request.blueprint in GUARDED:
             response.headers["Cache-Control"] = "no-store"
             response.headers["Referrer-Policy"] = "same-origin"
 
-    app.beginning.append(admit)
+    app.beginning.append(lambda request: door.admit() if request.blueprint in GUARDED else None)
     app.finishing.append(keep_private)

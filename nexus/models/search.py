@@ -144,10 +144,10 @@ class Search:
     def best(self, place: Place | None, limit: Any) -> Any:
         """The query for the matches in the window, best first, or for those of them after a place."""
         if place is None:
-            window = self._first(NEWEST_FIRST, self.products, self.bounds.window)
+            window = self.first(NEWEST_FIRST, self.products, self.bounds.window)
         else:
             not_older = self.products.where(_not_older(place.edge_at, place.edge_id))
-            window = self._first(NEWEST_FIRST, not_older, None)
+            window = self.first(NEWEST_FIRST, not_older, None)
         at, last, rank = window.c.value, window.c.id, self._rank(window.c.search)
         edge_at, edge_id = (fn.FIRST_VALUE(column).over(order_by=(at, last)) for column in (at, last))
         best = (
@@ -165,18 +165,16 @@ class Search:
         )
 
     def first(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: Any) -> Any:
-        """The query for the first matches among products, in a sort order that an index supports."""
-        first = self._first(sort, products, take)
-        return Product.select().where(Product.id.in_(Select([first], [first.c.id]))).order_by(*sort.terms)
+        """The query for the first `take` matches (None: all) among products, in a sort order with an index.
 
-    def _first(self, sort: Sort, products: "peewee.ModelSelect[Product]", take: Any) -> Any:
-        """The first `take` matches (None: all), as `id`, `value` (of the sort) and `search`, in no order."""
+        Its columns are `id`, `value` (of the sort) and `search`, its rows in no order.
+        """
         rows: Any = products.select(Product.id, sort.value.alias("value"), WORDS)
         ordered = rows.order_by(*sort.terms)
         # The match is a column and not in WHERE, so that LIMIT bounds the rows read, not the rows found.
         asked, bounds = self.text.in_sql(), self.bounds
         condition = HAS_WORDS if self.seen is None else Product.seen(**self.seen)
-        walk = ordered.select_extend((condition & _has(asked)).alias("found"))
+        walk = ordered.select_extend((condition & Expression(WORDS, "@@", asked)).alias("found"))
         sample, near = walk.limit(bounds.sample), walk.limit(bounds.far)
         is_often = (fn.COUNT(1).filter(sample.c.found) >= bounds.common).alias("yes")
         common = Select([sample], [is_often]).cte("common", materialized=True)
@@ -190,7 +188,7 @@ class Search:
         done = Select(columns=[is_done.alias("yes")]).cte("done", materialized=True)
         # The GIN branch, for rare words. The sub-SELECT makes the planner assume few matches (else its cost
         # triggers JIT even when it does not run); OFFSET 0 keeps it from becoming an index walk.
-        rare = condition & _has(Select(columns=[asked]))
+        rare = condition & Expression(WORDS, "@@", Select(columns=[asked]))
         asked_for = rows.where(rare & Select([done], [~done.c.yes])).offset(0)
         enough = Select([walked], [walked.c.id, walked.c.value, walked.c.search])
         either = enough.where(Select([done], [done.c.yes])) + _taken(asked_for, sort, take)
@@ -214,16 +212,13 @@ def _in_order(
 ) -> Any:
     search, by = _search_from(shape, values), SORTS[sort]
     products = search.products if value is None else search.products.where(by.after(value, last))
-    return search.first(by, products, limit)
+    first = search.first(by, products, limit)
+    return Product.select().where(Product.id.in_(Select([first], [first.c.id]))).order_by(*by.terms)
 
 
 def _search_from(shape: tuple[Bounds, bool], values: dict[str, Any]) -> Search:
     (bounds, is_conditional), asked = shape, SearchText(*(values.pop(name) for name in SearchText._fields))
     return Search(asked, values.pop("user_id"), values if is_conditional else None, bounds)
-
-
-def _has(asked: Any) -> Any:
-    return Expression(WORDS, "@@", asked)
 
 
 def _taken(rows: Any, sort: Sort, take: Any) -> Any:

@@ -24,10 +24,9 @@ def init_app(app: Application, settings: Settings) -> None:
         said = {name for name, _ in headers}
         # A set of names, since each lookup in the headers would scan all of them.
         more = [(name, value) for name, value in DEFAULTS.items() if name not in said]
-        environ, path = request.environ, request.path
-        if environ["wsgi.url_scheme"] == "https" and not settings.development:
+        if request.environ["wsgi.url_scheme"] == "https" and not settings.development:
             more.append(("Strict-Transport-Security", HTTPS_ONLY))
-        catalogue = path.startswith("/api/products")
+        catalogue = request.path.startswith("/api/products")
         if "Cache-Control" not in said:
             kept = catalogue and response.status_code in (200, 304)
             more.append(("Cache-Control", _cache_control(request) if kept else "no-store"))
@@ -36,7 +35,8 @@ def init_app(app: Application, settings: Settings) -> None:
                 response.vary.update(("Authorization", "Cookie"))
             else:
                 more.append(("Vary", "Authorization, Cookie"))
-        headers[len(headers) :] = more
+        # Directly, since Werkzeug would search each of these constants for a line break.
+        headers._list += more
 
     app.finishing.append(tell)
 

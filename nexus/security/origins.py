@@ -28,9 +28,8 @@ def refuse_cross_origin(*, allowed: Collection[str] | None = None) -> None:
     site = request.headers.get("Sec-Fetch-Site")
     if site in ("same-origin", "none") or (site is None and origin is None):
         return
-    if allowed is None:
-        allowed = current_app.config["CORS_ORIGINS"]
-    if origin is None or not (_same_origin(origin) or origin.lower() in allowed):
+    others = current_app.config["CORS_ORIGINS"] if allowed is None else allowed
+    if origin is None or not (_same_origin(origin) or origin.lower() in others):
         raise CrossOrigin
 
 

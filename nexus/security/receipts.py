@@ -35,8 +35,9 @@ def presented(request: Request) -> str | None:
     scheme, *credential = environ.get("HTTP_AUTHORIZATION", "").split(maxsplit=1) or [""]
     if scheme.lower() == "receipt":
         return "".join(credential).strip()
-    # Not by `get`, which for most lists would make an exception and catch it.
-    return request.args["receipt"] if environ.get("QUERY_STRING") and "receipt" in request.args else None
+    query = environ.get("QUERY_STRING", "")
+    # Most queries need not be parsed for this.
+    return request.args.get("receipt") if "receipt" in query or "%" in query else None
 
 
 def order_of(receipt: str, reference: str) -> UUID:

@@ -6,7 +6,6 @@ import select
 import socket
 import time
 from collections import deque
-from functools import partial
 from threading import Semaphore
 from typing import Any, NoReturn
 
@@ -104,7 +103,7 @@ class Connection(TConn):  # type: ignore[misc]
         super().__init__(cfg, outbox, client, outbox.getsockname())
         # Creates the parser, which reads nothing yet.
         self.init()
-        self._read_plain = partial(plain.read, client=client, server=self.server)
+        self._read_plain = plain.reader(client, self.server)
         self.arrival = Arrival(cfg, client, self._read_plain)
         #: The current request, if it has the usual form, and the bytes read after it.
         self.environ: dict[str, Any] | None = None

@@ -7,8 +7,8 @@ import io
 import os
 import re
 import time
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any
@@ -64,9 +64,23 @@ class Plain:
         self._longest = 0 if rare else min(cfg.limit_request_line, cfg.limit_request_field_size)
         self._fields = cfg.limit_request_fields
 
-    def read(self, head: bytes, client: Any, server: Any) -> dict[str, Any] | None:
-        """The WSGI environment of a request, without its body; None for a head that gunicorn must parse."""
-        if len(head) > self._longest or not isinstance(client, tuple):
+    def reader(self, client: Any, server: Any) -> Callable[[bytes], dict[str, Any] | None]:
+        """A function that parses the heads of a connection's requests.
+
+        It returns the WSGI environment without the body, or None for a head that gunicorn must parse.
+        """
+        if not isinstance(client, tuple):
+            return lambda _: None
+        addresses = {
+            "REMOTE_ADDR": client[0],
+            "REMOTE_PORT": str(client[1]),
+            "SERVER_NAME": server[0],
+            "SERVER_PORT": str(server[1]),
+        }
+        return partial(self._read, {**self._base, **addresses})
+
+    def _read(self, base: dict[str, Any], head: bytes) -> dict[str, Any] | None:
+        if len(head) > self._longest:
             return None
         found = HEAD.fullmatch(head.decode("latin-1"))
         if found is None:
@@ -74,21 +88,18 @@ class Plain:
         method, target, fields = found.groups()
         path, _, query = target.partition("?")
         environ = {
-            **self._base,
+            **base,
             "REQUEST_METHOD": method,
             "RAW_URI": target,
             "PATH_INFO": util.unquote_to_wsgi_str(path) if "%" in path else path,
             "QUERY_STRING": query,
-            "REMOTE_ADDR": client[0],
-            "REMOTE_PORT": str(client[1]),
-            "SERVER_NAME": server[0],
-            "SERVER_PORT": str(server[1]),
         }
         known = len(environ)
-        given = FIELD.findall(fields)
-        for name, value in given:
-            environ[_variable(name)] = value.strip()
-        if len(environ) != known + len(given) or len(given) > self._fields:
+        # Alternately nothing, a name and a value.
+        parts = FIELD.split(fields)
+        names, values = parts[1::3], parts[2::3]
+        environ.update(zip(map(_variable, names), map(str.strip, values), strict=True))
+        if len(environ) != known + len(names) or len(names) > self._fields:
             # What a repeated field means depends on its name, so gunicorn parses it.
             return None
         if not CONTROL.isdisjoint(environ) and not _keeps_alive(environ):
@@ -182,7 +193,7 @@ def _keeps_alive(environ: dict[str, Any]) -> bool:
 def _head(status: str, headers: list[tuple[str, str]], *, last: bool) -> tuple[str, int] | None:
     """The head of a response, and the length of its body; None if gunicorn must write it."""
     start = _start(status, int(time.time()), last)
-    fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    fields = "\r\n".join([*map(": ".join, headers), ""])
     # A value that contains a line break would look like another field.
     if start is None or not SENDABLE.fullmatch(fields) or fields.count("\r\n") != len(headers):
         return None

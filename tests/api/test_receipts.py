@@ -45,9 +45,10 @@ def test_a_buyer_sees_the_order_its_product_and_its_events(seller: Person, stran
     assert answer.get_json() == {"order": order, "product": product}
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
-    linked = stranger.get(path, query_string={"receipt": receipt})
-    assert (linked.get_json(), linked.headers["Cache-Control"]) == (answer.get_json(), "no-store")
-    assert linked.headers["Referrer-Policy"] == "no-referrer"
+    for name in ("receipt", "%72eceipt"):
+        linked = stranger.get(f"{path}?{name}={receipt}")
+        assert (linked.get_json(), linked.headers["Cache-Control"]) == (answer.get_json(), "no-store")
+        assert linked.headers["Referrer-Policy"] == "no-referrer"
     with assert_query_count(1):
         events = stranger.get(f"{path}/events", **presented(receipt)).get_json()["events"]
     assert [(event["from"], event["to"], event["actor"]) for event in events] == [(None, "created", "buyer")]

@@ -72,7 +72,7 @@ def by_gunicorn(head: bytes) -> dict[str, Any]:
 
 @given(heads)
 def test_requests_are_parsed_as_by_gunicorn(head: bytes) -> None:
-    found = Plain(config()).read(head, CLIENT, SERVER)
+    found = Plain(config()).reader(CLIENT, SERVER)(head)
     if found is not None:
         theirs = by_gunicorn(head)
         assert {name: found[name] for name in found.keys() - IGNORED} == {
@@ -88,7 +88,7 @@ def test_requests_are_parsed_as_by_gunicorn(head: bytes) -> None:
     ],
 )
 def test_usual_requests_are_parsed_here(head: bytes) -> None:
-    assert Plain(config()).read(head, CLIENT, SERVER)
+    assert Plain(config()).reader(CLIENT, SERVER)(head)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,8 @@ def test_usual_requests_are_parsed_here(head: bytes) -> None:
 )
 def test_unusual_requests_are_left_to_gunicorn(line: str) -> None:
     assert (
-        Plain(config()).read(f"GET / HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode(), CLIENT, SERVER) is None
+        Plain(config()).reader(CLIENT, SERVER)(f"GET / HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode())
+        is None
     )
 
 
@@ -118,7 +119,7 @@ def test_unusual_requests_are_left_to_gunicorn(line: str) -> None:
 def test_unusual_targets_are_left_to_gunicorn(target: str) -> None:
     head = f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1")
 
-    assert Plain(config()).read(head, CLIENT, SERVER) is None
+    assert Plain(config()).reader(CLIENT, SERVER)(head) is None
 
 
 @pytest.mark.parametrize(
@@ -128,8 +129,8 @@ def test_settings_that_affect_parsing_leave_all_requests_to_gunicorn(name: str, 
     changed = config()
     changed.set(name, value)
 
-    assert Plain(changed).read(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", CLIENT, SERVER) is None
-    assert Plain(config()).read(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "", SERVER) is None
+    assert Plain(changed).reader(CLIENT, SERVER)(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") is None
+    assert Plain(config()).reader("", SERVER)(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") is None
 
 
 def ours(
@@ -259,4 +260,4 @@ def test_a_length_of_thousands_of_digits_is_left_to_gunicorn() -> None:
     wide.set("limit_request_line", 8190)
     head = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"0" * 5000 + b"\r\n\r\n"
 
-    assert Plain(wide).read(head, CLIENT, SERVER) is None
+    assert Plain(wide).reader(CLIENT, SERVER)(head) is None
