@@ -29,8 +29,7 @@ account = Blueprint("account", __name__, url_prefix="/auth")
 @endpoint(sign_in="required", session=True, answer=SessionList)
 def list_sessions(session: Caller) -> SessionList:
     """List the sessions of the signed-in account, newest first."""
-    alive = Session.of_user(session.user_id)
-    return {"sessions": [session_out(one, current=session.id) for one in alive]}
+    return {"sessions": [session_out(one, current=session.id) for one in Session.of_user(session.user_id)]}
 
 
 @account.delete("/sessions/<uuid:session_id>")

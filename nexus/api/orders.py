@@ -88,11 +88,9 @@ def get_order(order_id: str, user: User | None, receipt: str | None) -> OrderWit
     order = Order.with_product().where(which).first()
     if order is None:
         raise NotFound
-    product = product_of(order)
-    if product and receipt is not None and product["status"] == DRAFT:
-        # Only its owner may see a draft.
-        product = None
-    return {"order": order_out(order), "product": product}
+    # Only its owner may see a draft.
+    hidden = receipt is not None and order.product and order.product.status == DRAFT
+    return {"order": order_out(order), "product": None if hidden else product_of(order)}
 
 
 @orders.get("/<reference:order_id>/events")

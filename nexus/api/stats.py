@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from nexus.api.endpoint import endpoint
 from nexus.errors import ValidationFailed
-from nexus.models.stats import Period, sales
+from nexus.models.stats import sales
 from nexus.models.users import User
 from nexus.schemas.stats import Stats, StatsQuery, stats_out
 
@@ -21,12 +21,8 @@ MAX_INTERVALS = 400
 def show_stats(query: StatsQuery, user: User) -> Stats:
     """Return orders and revenue of the signed-in seller, by time, product and status."""
     period = query.period()
-    _check(period)
-    return stats_out(period, sales(period, seller=user))
-
-
-def _check(period: Period) -> None:
     if period.last < period.first:
         raise ValidationFailed([{"field": "from", "code": "after_to"}])
     if next(islice(period.starts(), MAX_INTERVALS, None), None):
         raise ValidationFailed([{"field": "from", "code": "too_many_intervals", "limit": MAX_INTERVALS}])
+    return stats_out(period, sales(period, seller=user))

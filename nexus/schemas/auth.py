@@ -130,8 +130,7 @@ class SessionList(TypedDict):
 
 def user_out(user: "User") -> UserOut:
     """Represent an account."""
-    created = rfc3339(user.created_at)
-    return {"id": user.id, "email": user.email, "role": user.role, "createdAt": created}
+    return {"id": user.id, "email": user.email, "role": user.role, "createdAt": rfc3339(user.created_at)}
 
 
 def session_out(session: "Session", *, current: UUID) -> SessionOut:

@@ -96,16 +96,14 @@ class OrderAnswer(TypedDict):
     order: OrderOut
 
 
-class PlacedOrder(OrderAnswer):
-    """A new order, and the receipt with which its buyer can see it."""
-
-    receiptToken: str
-
-
 class ReceiptAnswer(TypedDict):
     """The receipt with which the buyer of an order can see it."""
 
     receiptToken: str
+
+
+class PlacedOrder(OrderAnswer, ReceiptAnswer):
+    """A new order, and the receipt with which its buyer can see it."""
 
 
 class OrderWithProduct(TypedDict):
