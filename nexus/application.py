@@ -27,6 +27,7 @@ class Routes(MapAdapter):
         rule = self.known.get((verb, path, 0)) or self.known.get((verb, start, ids))
         if rule is None or given or how != {"return_rule": True}:
             return super().match(*given, **how)
+        # A route without an id has no arguments, so nothing becomes 0.
         return rule, dict.fromkeys(rule.arguments, int(path[len(start) :] or 0))
 
 

@@ -73,6 +73,7 @@ def init_app(app: Application, settings: Settings) -> None:
     logging.getLogger("gunicorn.error").addFilter(hide_private)
     logging.getLogger("werkzeug").addFilter(uncolour)
     shown = settings.development and settings.log_level == "DEBUG"
+    # Once, even if several applications are created.
     ours = [count_query, log_query] if shown else [count_query]
     database.query_hooks[:] = dict.fromkeys([*database.query_hooks, *ours])
     trace = tracing.recorder(settings)

@@ -21,6 +21,7 @@ from nexus.security.tokens import current_session
 View = TypeVar("View", bound=Callable[..., Any])
 
 
+# Without `eq`, so that it is a cheap key of the cache of queries: by its identity.
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Endpoint:
     """The declaration of one endpoint.
@@ -86,8 +87,8 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
             asked = request.environ.get("QUERY_STRING", "")
             if declared.query or asked:
                 # Many visitors ask for the same public lists. Long queries could fill the memory.
-                usual = declared.query and declared.sign_in != "required" and len(asked) <= 256
-                query = (_cached_query if usual else _query)(declared, asked)
+                is_shared = declared.query and declared.sign_in != "required" and len(asked) <= 256
+                query = (_cached_query if is_shared else _query)(declared, asked)
                 if declared.query:
                     arguments["query"] = query
             if declared.idempotent:

@@ -36,7 +36,7 @@ def presented(request: Request) -> str | None:
     if scheme.lower() == "receipt":
         return "".join(credential).strip()
     query = environ.get("QUERY_STRING", "")
-    # Most queries need not be parsed for this.
+    # Most queries need not be parsed for this: they do not contain the name, nor escape anything.
     return request.args.get("receipt") if "receipt" in query or "%" in query else None
 
 
