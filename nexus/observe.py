@@ -1,18 +1,19 @@
 """Observability: an id and a log line for each request, and a warning for each slow query."""
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from secrets import token_hex
 from typing import Any
 
 import click
 import peewee
 import structlog
-from flask import Request, Response, g
+from flask import Request, Response
+from flask.globals import _cv_app
 from werkzeug.wsgi import ClosingIterator
 
 from nexus import lines, metrics, tracing
@@ -83,11 +84,11 @@ def init_app(app: Application, settings: Settings) -> None:
         given = environ.get("HTTP_X_REQUEST_ID", "")
         trace = environ.get("HTTP_TRACEPARENT", "")
         tally = Tally(
-            request_id=given if WELL_FORMED.fullmatch(given) else token_hex(16),
+            request_id=given if WELL_FORMED.fullmatch(given) else os.urandom(16).hex(),
             traceparent=trace if TRACEPARENT.fullmatch(trace) else None,
             slow_query=settings.slow_query_ms,
         )
-        g.request_id = tally.request_id
+        _cv_app.get().g.request_id = tally.request_id
         current.set(tally)
 
     def note(request: Request, response: Response) -> None:
@@ -105,7 +106,7 @@ def init_app(app: Application, settings: Settings) -> None:
             # The route and not the path: paths and query strings can contain addresses and receipts.
             "route": rule.rule if rule else "(no route)",
             "status": response.status_code,
-            "user": g.get("user_id"),
+            "user": _cv_app.get().g.get("user_id"),
         }
         if response.is_streamed:
             # Its duration and size are known when all is sent, or the client has disconnected.

@@ -1,22 +1,25 @@
 """The application routes requests exactly as Flask does, and its hooks see every request."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
-from flask import Flask, Request, Response
+from flask import Blueprint, Request, Response, abort, has_request_context, url_for
+from flask.ctx import RequestContext
 from flask.testing import FlaskClient
 from hypothesis import example, given
 from hypothesis import strategies as st
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import MapAdapter, RequestRedirect
+from werkzeug.test import EnvironBuilder
 
 from nexus.api.links import IdConverter
-from nexus.application import Application
+from nexus.application import Application, Context
 
 hosts = st.one_of(
     st.sampled_from(
         ["shop.example", "SHOP.example:80", "shop.example:443", "[::1]:8000", "a b", "", "é.example"]
     ),
+    st.sampled_from(["a..b", ".a", "a."]),
     st.text("abcXYZ019.-:[]_@/ \xe9", max_size=12),
 )
 paths = st.one_of(
@@ -47,37 +50,24 @@ def make_application() -> Application:
 APP = make_application()
 
 
-def description(adapter: MapAdapter | None) -> Any:
-    """Return everything that an adapter says about its request, for comparison."""
-    if adapter is None:
-        return None
-    attributes = {
-        name: value for name, value in vars(adapter).items() if name not in ("known", "map", "path_info")
-    }
-    try:
-        rule, arguments = adapter.match(return_rule=True)
-        # Rules of the same path count as equal.
-        found: Any = rule.endpoint, arguments
-    except RequestRedirect as redirect:
-        found = redirect.new_url
-    except HTTPException as error:
-        found = type(error), getattr(error, "valid_methods", None)
-    return attributes, found, adapter.allowed_methods()
-
-
-def outcome(environ: dict[str, Any], *, of: type[Flask]) -> Any:
-    request = Request(dict(environ))
-    try:
-        adapter = of.create_url_adapter(APP, request)
-    except HTTPException as error:
-        return type(error)
-    return request.host, description(adapter)
+def route(environ: dict[str, Any], *, of: type[RequestContext]) -> Any:
+    """Return everything that a context finds out about its request's route."""
+    context = of(APP, dict(environ))
+    # Flask does not match a request with a bad host.
+    if of is Context or context.url_adapter:
+        context.match_request()
+    request, error = context.request, context.request.routing_exception
+    refused = error and (type(error), getattr(error, "new_url", None), getattr(error, "valid_methods", None))
+    # Rules of the same path count as equal, so endpoints are compared.
+    return request.url_rule and request.url_rule.endpoint, request.view_args, refused
 
 
 PLAIN = {"scheme": "http", "host": "shop.example", "script": "", "query": ""}
 
 
 @example(**PLAIN, path="/plain", method="GET")
+@example(**PLAIN, path="", method="GET")
+@example(**{**PLAIN, "host": f"{'a' * 64}:80"}, path="/plain", method="GET")
 @example(**PLAIN, path="/", method="POST")
 @example(**PLAIN, path="/folder", method="GET")
 @example(**PLAIN, path="/folder/", method="POST")
@@ -112,7 +102,10 @@ def test_requests_are_routed_as_by_flask(**parts: str | None) -> None:
     }
     given = {names[name]: value for name, value in parts.items() if value is not None}
     environ = {"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", **given}
-    assert outcome(environ, of=Application) == outcome(environ, of=Flask)
+    assert route(environ, of=Context) == route(environ, of=RequestContext)
+
+
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
 
 
 @pytest.fixture
@@ -120,14 +113,9 @@ def client() -> FlaskClient:
     app = make_application()
     app.view_functions["plain"] = lambda: Response("plain")
 
-    @app.after_request
-    def first(response: Response) -> Response:
-        response.headers["X-Order"] = "Flask"
-        return response
-
     def write(name: str) -> None:
         def finish(request: Request, response: Response) -> None:
-            response.headers["X-Order"] += f", {name} {request.path}"
+            response.headers.add("X-Order", f"{name} {request.path}")
 
         app.finishing.append(finish)
 
@@ -138,7 +126,7 @@ def client() -> FlaskClient:
 
 @pytest.mark.parametrize("path", ["/plain", "/nowhere"])
 def test_finishing_hooks_run_for_every_response_in_reverse_order(client: FlaskClient, path: str) -> None:
-    assert client.get(path).headers["X-Order"] == f"Flask, before {path}, last {path}"
+    assert client.get(path).headers.getlist("X-Order") == [f"before {path}", f"last {path}"]
 
 
 def test_the_first_response_of_a_beginning_hook_is_used() -> None:
@@ -153,7 +141,65 @@ def test_the_first_response_of_a_beginning_hook_is_used() -> None:
     assert [client.get(path).text for path in ("/", "/plain")] == ["ours", "the view's"]
     assert seen == ["/", "/plain", "/plain"]
 
-    # Flask's own hooks run after them.
-    app.view_functions["folder"] = lambda: "nobody's"
-    app.before_request_funcs[None] = [lambda: "Flask's"]
-    assert [client.get(path).text for path in ("/", "/plain", "/folder/")] == ["ours", "Flask's", "Flask's"]
+
+def test_hooks_of_flask_are_refused_since_they_would_not_be_called() -> None:
+    app, guarded = make_application(), Blueprint("guarded", __name__)
+    guarded.before_request(lambda: abort(403))
+    guarded.add_url_rule("/secret", view_func=lambda: "secret")
+    app.register_blueprint(guarded)
+    assert app.test_client().get("/secret").status_code == 500
+    app.testing = True
+    with pytest.raises(RuntimeError, match="Flask's hooks are not called here"):
+        app.test_client().get("/secret")
+
+
+def test_a_route_that_is_added_after_the_first_request_is_refused(client: FlaskClient) -> None:
+    client.get("/plain")
+    with pytest.raises(AssertionError, match="first request"):
+        client.application.add_url_rule("/late", "late")
+
+
+@pytest.mark.parametrize("path", ["/plain", "/number/7"])
+def test_a_request_for_a_websocket_is_answered_in_http(client: FlaskClient, path: str) -> None:
+    client.application.view_functions["number"] = lambda number: f"number {number}"
+    answers = [client.get(path, headers=sent) for sent in ({}, UPGRADE)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+def test_a_view_whose_route_was_looked_up_can_build_urls_and_answers_options() -> None:
+    app = make_application()
+    app.view_functions["plain"] = lambda: url_for("item", item=7)
+    client = app.test_client()
+    assert client.get("/plain").text == "/item/7"
+    assert {*client.options("/plain").allow} == {"GET", "HEAD", "OPTIONS", "POST"}
+
+
+def test_an_error_after_the_view_is_answered_and_the_request_ends() -> None:
+    app, ended = make_application(), []
+    app.view_functions["plain"] = lambda: Response("plain")
+
+    def fail(request: Request, response: Response) -> None:
+        if response.status_code == 200:
+            raise ValueError("from a hook")
+
+    app.finishing.append(fail)
+    app.ending.append(lambda: ended.append(has_request_context()))
+    assert app.test_client().get("/plain").status_code == 500
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    with pytest.raises(ValueError, match="from a hook"):
+        app.test_client().get("/plain")
+    assert ended == [False, False]
+
+
+def test_a_request_is_freed_without_waiting_for_the_garbage_collector() -> None:
+    app, seen = make_application(), []
+    app.view_functions["plain"] = lambda: "plain"
+    app.finishing.append(lambda request, _: seen.append(weakref.ref(request)))
+    environ = EnvironBuilder("/plain").get_environ()
+    gc.disable()
+    try:
+        assert b"".join(app.wsgi_app(environ, lambda *_: None)) == b"plain"
+        # The caller still has the environment.
+        assert [request() for request in seen] == [None]
+    finally:
+        gc.enable()

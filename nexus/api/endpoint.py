@@ -6,8 +6,8 @@ from functools import cache, lru_cache, wraps
 from typing import Any, TypeVar
 
 import orjson
-from flask import Request, Response, g
-from flask.globals import _cv_request
+from flask import Request, Response
+from flask.globals import _cv_app, _cv_request
 from pydantic import ValidationError
 from werkzeug.datastructures import Headers
 
@@ -72,7 +72,7 @@ def endpoint(**declaration: Any) -> Callable[[View], Callable[..., Response]]:
                 session = current_session(request)
                 if session:
                     # For the request's log line.
-                    g.user_id = session.user_id
+                    _cv_app.get().g.user_id = session.user_id
                 elif arguments.get("receipt") is None and declared.sign_in == "required":
                     raise Unauthenticated
                 if declared.session:

@@ -3,7 +3,8 @@
 import re
 from urllib.parse import urlencode
 
-from flask import Flask, Response, request
+from flask import Flask, Response
+from flask.globals import _cv_request
 from werkzeug.routing import BaseConverter
 
 from nexus.models.orders import CANONICAL
@@ -46,6 +47,7 @@ def init_app(app: Flask) -> None:
 def link_next(response: Response, cursor: str | None) -> Response:
     """Add a `Link` header to the next page, if there is one."""
     if cursor is not None:
+        request = _cv_request.get().request
         asked = CURSOR.sub("", request.environ["QUERY_STRING"]).lstrip("&")
         plain = f"{asked}&cursor={cursor}" if PLAIN.fullmatch(asked) else None
         query = plain or urlencode({**request.args, "cursor": cursor})
