@@ -4,7 +4,7 @@ import math
 import threading
 import time
 
-from nexus.db import database, release_connection
+from nexus.db import database
 from nexus.db.outages import OUTAGES
 from nexus.migrate import MigrationError, pending
 
@@ -48,4 +48,4 @@ def _check() -> list[str]:
     except MigrationError:
         return ["migrations"]
     finally:
-        release_connection()
+        database.release()

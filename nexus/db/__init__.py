@@ -47,12 +47,6 @@ def statement(*, prepared: bool) -> Callable[[Callable[..., Any]], Statement]:
     return partial(Statement, database, prepared=prepared)
 
 
-def release_connection(_: BaseException | None = None) -> None:
-    """Return the request's connection to the pool, if it took one."""
-    if not database.is_closed():
-        database.close()
-
-
 def violated(error: peewee.IntegrityError) -> str | None:
     """The name of the constraint or unique index that a statement violated."""
     diagnosis = getattr(getattr(error, "orig", None), "diag", None)
@@ -63,7 +57,7 @@ def init_app(app: Application, settings: Settings) -> None:
     """Point the pool at the configured database without connecting, and answer its failures with 503."""
     database.configure(settings.pooled, size=settings.pool_size, wait=settings.pool_wait)
     database.direct = settings.direct
-    app.ending.append(release_connection)
+    app.ending.append(database.release)
 
     for outage in UNAVAILABLE:
         app.register_error_handler(outage, lambda error: problem(unavailable(error)))

@@ -29,7 +29,7 @@ ENDED = ("25P03", "25P04")
 
 
 def cause(error: Exception) -> Exception:
-    """The driver's error, which Peewee wraps, and wraps twice if a query had to connect first."""
+    """The driver's error, which Peewee wraps."""
     while isinstance(wrapped := getattr(error, "orig", None), Exception):
         error = wrapped
     return error

@@ -99,6 +99,12 @@ class Pool(PooledPostgresqlDatabase):
                     self._in_use[id(connection)] = PoolConnection(began, connection, time.time())
         return connection
 
+    def cursor(self, named_cursor: Any = None) -> Any:  # noqa: ARG002 - Peewee's own.
+        """A cursor on this thread's connection, which is taken from the pool first if there is none."""
+        if self._state.closed:
+            self._state.set_connection(self._connect())
+        return self._state.conn.cursor()
+
     def connect_directly(self) -> None:
         """Give this thread a connection outside the pool, which really closes when it is closed."""
         connection = connect(self.direct, wait=self._wait)
@@ -106,8 +112,21 @@ class Pool(PooledPostgresqlDatabase):
         self._state.set_connection(connection)
 
     def _close(self, conn: Any, close_conn: bool = False) -> None:  # noqa: FBT001, FBT002 - Peewee's own.
-        ours = self._in_use.get(id(conn))
-        super()._close(conn, close_conn or ours is None or ours.timestamp < self._good_since)
+        with self._pool_available:
+            ours = self._in_use.pop(id(conn), None)
+            self._pool_available.notify()
+            if ours and not close_conn and ours.timestamp >= self._good_since and self._can_reuse(conn):
+                self._connections.append((ours.timestamp, 0, conn))
+            else:
+                self._close_raw(conn)
+
+    def release(self) -> None:
+        """Return this thread's connection, if it has one; a transaction left open is rolled back."""
+        if not self._state.closed:
+            try:
+                self._close(self._state.conn)
+            finally:
+                self._state.reset()
 
     def has_room(self) -> bool:
         """Whether a connection is available right now, without waiting for another thread to return one."""

@@ -5,7 +5,7 @@ from uuid import uuid4
 from flask import Blueprint, Flask, Response, g, request
 
 from nexus.config import Settings
-from nexus.db import release_connection
+from nexus.db import database
 from nexus.listing.tables import read_tables
 from nexus.pages import assets
 from nexus.pages.changes import changes
@@ -43,7 +43,7 @@ def create_studio(settings: Settings, door: Door, *, write: bool = False) -> Fla
     def number() -> None:
         g.request_id = uuid4().hex
 
-    app.teardown_request(release_connection)
+    app.teardown_request(lambda _: database.release())
     door.init_app(app)
     assets.init_app(app)
     app.register_blueprint(studio)
