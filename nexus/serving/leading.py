@@ -12,22 +12,23 @@ from nexus.serving.threads import Threads
 #: loop. Seconds without such a request, after which the main thread stops checking.
 TICK = 0.01
 REST = 1.0
-#: Reads in a sample; the ratio of their wall time to their CPU time up to which they count as quick; and the
-#: seconds for which reads go to the threads if they are not.
+#: Reads in a sample; the ratio of a read's wall time to its CPU time up to which it counts as quick; and the
+#: seconds for which reads go to the threads if most of a sample were not quick.
 SAMPLE = 64
 QUICK = 2.5
 PAUSE = 1.0
 
 
 class Pace:
-    """Whether reads are quick: those that mostly wait, as for a distant database, must not block the loop."""
+    """Whether reads are quick: those that mostly wait, as for a distant database, must not block the loop.
+
+    Reads are counted and their times not added up, since on a shared machine the processor can be away for
+    longer than a whole sample takes.
+    """
 
     def __init__(self) -> None:
         self._resumes = 0.0
-        self._start()
-
-    def _start(self) -> None:
-        self._reads, self._seconds, self._computed = 0, 0.0, 0.0
+        self._reads, self._slow = 0, 0
 
     def suits(self) -> bool:
         """Whether the next read may be answered in the loop."""
@@ -36,12 +37,11 @@ class Pace:
     def note(self, seconds: float, *, computed: float) -> None:
         """Record a read: its wall time, and its CPU time."""
         self._reads += 1
-        self._seconds += seconds
-        self._computed += computed
-        if self._reads >= SAMPLE:
-            if self._seconds > QUICK * self._computed:
+        self._slow += seconds > QUICK * computed
+        if self._reads == SAMPLE:
+            if self._slow > SAMPLE / 2:
                 self._resumes = time.monotonic() + PAUSE
-            self._start()
+            self._reads, self._slow = 0, 0
 
 
 class TakenOver(Exception):

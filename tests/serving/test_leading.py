@@ -163,12 +163,15 @@ def test_pipelined_requests_do_not_block_other_clients() -> None:
             received.write(greedy.recv(65536))
 
 
-@pytest.mark.parametrize(("seconds", "suits"), [(0.0012, True), (0.0050, False)])
-def test_reads_suit_the_loop_if_they_mostly_compute(seconds: float, suits: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("slow", "seconds", "suits"),
+    [(0, 0.0, True), (1, 0.5, True), (SAMPLE // 2, 0.005, True), (SAMPLE // 2 + 1, 0.0026, False)],
+)
+def test_reads_suit_the_loop_unless_most_of_them_mostly_wait(slow: int, seconds: float, suits: bool) -> None:  # noqa: FBT001
     pace = Pace()
-    for _ in range(SAMPLE):
+    for number in range(SAMPLE):
         assert pace.suits()
-        pace.note(seconds, computed=0.001)
+        pace.note(seconds if number < slow else 0.0012, computed=0.001)
 
     assert pace.suits() == suits
 
