@@ -1,9 +1,11 @@
 """Passwords: how they are hashed, and how hashes of the old system are still accepted."""
 
+import os
 import secrets
+import sys
 import unicodedata
 from base64 import b64encode
-from threading import Lock
+from concurrent.futures import ThreadPoolExecutor
 
 import bcrypt
 from argon2 import PasswordHasher
@@ -12,9 +14,19 @@ from argon2.exceptions import InvalidHashError, VerificationError
 #: The second of the settings that OWASP recommends: 19 MiB, two passes, one lane; about 30 ms.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
-#: Hashing occupies a core and its memory while other threads have requests to serve, so a process computes
-#: one hash at a time. This only bounds the load; other processes hash at the same time.
-HASHING = Lock()
+#: By how much the priority of hashing is lower than that of requests, as `nice` counts.
+NICENESS = 5
+
+
+def _give_way() -> None:
+    # Only Linux has a priority for each thread; elsewhere this would change the process's.
+    if sys.platform == "linux":
+        os.nice(NICENESS)
+
+
+#: The thread that computes a process's hashes, one after another: each occupies a core and its memory while
+#: others have requests to serve. This only bounds the load; other processes hash at the same time.
+HASHING = ThreadPoolExecutor(1, "hashing", _give_way)
 
 BCRYPT = ("$2a$", "$2b$", "$2y$")
 #: How much of a password bcrypt reads. The old system silently truncated longer ones here.
@@ -35,8 +47,7 @@ DUMMY_HASH = (
 
 def hash_password(password: str) -> str:
     """Hash a new password with argon2id."""
-    with HASHING:
-        return HASHER.hash(normalised(password))
+    return HASHING.submit(HASHER.hash, normalised(password)).result()
 
 
 def verify(password: str, stored: str | None) -> bool:
@@ -74,8 +85,7 @@ def outdated(password: str, stored: str) -> bool:
 
 def _argon2(password: str, stored: str) -> bool:
     try:
-        with HASHING:
-            return HASHER.verify(stored, password)
+        return HASHING.submit(HASHER.verify, stored, password).result()
     except VerificationError:
         return False
     except InvalidHashError:
@@ -84,8 +94,7 @@ def _argon2(password: str, stored: str) -> bool:
 
 def _bcrypt(password: str, stored: str) -> bool:
     try:
-        with HASHING:
-            return bcrypt.checkpw(password.encode()[:BCRYPT_BYTES], stored.encode())
+        return HASHING.submit(bcrypt.checkpw, password.encode()[:BCRYPT_BYTES], stored.encode()).result()
     except ValueError:
         # A malformed bcrypt hash: the account cannot sign in, but the request must not fail.
         return _argon2(password, DUMMY_HASH)

@@ -1,5 +1,7 @@
 """Which passwords are accepted: their length, their text, and how hard they are to guess."""
 
+import os
+import sys
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -214,3 +216,8 @@ def test_a_process_computes_one_hash_at_a_time(monkeypatch: pytest.MonkeyPatch) 
 
     assert answers[:5] == [True, False, False, False, True]
     assert most == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_hashes_give_way_to_requests() -> None:
+    assert passwords.HASHING.submit(os.nice, 0).result() == min(19, os.nice(0) + passwords.NICENESS)
