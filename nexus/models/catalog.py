@@ -91,7 +91,11 @@ class Product(Model):
 
     @classmethod
     def listed(cls, sort: str, place: Sequence[Any] | None, limit: int, **whose: Any) -> list[Any]:
-        """The first rows of `sorted_by(**whose)`, or those after a place, (value, id)."""
+        """The first rows of `sorted_by(**whose)`, or those after a place, (value, id).
+
+        `updated_at` is None for products that were never changed, as most: times take PostgreSQL and the
+        driver a large part of a list.
+        """
         value, last = place or (None, None)
         return _listed(sort, value=value, last=last, limit=limit, **whose)
 
@@ -214,7 +218,9 @@ def _shown(*, product_id: Any, viewer_id: Any) -> Any:
 @statement(prepared=True)
 def _listed(sort: str, *, value: Any, last: Any, limit: Any, **whose: Any) -> Any:
     by = SORTS[sort]
-    products = Product.sorted_by(by, **whose).limit(limit)
+    changed = fn.NULLIF(Product.updated_at, Product.created_at).alias("updated_at")
+    columns = [changed if field is Product.updated_at else field for field in Product._meta.sorted_fields]
+    products = Product.sorted_by(by, **whose).select(*columns).limit(limit)
     return products if value is None else products.where(by.after(value, last))
 
 

@@ -88,8 +88,9 @@ class ProductPage(TypedDict):
 def product_out(product: "Product") -> ProductOut:
     """Represent a product."""
     created = rfc3339(product.created_at)
-    # Most products were never changed, and formatting a time twice for each of 200 takes a while.
-    unchanged = product.updated_at == product.created_at
+    # Most products were never changed, and formatting a time twice for each of 200 takes a while. In a row of
+    # `Product.listed` they have no second time.
+    unchanged = product.updated_at in (None, product.created_at)
     return {
         "id": product.id,
         "userId": product.user_id,

@@ -199,6 +199,7 @@ def test_only_the_given_fields_are_changed(seller: Person) -> None:
     changed = answer.get_json()["product"]
     assert changed == {**product, "price": 5, "name": "New", "updatedAt": changed["updatedAt"]}
     assert changed["updatedAt"] >= product["updatedAt"]
+    assert seller.get(f"/api/products?userId={seller.id}").get_json()["products"] == [changed]
     assert seller.patch(path, {}).get_json() == {"product": changed}
     assert seller.patch(path, {"description": None}).get_json() == {"product": changed}
 
