@@ -6,6 +6,7 @@ import sys
 import unicodedata
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import bcrypt
 from argon2 import PasswordHasher
@@ -19,9 +20,11 @@ NICENESS = 5
 
 
 def _give_way() -> None:
-    # Only Linux has a priority for each thread; elsewhere this would change the process's.
+    # Only Linux has a priority for each thread; elsewhere this would change the process's. A sandbox may
+    # forbid it.
     if sys.platform == "linux":
-        os.nice(NICENESS)
+        with suppress(OSError):
+            os.nice(NICENESS)
 
 
 #: The thread that computes a process's hashes, one after another: each occupies a core and its memory while

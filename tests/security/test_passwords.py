@@ -221,3 +221,14 @@ def test_a_process_computes_one_hash_at_a_time(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
 def test_hashes_give_way_to_requests() -> None:
     assert passwords.HASHING.submit(os.nice, 0).result() == min(19, os.nice(0) + passwords.NICENESS)
+
+
+def test_passwords_are_hashed_where_a_thread_may_not_change_its_priority(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "nice", refuse)
+    monkeypatch.setattr(passwords, "HASHING", ThreadPoolExecutor(1, initializer=passwords._give_way))
+    assert passwords.verify("correct horse", passwords.hash_password("correct horse"))
