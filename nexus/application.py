@@ -1,4 +1,4 @@
-"""The Flask application; work that Flask repeats for each request with the same result is done once."""
+"""The Flask application: the way from a request to its response, without what Flask repeats each time."""
 
 import re
 from collections.abc import Callable
@@ -26,6 +26,8 @@ class Context(RequestContext):
         """Take what Flask's own constructor takes, which would make the adapter."""
         # Not in the environment, which it refers to: both would stay in memory until garbage is collected.
         self.request = app.request_class(environ, populate_request=False)
+        # The first request makes them; outside any context, so that an error reaches the server as it is.
+        self._rules = app.by_path
         self.app, self._session = app, None
 
     @cached_property
@@ -38,7 +40,7 @@ class Context(RequestContext):
 
     def match_request(self) -> None:
         """Look a route up if it has no parameter, or one: an id at its end; Werkzeug matches all others."""
-        request, rules = self.request, self.app.by_path
+        request, rules = self.request, self._rules
         method, path, environ = request.method, request.path, request.environ
         start, ids = ID.subn("", path)
         rule = rules.get((method, path, 0)) or rules.get((method, start, ids))

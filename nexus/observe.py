@@ -88,6 +88,7 @@ def init_app(app: Application, settings: Settings) -> None:
             traceparent=trace if TRACEPARENT.fullmatch(trace) else None,
             slow_query=settings.slow_query_ms,
         )
+        # This is `g`, without the lookup at each access.
         _cv_app.get().g.request_id = tally.request_id
         current.set(tally)
 

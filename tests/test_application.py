@@ -147,10 +147,11 @@ def test_hooks_of_flask_are_refused_since_they_would_not_be_called() -> None:
     guarded.before_request(lambda: abort(403))
     guarded.add_url_rule("/secret", view_func=lambda: "secret")
     app.register_blueprint(guarded)
-    assert app.test_client().get("/secret").status_code == 500
-    app.testing = True
-    with pytest.raises(RuntimeError, match="Flask's hooks are not called here"):
-        app.test_client().get("/secret")
+    # Whatever its error handlers do.
+    app.register_error_handler(Exception, lambda _: "secret")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="Flask's hooks are not called here"):
+            app.test_client().get("/secret")
 
 
 def test_a_route_that_is_added_after_the_first_request_is_refused(client: FlaskClient) -> None:

@@ -47,6 +47,7 @@ def init_app(app: Flask) -> None:
 def link_next(response: Response, cursor: str | None) -> Response:
     """Add a `Link` header to the next page, if there is one."""
     if cursor is not None:
+        # This is `flask.request`, without the lookup at each access.
         request = _cv_request.get().request
         asked = CURSOR.sub("", request.environ["QUERY_STRING"]).lstrip("&")
         plain = f"{asked}&cursor={cursor}" if PLAIN.fullmatch(asked) else None

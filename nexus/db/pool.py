@@ -116,6 +116,7 @@ class Pool(PooledPostgresqlDatabase):
             ours = self._in_use.pop(id(conn), None)
             self._pool_available.notify()
             if ours and not close_conn and ours.timestamp >= self._good_since and self._can_reuse(conn):
+                # The 0 is for Peewee's heap, which is a stack here.
                 self._connections.append((ours.timestamp, 0, conn))
             else:
                 self._close_raw(conn)
