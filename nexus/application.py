@@ -73,7 +73,9 @@ class Application(Flask):
         try:
             try:
                 context.match_request()
-                response = self.finalize_request(self._answer(context.request))
+                answer = self._answer(context.request)
+                made = answer if isinstance(answer, Response) else self.make_response(answer)
+                response = self.process_response(made)
             except Exception as error:  # noqa: BLE001 - Flask decides what becomes of it.
                 response = self.handle_exception(error)
             return response(environ, start_response)

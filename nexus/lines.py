@@ -23,11 +23,14 @@ structlog.configure(
 encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
-def write(log: logging.Logger, level: int, event: EventDict) -> None:
-    """Log an event, at half the cost of `log.log`: the record starts as a copy of an earlier one."""
+def write(log: logging.Logger, level: int, event: EventDict, at: float) -> None:
+    """Log an event of a time (seconds since 1970), at half the cost of `log.log`.
+
+    The record starts as a copy of an earlier one.
+    """
     if log.isEnabledFor(level):
-        record, now = logging.LogRecord.__new__(logging.LogRecord), time.time()
-        vars(record).update(_blank(log, level), msg=event, created=now, msecs=now % 1 * 1000)
+        record = logging.LogRecord.__new__(logging.LogRecord)
+        vars(record).update(_blank(log, level), msg=event, created=at, msecs=at % 1 * 1000)
         log.handle(record)
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
+from operator import call
 from typing import Any
 
 import click
@@ -20,6 +22,7 @@ from nexus import lines, metrics, tracing
 from nexus.application import Application
 from nexus.config import Settings
 from nexus.db import database
+from nexus.wsgi_keys import AFTERWARDS
 
 WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 #: W3C Trace Context: version, trace, parent, flags; neither id may be all zeros, and ff is no version.
@@ -77,7 +80,7 @@ def init_app(app: Application, settings: Settings) -> None:
     # Once, even if several applications are created.
     ours = [count_query, log_query] if shown else [count_query]
     database.query_hooks[:] = dict.fromkeys([*database.query_hooks, *ours])
-    trace = tracing.recorder(settings)
+    told = partial(tell, slow=settings.slow_request_ms, trace=tracing.recorder(settings))
 
     def number(request: Request) -> None:
         environ = request.environ
@@ -113,19 +116,36 @@ def init_app(app: Application, settings: Settings) -> None:
             # Its duration and size are known when all is sent, or the client has disconnected.
             body = response.response
             response.response = ClosingIterator(map(tally.count, body), getattr(body, "close", None))
-            response.call_on_close(lambda: tell(tally, facts, slow=settings.slow_request_ms, trace=trace))
+            response.call_on_close(lambda: end(tally, facts, call))
         else:
             has_body = method != "HEAD" and response.status_code not in (204, 304)
             tally.sent = (response.calculate_content_length() or 0) if has_body else 0
-            tell(tally, facts, slow=settings.slow_request_ms, trace=trace)
+            end(tally, facts, request.environ.get(AFTERWARDS, call))
+
+    def end(tally: Tally, facts: dict[str, Any], afterwards: Callable[[Callable[[], None]], None]) -> None:
+        """Let the server tell about a request that ends now, after its response if it can do that."""
+        seconds = time.perf_counter() - tally.started
+        afterwards(partial(told, tally, facts, seconds, time.time()))
+        # Last, so that if telling fails at once, the error response belongs to the same request.
+        current.set(None)
 
     app.beginning.append(number)
     app.finishing.append(note)
 
 
-def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dict[str, Any]], None]) -> None:
-    """Count, trace and log a finished request: as a warning if it took `slow` milliseconds or more."""
-    seconds = time.perf_counter() - tally.started
+def tell(
+    tally: Tally,
+    facts: dict[str, Any],
+    seconds: float,
+    ended: float,
+    *,
+    slow: int,
+    trace: Callable[[dict[str, Any], float], None],
+) -> None:
+    """Count, trace and log a finished request: as a warning if it took `slow` milliseconds or more.
+
+    It took `seconds`, and ended at `ended` (seconds since 1970).
+    """
     metrics.answered(facts["method"], facts["route"], facts["status"], seconds)
     if tally.queries:
         metrics.queried(tally.queries, tally.in_database)
@@ -139,11 +159,9 @@ def tell(tally: Tally, facts: dict[str, Any], *, slow: int, trace: Callable[[dic
     }
     if tally.traceparent:
         facts["traceparent"] = tally.traceparent
-    trace(facts)
+    trace(facts, ended)
     level, event = (logging.WARNING, "slow request") if milliseconds >= slow else (logging.INFO, "request")
-    lines.write(log, level, {"event": event, **facts})
-    # Last, so that if anything above fails, its error response belongs to the same request.
-    current.set(None)
+    lines.write(log, level, {"event": event, **facts}, ended)
 
 
 def hide_private(record: logging.LogRecord) -> bool:

@@ -5,6 +5,7 @@ import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -73,11 +74,20 @@ def pages(
     `place` gives the place of a row, as values of the types `kinds`. `bound_to` is everything else that
     determines the rows of the list: a cursor made with another value raises ValidationFailed.
     """
-    digest = hashlib.sha256(repr(bound_to).encode()).hexdigest()[:16]
+    bound = repr(bound_to)
+    # Many visitors ask for the same lists. Long searches could fill the memory.
+    digest = (_cached_digest if len(bound) <= 256 else _digest)(bound)
     rows = read(None if cursor is None else _decode(cursor, digest, kinds), limit + 1)
     if len(rows) <= limit:
         return Page(rows, None)
     return Page(rows[:limit], _encode(digest, place(rows[limit - 1])))
+
+
+def _digest(bound: str) -> str:
+    return hashlib.sha256(bound.encode()).hexdigest()[:16]
+
+
+_cached_digest = lru_cache(1024)(_digest)
 
 
 def _encode(digest: str, place: Sequence[Any]) -> str:

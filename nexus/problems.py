@@ -18,7 +18,8 @@ from nexus.errors import (
     ValidationFailed,
 )
 from nexus.i18n import Locale, locale, message
-from nexus.refusals import REFUSALS, REFUSED
+from nexus.refusals import REFUSALS
+from nexus.wsgi_keys import REFUSED
 
 log = structlog.stdlib.get_logger(__name__)
 

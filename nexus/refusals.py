@@ -4,9 +4,6 @@ from http import HTTPStatus
 
 from nexus.errors import BadRequest, BodyTooLarge, NexusError
 
-#: The key of a WSGI environment that holds the response status of a rejected request.
-REFUSED = "nexus.refused"
-
 
 class RequestTimeout(NexusError):
     """The request did not arrive completely in time."""

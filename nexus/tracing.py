@@ -1,6 +1,5 @@
 """Export to an OpenTelemetry collector: a span for each request, with the fields of its log line."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,13 +17,14 @@ ATTRIBUTES = {
 }
 
 
-def recorder(settings: Settings) -> Callable[[dict[str, Any]], None]:
-    """A function that records a finished request; without OTEL_EXPORTER_OTLP_ENDPOINT it does nothing.
+def recorder(settings: Settings) -> Callable[[dict[str, Any], float], None]:
+    """A function that records a request and when it ended (seconds since 1970).
 
-    It exports a span in the background, as a child of the one in the request's `traceparent`.
+    It exports a span in the background, as a child of the one in the request's `traceparent`. Without
+    OTEL_EXPORTER_OTLP_ENDPOINT it does nothing.
     """
     if settings.otel_exporter_otlp_endpoint is None:
-        return lambda _: None
+        return lambda *_: None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -41,8 +41,8 @@ def recorder(settings: Settings) -> Callable[[dict[str, Any]], None]:
     tracer = provider.get_tracer("nexus")
     parent = TraceContextTextMapPropagator()
 
-    def record(facts: dict[str, Any]) -> None:
-        ended = time.time_ns()
+    def record(facts: dict[str, Any], at: float) -> None:
+        ended = int(at * 1e9)
         span = tracer.start_span(
             f"{facts['method']} {facts['route']}",
             context=parent.extract({"traceparent": facts.get("traceparent", "")}),

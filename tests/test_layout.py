@@ -80,8 +80,8 @@ LAYERS: dict[str, set[str]] = {
     "nexus.bench": {"config", "db", "models", "paging"},
     "nexus.server": {"config", "doctor.start", "env_file", "limits", "lines", "metric_files"},
     "nexus.granian_server": {"config", "create_app", "doctor.start", "limits", "metric_files", "server"},
-    "nexus.serving": {"limits", "metric_files", "refusals", "serving"},
-    "nexus.observe": {"application", "config", "db", "lines", "metrics", "tracing"},
+    "nexus.serving": {"limits", "metric_files", "serving", "wsgi_keys"},
+    "nexus.observe": {"application", "config", "db", "lines", "metrics", "tracing", "wsgi_keys"},
     "nexus.sentry": {"config"},
     "nexus.tracing": {"config"},
     "nexus.metrics": {"metric_files"},
@@ -101,7 +101,7 @@ LAYERS: dict[str, set[str]] = {
     "nexus.migrate.declared": {"migrate", "models"},
     "nexus.models": {"db", "errors", "metrics", "models", "paging", "rates", "security.passwords"},
     "nexus.db": {"application", "config", "database_url", "db", "embedded", "errors", "metrics", "problems"},
-    "nexus.problems": {"errors", "i18n", "refusals", "sentry"},
+    "nexus.problems": {"errors", "i18n", "refusals", "sentry", "wsgi_keys"},
     "nexus.refusals": {"errors"},
     "nexus.config": {"database_url", "env_file", "proxies", "rates", "setting_problems", "signing_keys"},
     "nexus.setting_problems": {"signing_keys"},
@@ -120,6 +120,7 @@ LEAVES = {
     "nexus.lines",
     "nexus.metric_files",
     "nexus.security.passwords",
+    "nexus.wsgi_keys",
 }
 LEAVES |= {"nexus.env_file", "nexus.security.russian", "nexus.proxies", "nexus.rates", "nexus.signing_keys"}
 #: Layers that may import Peewee.

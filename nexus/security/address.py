@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask, request
@@ -28,14 +29,15 @@ class ForwardedAddress:
     def __init__(self, inside: Any, proxies: Proxies) -> None:
         self._inside = inside
         self._proxies = proxies
+        self._known = lru_cache(256)(self._client)
         self._warned = False
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Correct the environment and pass the request on."""
         peer = environ.get("REMOTE_ADDR", "")
         forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
-        environ["REMOTE_ADDR"] = self._proxies.client(peer, forwarded)
-        if self._proxies.trusts(read(peer), 0):
+        environ["REMOTE_ADDR"], trusted = self._known(peer, forwarded)
+        if trusted:
             # The last value is the nearest proxy's; those before it may be made up.
             scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip().lower()
             if scheme in ("http", "https"):
@@ -48,3 +50,7 @@ class ForwardedAddress:
                 environ["REMOTE_ADDR"],
             )
         return self._inside(environ, start_response)  # type: ignore[no-any-return]
+
+    def _client(self, peer: str, forwarded: str) -> tuple[str, bool]:
+        """The client's address, and whether the peer is a trusted proxy."""
+        return self._proxies.client(peer, forwarded), self._proxies.trusts(read(peer), 0)

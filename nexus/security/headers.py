@@ -20,23 +20,20 @@ def init_app(app: Application, settings: Settings) -> None:
     """Keep private responses out of caches, and browsers from misinterpreting any response."""
 
     def tell(request: Request, response: Response) -> None:
-        headers = response.headers
-        said = {name for name, _ in headers}
-        # A set of names, since each lookup in the headers would scan all of them.
-        more = [(name, value) for name, value in DEFAULTS.items() if name not in said]
+        more = DEFAULTS.copy()
         if request.environ["wsgi.url_scheme"] == "https" and not settings.development:
-            more.append(("Strict-Transport-Security", HTTPS_ONLY))
+            more["Strict-Transport-Security"] = HTTPS_ONLY
         catalogue = request.path.startswith("/api/products")
-        if "Cache-Control" not in said:
-            kept = catalogue and response.status_code in (200, 304)
-            more.append(("Cache-Control", _cache_control(request) if kept else "no-store"))
+        kept = catalogue and response.status_code in (200, 304)
+        more["Cache-Control"] = _cache_control(request) if kept else "no-store"
         if catalogue:
-            if "Vary" in said:
-                response.vary.update(("Authorization", "Cookie"))
-            else:
-                more.append(("Vary", "Authorization, Cookie"))
+            more["Vary"] = "Authorization, Cookie"
+        # The headers themselves are a list, which each lookup would scan.
+        said = [name for name, _ in response.headers if more.pop(name, None)]
+        if "Vary" in said:
+            response.vary.update(("Authorization", "Cookie"))
         # Directly, since Werkzeug would search each of these constants for a line break.
-        headers._list += more
+        response.headers._list += more.items()
 
     app.finishing.append(tell)
 

@@ -32,9 +32,9 @@ def issue(order_id: UUID) -> str:
 def presented(request: Request) -> str | None:
     """The receipt of a request, from `Authorization` or else from the query; None if there is none."""
     environ = request.environ
-    scheme, *credential = environ.get("HTTP_AUTHORIZATION", "").split(maxsplit=1) or [""]
-    if scheme.lower() == "receipt":
-        return "".join(credential).strip()
+    given = environ.get("HTTP_AUTHORIZATION", "").split(maxsplit=1)
+    if given and given[0].lower() == "receipt":
+        return "".join(given[1:]).strip()
     query = environ.get("QUERY_STRING", "")
     # Most queries need not be parsed for this: they do not contain the name, nor escape anything.
     return request.args.get("receipt") if "receipt" in query or "%" in query else None

@@ -1,5 +1,7 @@
 """The part of a worker that runs in its threads: calling the application, and sending its response."""
 
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.http.errors import (  # type: ignore[import-untyped]
@@ -14,6 +16,7 @@ from gunicorn.http.errors import (  # type: ignore[import-untyped]
 from nexus.serving.peer import Connection
 from nexus.serving.plain import CutOff, Plain
 from nexus.serving.siblings import Sibling
+from nexus.wsgi_keys import AFTERWARDS
 
 #: The statuses for requests that gunicorn cannot parse, by its exception; 400 for any other.
 STATUSES = {LimitRequestLine: 414, LimitRequestHeaders: 431, UnsupportedTransferCoding: 501}
@@ -25,6 +28,8 @@ class Answering(Sibling):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Called in the master, before the worker's process is forked."""
         super().__init__(*args, **kwargs)
+        #: What requests leave to be done after their responses.
+        self._left: deque[Callable[[], object]] = deque()
         self._plain = Plain(self.cfg)
 
     def handle(self, conn: Connection) -> bool:
@@ -36,6 +41,14 @@ class Answering(Sibling):
             self.log.info("This process is replaced with a new one after its maximum of requests")
             self.alive = False
         return self._ask(conn.environ, conn.sock, conn.client, last=not self.alive)
+
+    def catch_up(self) -> None:
+        """Do, in the loop, what requests left to be done after their responses."""
+        while self._left:
+            try:
+                self._left.popleft()()
+            except Exception:
+                self.log.exception("A request was answered, but not counted or logged")
 
     def refuse(self, sock: Any, client: Any, status: int, why: object) -> None:
         """Let the application answer, with this status, a request that is malformed or incomplete."""
@@ -53,6 +66,7 @@ class Answering(Sibling):
 
     def _ask(self, environ: dict[str, Any], sock: Any, client: Any, *, last: bool) -> bool:
         """Let the application answer; return whether the connection can be kept."""
+        environ[AFTERWARDS] = self._left.append
         try:
             return self._plain.answer(self.wsgi, environ, sock, last=last)
         except CutOff:

@@ -17,7 +17,7 @@ from gunicorn import SERVER, util  # type: ignore[import-untyped]
 from gunicorn.http.wsgi import STATUS_RE, Response, base_environ  # type: ignore[import-untyped]
 
 from nexus.limits import MAX_BODY
-from nexus.refusals import REFUSED
+from nexus.wsgi_keys import REFUSED
 
 #: A head in ASCII whose target begins with a single slash. gunicorn treats `#` and `\t` specially.
 HEAD = re.compile(

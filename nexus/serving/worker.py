@@ -68,11 +68,14 @@ class Worker(Leading):
         patience = time.monotonic() + self.cfg.graceful_timeout
         while self.nr_conns and time.monotonic() < patience:
             self._turn()
+        self.catch_up()
         for conn in list(self._connections):
             self._close(conn)
 
     def _turn(self) -> bool:
         """Handle pending events; return False, checked once a second, if the master has died."""
+        # Of the turn before, perhaps another thread's: all together, so that its code is in the caches.
+        self.catch_up()
         self.wait_for_and_dispatch_events(timeout=1.0 if self._yields_until is None else LOOK)
         now = time.monotonic()
         if now < self._sweep_at:

@@ -17,6 +17,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from nexus.serving.leading import SAMPLE, Pace
 from nexus.serving.worker import Worker
+from nexus.wsgi_keys import AFTERWARDS
 
 #: Seconds to wait for anything expected to happen.
 TIMEOUT = 20.0
@@ -27,6 +28,8 @@ class Shop:
 
     def __init__(self) -> None:
         self.arrived, self.released = Event(), Event()
+        #: What the next requests leave to be done after their responses, one each.
+        self.left: list[Callable[[], object]] = []
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request."""
@@ -37,6 +40,8 @@ class Shop:
             time.sleep(0.002)
         if environ["PATH_INFO"] == "/broken":
             raise SystemExit
+        if self.left:
+            environ[AFTERWARDS](self.left.pop(0))
         body = current_thread().name.encode()
         start("200 OK", [("Content-Length", str(len(body)))])
         return [body]
@@ -202,3 +207,34 @@ def test_an_open_connection_is_served_while_another_blocks_the_loop() -> None:
         assert other.ask("/")
         shop.released.set()
         assert slow.getresponse().read()
+
+
+def test_what_a_request_leaves_is_done_after_its_response() -> None:
+    shop, received, done = Shop(), Event(), Event()
+    shop.left = [lambda: done.set() if received.wait(TIMEOUT) else None]
+    with serving(shop) as address, Client(address) as client:
+        client.ask("/")
+        received.set()
+
+        assert done.wait(TIMEOUT)
+
+
+def test_a_failure_after_a_response_affects_no_other_request() -> None:
+    shop, done = Shop(), Event()
+    shop.left = [lambda: 1 / 0, done.set]
+    with serving(shop) as address, Client(address) as client:
+        client.ask("/")
+        client.ask("/")
+
+        assert done.wait(TIMEOUT)
+
+
+def test_what_a_request_leaves_is_done_while_another_blocks_the_loop() -> None:
+    shop, done = Shop(), Event()
+    with serving(shop) as address, Client(address) as slow:
+        slow.request("GET", "/slow")
+        assert shop.arrived.wait(TIMEOUT)
+        shop.left = [done.set]
+        ask(address, "/")
+
+        assert done.wait(TIMEOUT)

@@ -31,6 +31,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nexus.serving.worker import Worker
+from nexus.wsgi_keys import AFTERWARDS
 
 #: The parts that it calls, overrides or is called by, each with the start of its source's SHA-256.
 DEPENDED_ON: dict[Any, str] = {
@@ -256,3 +257,31 @@ def test_requests_reach_the_application_whole_however_their_bytes_arrive(
             ours.wait_for_and_dispatch_events(timeout=1)
 
     assert found == [REQUESTS[request] for request in requests]
+
+
+def test_what_the_last_request_leaves_is_done_before_the_end() -> None:
+    done = Event()
+
+    def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environ[AFTERWARDS](done.set)
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        worker(listener) as ours,
+        queue_of(ours),
+        socket.create_connection(listener.getsockname(), 20) as client,
+    ):
+        ours.wsgi = answer
+        ours.wait_for_and_dispatch_events(timeout=10)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        ours.wait_for_and_dispatch_events(timeout=10)
+        assert client.recv(1024).startswith(b"HTTP/1.1 200")
+        client.shutdown(socket.SHUT_WR)
+        ours.wait_for_and_dispatch_events(timeout=10)
+
+        ours.alive = False
+        ours.loop()
+
+    assert done.is_set()
