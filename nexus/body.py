@@ -6,6 +6,9 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from nexus.errors import BadRequest, BodyTooLarge, BrokenJSON
 from nexus.limits import MAX_BODY
 
+#: Python refuses to convert thousands of digits to a number.
+DIGITS = 10
+
 
 def read_body(request: Request) -> bytes:
     """Read the whole body, so that no part of it is processed alone.
@@ -13,9 +16,12 @@ def read_body(request: Request) -> bytes:
     Raises BodyTooLarge above the limit, BrokenJSON if the body ended early, BadRequest if it was malformed.
     """
     environ = request.environ
-    if environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
+    given, is_whole = environ.get("CONTENT_LENGTH", "0"), "HTTP_TRANSFER_ENCODING" not in environ
+    if given == "0" and is_whole:
         return b""
-    length = request.content_length
+    # Usually a few digits, and Werkzeug would first look for all that it could be otherwise.
+    is_usual = is_whole and given.isdecimal() and len(given) < DIGITS
+    length = int(given) if is_usual else request.content_length
     if length is not None and length > MAX_BODY:
         raise BodyTooLarge
     if length is None and not environ.get("wsgi.input_terminated"):

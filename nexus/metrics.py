@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nexus.metric_files import metric_files
 
 if TYPE_CHECKING:
-    from prometheus_client import Histogram
+    from prometheus_client import Counter, Histogram
     from prometheus_client.core import Metric
 
 #: Clients can send any word as the method, and each label value is kept forever.
@@ -72,6 +72,16 @@ def queried(queries: int, seconds: float) -> None:
     """Count the queries of a request and their duration."""
     counted().queries.inc(queries)
     counted().query_seconds.inc(seconds)
+
+
+def moved(status: str) -> None:
+    """Count an order's new status."""
+    _steps(status).inc()
+
+
+@cache
+def _steps(status: str) -> "Counter":
+    return counted().order_steps.labels(status=status)
 
 
 @cache

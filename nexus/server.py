@@ -27,8 +27,8 @@ workers = _settings.web_concurrency
 # In gunicorn's own worker the threads wait for clients, so forty slow ones stop the service; in ours, the
 # event loop waits.
 worker_class = "nexus.serving.worker.Worker"
-# Requests mostly wait for the database, and argon2id runs without the GIL.
-threads = 4
+# Orders mostly wait for their commits, so a few more threads serve more of them; each needs a connection.
+threads = 6
 # Clients of a process, idle ones included. Each needs a file descriptor, of which the system often allows
 # 1,024; the database and the log need some too.
 worker_connections = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)

@@ -154,9 +154,10 @@ def parse(request: Request, raw: bytes) -> dict[str, Any]:
     """Parse the body as a JSON object; an absent body is an empty object and needs no content type."""
     if not raw:
         return {}
-    charset = request.mimetype_params.get("charset", "utf-8").lower()
-    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "identity").lower()
-    if request.mimetype != "application/json" or charset not in ("utf-8", "utf8") or encoding != "identity":
+    environ = request.environ
+    # What most clients send need not be parsed.
+    is_usual = environ.get("CONTENT_TYPE") == "application/json" and "HTTP_CONTENT_ENCODING" not in environ
+    if not is_usual and not _is_json(request):
         raise UnsupportedMediaType
     try:
         document = orjson.loads(raw)
@@ -165,6 +166,12 @@ def parse(request: Request, raw: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise BrokenJSON
     return document
+
+
+def _is_json(request: Request) -> bool:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "identity").lower()
+    return request.mimetype == "application/json" and charset in ("utf-8", "utf8") and encoding == "identity"
 
 
 def _query(declared: Endpoint, asked: str) -> Input:

@@ -21,7 +21,7 @@ def request_key(request: Request, document: dict[str, Any], user: User | None) -
 
     Bodies are compared as JSON values, so whitespace and the order of fields do not matter.
     """
-    given = request.headers.get(NAME)
+    given = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if given is None:
         return None
     # A repeated header arrives joined by commas (RFC 9110), and it would be unclear which key is meant.

@@ -61,7 +61,7 @@ def place_order(body: NewOrder, user: User | None, key: Key | None) -> Response:
     answer: PlacedOrder = {"order": order_out(order), "receiptToken": receipts.issue(order.id)}
     response = reply(answer, 201)
     # `add` and not `set`, which would search for a header that is not there yet.
-    response.headers.add("Location", f"/api/orders/{order.id}")
+    response.headers.add("Location", f"/api/orders/{answer['order']['id']}")
     response.headers.add("Cache-Control", "no-store")
     if replayed:
         response.headers.add("Idempotent-Replayed", "true")

@@ -72,7 +72,7 @@ class IdempotencyKey(Model):
             with waiting_for_key():
                 placed = _placed(**key._asdict(), **wanted, actor=by.name, request_id=by.request_id)
             if placed:
-                metrics.counted().order_steps.labels(status=placed[0].status).inc()
+                metrics.moved(placed[0].status)
                 return placed[0], False
             # The product is not for sale, or the key is taken. Even if it is not for sale to us, a concurrent
             # request may have found it for sale and hold the key.

@@ -68,7 +68,7 @@ class Order(Model):
         """
         while not (placed := _placed(**wanted, actor=by.name, request_id=by.request_id)):
             cls.refuse(wanted, buyer=buyer)
-        metrics.counted().order_steps.labels(status=placed[0].status).inc()
+        metrics.moved(placed[0].status)
         return placed[0]
 
     @classmethod
@@ -193,7 +193,7 @@ class Order(Model):
         while True:
             moved = cls.written(cls.update(status=to).where(which & cls.status.in_(sources)), *by.context())
             if moved:
-                metrics.counted().order_steps.labels(status=to).inc()
+                metrics.moved(to)
                 return moved[0]
             # The lock makes this a writing transaction, so its commit waits for the synchronous standby too:
             # we never report somebody else's step that a failover could still lose.

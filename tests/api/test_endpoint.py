@@ -68,3 +68,23 @@ def test_long_queries_are_not_kept(stranger: Person) -> None:
     gc.collect()
     kept = [one.q for one in gc.get_objects() if type(one) is ProductQuery and one.q and len(one.q) > 256]
     assert kept == []
+
+
+@pytest.mark.parametrize(
+    ("length", "code"),
+    [
+        ("2", "validation_failed"),
+        ("3", "broken_json"),
+        ("1000000", "body_too_large"),
+        # As Werkzeug reads them: no length, so no body.
+        ("²", "validation_failed"),
+        ("9" * 5000, "validation_failed"),
+    ],
+)
+def test_whatever_a_body_is_said_to_measure_the_request_is_answered(
+    app: Flask, length: str, code: str
+) -> None:
+    said = {"CONTENT_LENGTH": length}
+    answer = app.test_client().post("/api/auth/login", json={}, environ_overrides=said)
+
+    assert answer.get_json()["code"] == code

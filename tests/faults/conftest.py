@@ -50,7 +50,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 class Server:
-    """gunicorn on a free port, by default with two processes of four threads."""
+    """gunicorn on a free port, by default with two processes of six threads."""
 
     #: The module that Python runs, with its arguments.
     module: tuple[str, ...] = ("gunicorn", "-c", "python:nexus.server", "wsgi:app")
@@ -149,7 +149,7 @@ def server(root: Path, settings: Settings, cluster: Cluster) -> Iterator[Server]
 
 @pytest.fixture(scope="module")
 def shop(root: Path, settings: Settings) -> Iterator[Server]:
-    """The server with the database of the test run, in two processes of four threads."""
+    """The server with the database of the test run, in two processes of six threads."""
     History.of(settings).migrate()
     with serving(root, settings) as server:
         yield server

@@ -23,8 +23,8 @@ def test_orders_waiting_for_a_lock_leave_a_thread_for_reads(shop: Server, settin
     with ThreadPoolExecutor(CROWD) as crowd:
         with held(settings, "LOCK TABLE orders"):
             orders = [crowd.submit(shop.post, "/api/orders", order) for _ in range(CROWD)]
-            # Three threads of the process with more of them; the other process may have none.
-            until_someone_waits(settings, at_least=3)
+            # Five threads of the process with more of them; the other process may have none.
+            until_someone_waits(settings, at_least=5)
             read = [shop.get(path)[0] for _ in range(20)]
             answered = sum(one.done() for one in orders)
         placed = [one.result()[0] for one in orders]

@@ -30,7 +30,7 @@ FORWARDED = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7", "X-Forwarded-Proto"
 
 
 class Granian(Server):
-    """granian with two processes of four threads, behind one proxy."""
+    """granian with two processes of six threads, behind one proxy."""
 
     module = ("nexus.granian_server",)
 
