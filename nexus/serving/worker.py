@@ -4,15 +4,14 @@ Its event loop reads each request without blocking, hands it to a thread when it
 the client did not accept at once. Slow clients therefore cost only memory, which is limited.
 """
 
-import errno
 import selectors
 import socket
 import time
+from collections import deque
 from functools import partial
-from threading import Semaphore
 from typing import Any
 
-from nexus.serving.leading import Leading
+from nexus.serving.accepting import Accepting
 from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, RECEIVED, SENDING, Connection, Lane
 
 #: Seconds in which a response must be read, and bytes that extend them by one.
@@ -28,26 +27,20 @@ HELD = 67_108_864
 #: Seconds in which a head must arrive, also on a new connection, and then its body.
 PATIENCE = {IN_HEAD: 10.0, IN_BODY: 30.0}
 
-#: Seconds in which another process with fewer clients may accept a new one, and between two checks of that.
-YIELD = 0.02
-LOOK = 0.001
 
-
-class Worker(Leading):
+class Worker(Accepting):
     """Waits for clients in its event loop, and handles requests in its threads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Called in the master, before the worker's process is forked."""
         super().__init__(*args, **kwargs)
-        self._connections: set[Connection] = set()
-        self._waiting = Semaphore(max(1, self.cfg.threads // 2))
         # One thread is reserved for reads, which never wait for the locks of other requests.
         self._changing = Lane(max(1, self.cfg.threads - 1))
         # Bound here, since gunicorn looks a setting up by calling a function.
         self._keepalive = float(self.cfg.keepalive)
+        #: Clients whose requests suit the loop and have arrived completely.
+        self._read_completely: deque[Connection] = deque()
         self._sweep_at = 0.0
-        #: Until when new clients are left to other processes; None if they are not.
-        self._yields_until: float | None = None
 
     def run(self) -> None:
         """Serve until stopped."""
@@ -60,7 +53,7 @@ class Worker(Leading):
     def loop(self) -> None:
         """Serve until asked to stop or until the master has died, then finish what was begun."""
         while self.alive or self.needed:
-            self._balance()
+            self.balance()
             if not self._turn():
                 break
         self.alive = False
@@ -70,29 +63,29 @@ class Worker(Leading):
             self._turn()
         self.catch_up()
         for conn in list(self._connections):
-            self._close(conn)
+            self.close(conn)
 
     def _turn(self) -> bool:
-        """Handle pending events; return False, checked once a second, if the master has died."""
-        # Of the turn before, perhaps another thread's: all together, so that its code is in the caches.
+        """Do one thing after another, for all clients; False, once a second, if the master has died.
+
+        Each thing's code then stays in the processor's caches. What the turn before has left comes first: it
+        may have been another thread's.
+        """
+        self._answer_read()
         self.catch_up()
-        self.wait_for_and_dispatch_events(timeout=1.0 if self._yields_until is None else LOOK)
         now = time.monotonic()
-        if now < self._sweep_at:
-            return True
-        self._sweep_at = now + 1.0
-        self.notify()
-        self._sweep(now)
-        return bool(self.is_parent_alive())
+        if now >= self._sweep_at:
+            self._sweep_at = now + 1.0
+            self.notify()
+            self._sweep(now)
+            if not self.is_parent_alive():
+                return False
+        self.wait_for_and_dispatch_events(timeout=self.rest)
+        return True
 
     def _leave(self) -> None:
-        """Accept pending connections, and close the listeners, so that no client waits in their queues."""
-        self.set_accept_enabled(False)
-        self.leave()
-        self._yields_until = None
-        self._accept_pending()
-        for listener in self.sockets:
-            listener.close()
+        """Accept no more clients, and keep those that are idle only for a moment."""
+        self.close_listeners()
         until = time.monotonic() + self._idle_when_stopping()
         for conn in self._connections:
             if conn.held == IDLE:
@@ -101,62 +94,9 @@ class Worker(Leading):
     def _idle_when_stopping(self) -> float:
         return IDLE_REPLACED if self.replaced else IDLE_STOPPED
 
-    def _has_room(self) -> bool:
-        return bool(self.nr_conns < self.worker_connections or self._connections)
-
-    def _balance(self) -> None:
-        """Accept new clients, but leave them for a moment to other processes that have fewer."""
-        self.tell()
-        if self._yields_until is not None:
-            overdue = time.monotonic() >= self._yields_until
-            if overdue:
-                self._accept_pending()
-            if overdue or not self.has_more:
-                self._yields_until = None
-        self.set_accept_enabled(self._yields_until is None and self._has_room())
-
-    def _accept_pending(self) -> None:
-        """Accept all pending connections."""
-        for listener in self.sockets:
-            while self._has_room() and self._accept(listener):
-                pass
-
-    def accept(self, listener: Any) -> None:
-        """Accept a new connection, perhaps closing another one, or leave it to other processes.
-
-        Every process is woken by it, and the first would accept all that arrive at the same moment.
-        """
-        if self.has_more:
-            self._yields_until = time.monotonic() + YIELD
-        else:
-            self._accept(listener)
-
-    def _accept(self, listener: Any) -> bool:
-        try:
-            accepted, client = listener.accept()
-        except OSError as error:
-            if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
-                raise
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                self._make_room()
-            # Any other error only concerns this connection.
-            return False
-        if self.nr_conns >= self.worker_connections:
-            self._make_room()
-        self.nr_conns += 1
-        try:
-            conn = Connection(self.cfg, accepted, client, self._plain, self._waiting)
-        except OSError:
-            # It is already closed.
-            self.nr_conns -= 1
-            return True
+    def expect(self, conn: Connection) -> None:
+        """Wait for the first request of a client."""
         self._await_request(conn, PATIENCE[IN_HEAD])
-        return True
-
-    def _make_room(self) -> None:
-        """Close the least valuable connection."""
-        if self._connections:
-            self._close(min(self._connections, key=lambda conn: conn.worth))
 
     def _await_request(self, conn: Connection, patience: float) -> None:
         """Wait for the next request, unless it has already been read."""
@@ -181,7 +121,7 @@ class Worker(Leading):
                 arrival.expects = False
                 conn.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         except OSError:
-            self._close(conn)
+            self.close(conn)
             return True
         if conn.environ is None:
             if arrival.refused:
@@ -190,15 +130,30 @@ class Worker(Leading):
             if not arrival.complete:
                 return False
             conn.begin()
-        # Only on an event of the poller: a loop that is taken over here drops its other events, which the
-        # poller will report again.
+        # A thread's client that has sent its next request already is not in the poller.
         if conn.held is not None and self.suits(conn):
-            self.answer_here(conn)
+            # It is not waiting any more, so it must not be closed as overdue or to make room.
+            self._connections.discard(conn)
+            self._read_completely.append(conn)
         else:
-            self.release(conn)
-            if not conn.changes or self._changing.admits(conn):
-                self.give(conn)
+            self._hand_over(conn)
         return True
+
+    def _answer_read(self) -> None:
+        """Answer the reads that the turn before has read; TakenOver if one blocks the loop."""
+        while self._read_completely:
+            conn = self._read_completely.popleft()
+            self._connections.add(conn)
+            if self.suits(conn):
+                self.answer_here(conn)
+            else:
+                self._hand_over(conn)
+
+    def _hand_over(self, conn: Connection) -> None:
+        """Let a thread answer a request, now or when others that change something are done."""
+        self.release(conn)
+        if not conn.changes or self._changing.admits(conn):
+            self.give(conn)
 
     def finish_request(self, conn: Connection) -> None:
         """Send, in the loop, what the client did not accept yet, then keep or close the connection."""
@@ -217,7 +172,7 @@ class Worker(Leading):
         try:
             conn.sock.flush()
         except OSError:
-            self._close(conn)
+            self.close(conn)
             return
         if not conn.sock.unsent:
             self.release(conn)
@@ -238,7 +193,7 @@ class Worker(Leading):
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
             self._hold(conn, LINGERING, 0.0)
-            self._close(conn)
+            self.close(conn)
         else:
             self._hold(conn, LINGERING, LINGER)
 
@@ -246,11 +201,11 @@ class Worker(Leading):
         """Discard what the client sends, until it closes the connection."""
         try:
             if not conn.sock.recv(RECEIVED):
-                self._close(conn)
+                self.close(conn)
         except BlockingIOError:
             pass
         except OSError:
-            self._close(conn)
+            self.close(conn)
 
     def _refuse(self, conn: Connection, status: int) -> None:
         self.release(conn)
@@ -275,7 +230,8 @@ class Worker(Leading):
             self._connections.discard(conn)
             conn.held = None
 
-    def _close(self, conn: Connection) -> None:
+    def close(self, conn: Connection) -> None:
+        """Close a connection, if it is not closed already."""
         # A connection that was closed to make room may still have an event in the same batch.
         if conn.sock.fileno() < 0:
             return
@@ -289,7 +245,7 @@ class Worker(Leading):
             if conn.held in PATIENCE:
                 self._refuse(conn, 408)
             else:
-                self._close(conn)
+                self.close(conn)
         waiting = [*self._connections, *self._changing.queue]
         held = sum(conn.size for conn in waiting)
         while held > HELD:
@@ -297,4 +253,4 @@ class Worker(Leading):
             held -= largest.size
             if largest in self._changing.queue:
                 self._changing.queue.remove(largest)
-            self._close(largest)
+            self.close(largest)

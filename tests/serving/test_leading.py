@@ -238,3 +238,22 @@ def test_what_a_request_leaves_is_done_while_another_blocks_the_loop() -> None:
         ask(address, "/")
 
         assert done.wait(TIMEOUT)
+
+
+def test_requests_that_were_read_together_with_a_blocking_one_are_answered() -> None:
+    shop = Shop()
+    with serving(shop) as address, Client(address) as far, Client(address) as slow, Client(address) as other:
+        for client in (far, slow, other):
+            client.ask("/")
+        for _ in range(10):
+            # While the loop answers the first of them, the others arrive.
+            far.request("GET", "/far")
+            slow.request("GET", "/slow")
+            other.request("GET", "/")
+            assert other.getresponse().read()
+            assert far.getresponse().read()
+            assert shop.arrived.wait(TIMEOUT)
+            shop.released.set()
+            assert slow.getresponse().read()
+            shop.arrived.clear()
+            shop.released.clear()
