@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from gunicorn.http.errors import (  # type: ignore[import-untyped]
@@ -18,6 +19,8 @@ from nexus.serving.plain import CutOff, Plain
 from nexus.serving.siblings import Sibling
 from nexus.wsgi_keys import AFTERWARDS
 
+#: How many requests may leave something to be done, about a kilobyte each.
+MOST_LEFT = 10_000
 #: The statuses for requests that gunicorn cannot parse, by its exception; 400 for any other.
 STATUSES = {LimitRequestLine: 414, LimitRequestHeaders: 431, UnsupportedTransferCoding: 501}
 
@@ -28,8 +31,9 @@ class Answering(Sibling):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Called in the master, before the worker's process is forked."""
         super().__init__(*args, **kwargs)
-        #: What requests leave to be done after their responses.
-        self._left: deque[Callable[[], object]] = deque()
+        #: What requests have left to be done after their responses.
+        self.left: deque[Callable[[], object]] = deque()
+        self._doing = Lock()
         self._plain = Plain(self.cfg)
 
     def handle(self, conn: Connection) -> bool:
@@ -42,13 +46,28 @@ class Answering(Sibling):
             self.alive = False
         return self._ask(conn.environ, conn.sock, conn.client, last=not self.alive)
 
-    def catch_up(self) -> None:
-        """Do, in the loop, what requests left to be done after their responses."""
-        while self._left:
-            try:
-                self._left.popleft()()
-            except Exception:
-                self.log.exception("A request was answered, but not counted or logged")
+    def do_left(self) -> None:
+        """Do what has been put off, unless another thread is doing that."""
+        if not self._doing.acquire(blocking=False):
+            return
+        try:
+            while self.left:
+                self._do(self.left.popleft())
+        finally:
+            self._doing.release()
+
+    def _do(self, job: Callable[[], object]) -> None:
+        try:
+            job()
+        except Exception:
+            self.log.exception("A request was answered, but not counted or logged")
+
+    def put_off(self, job: Callable[[], object]) -> None:
+        """Do something after the response, or now if much is left already, as while nobody reads the log."""
+        if len(self.left) < MOST_LEFT:
+            self.left.append(job)
+        else:
+            job()
 
     def refuse(self, sock: Any, client: Any, status: int, why: object) -> None:
         """Let the application answer, with this status, a request that is malformed or incomplete."""
@@ -66,7 +85,7 @@ class Answering(Sibling):
 
     def _ask(self, environ: dict[str, Any], sock: Any, client: Any, *, last: bool) -> bool:
         """Let the application answer; return whether the connection can be kept."""
-        environ[AFTERWARDS] = self._left.append
+        environ[AFTERWARDS] = self.put_off
         try:
             return self._plain.answer(self.wsgi, environ, sock, last=last)
         except CutOff:

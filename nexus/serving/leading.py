@@ -63,9 +63,9 @@ class Leading(Answering):
         self._leaders: Threads
         #: Whether the other thread is free to take over.
         self._spare = True
-        #: The connection answered in the loop. Which thread removes it, its own or the main one, decides who
-        #: runs the loop.
-        self._here: list[Connection] = []
+        #: What the loop is doing that could block it, and for which connection. Which thread removes it, its
+        #: own or the main one, decides who runs the loop.
+        self._here: list[tuple[object, Connection | None]] = []
         self._woken = Event()
         self._over = Event()
         #: Whether to stop at once.
@@ -116,17 +116,40 @@ class Leading(Answering):
     def answer_here(self, conn: Connection) -> None:
         """Answer a request in the loop; TakenOver if it took so long that the other thread runs the loop."""
         began, computed = time.monotonic(), time.thread_time()
-        self._here.append(conn)
-        if not self._woken.is_set():
-            self._woken.set()
+        self._enter(conn.environ, conn)
         self._handle(conn)
         self._pace.note(time.monotonic() - began, computed=time.thread_time() - computed)
+        if self._is_taken_over():
+            self.method_queue.defer(self.finish_request, conn)
+            raise TakenOver
+        self.finish_request(conn)
+
+    def catch_up(self) -> None:
+        """Do what requests left for after their responses; TakenOver as in `answer_here`."""
+        if not self.left:
+            return
+        if not self.alive:
+            # A loop that is about to end is not taken over.
+            self.do_left()
+        elif self._spare:
+            self._enter(object(), None)
+            self.do_left()
+            if self._is_taken_over():
+                raise TakenOver
+        else:
+            self.tpool.give(self.do_left)
+
+    def _enter(self, what: object, conn: Connection | None) -> None:
+        self._here.append((what, conn))
+        if not self._woken.is_set():
+            self._woken.set()
+
+    def _is_taken_over(self) -> bool:
         try:
             self._here.pop()
         except IndexError:
-            self.method_queue.defer(self.finish_request, conn)
-            raise TakenOver from None
-        self.finish_request(conn)
+            return True
+        return False
 
     def handle_quit(self, *_: Any) -> None:
         """Stop at once. May be called twice: a terminal signals every process, and the master its workers.
@@ -145,8 +168,8 @@ class Leading(Answering):
         seen: object = None
         since = 0.0
         while not self._quits and not self._over.wait(TICK):
-            # Compared by `environ`, since all requests of a client have the same connection.
-            present = next((conn.environ for conn in self._here[:1]), None)
+            # A connection alone would not tell the requests of a client apart.
+            present = next((what for what, _ in self._here[:1]), None)
             if present is not None:
                 since = time.monotonic()
                 if present is seen:
@@ -156,18 +179,21 @@ class Leading(Answering):
                 if not self._here and not self._over.is_set() and not self._quits:
                     self._woken.wait(REST)
             seen = present
+        # If it stops at once, the loop may have something left.
+        self.do_left()
         if self._failure:
             raise self._failure
 
     def _take_over(self) -> None:
         self._spare = False
         try:
-            conn = self._here.pop()
+            _, conn = self._here.pop()
         except IndexError:
             # It has just finished.
             self._spare = True
             return
-        self.release(conn)
+        if conn:
+            self.release(conn)
         self._leaders.give(self._lead)
 
     def _lead(self) -> None:

@@ -71,8 +71,8 @@ class Worker(Accepting):
         Each thing's code then stays in the processor's caches. What the turn before has left comes first: it
         may have been another thread's.
         """
-        self._answer_read()
         self.catch_up()
+        self._answer_read()
         now = time.monotonic()
         if now >= self._sweep_at:
             self._sweep_at = now + 1.0
@@ -80,6 +80,7 @@ class Worker(Accepting):
             self._sweep(now)
             if not self.is_parent_alive():
                 return False
+        self.catch_up()
         self.wait_for_and_dispatch_events(timeout=self.rest)
         return True
 

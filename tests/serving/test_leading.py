@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from selectors import DefaultSelector
-from threading import Event, Thread, current_thread
+from threading import Event, Semaphore, Thread, current_thread
 from typing import Any
 
 import pytest
@@ -257,3 +257,44 @@ def test_requests_that_were_read_together_with_a_blocking_one_are_answered() -> 
             assert slow.getresponse().read()
             shop.arrived.clear()
             shop.released.clear()
+
+
+def test_a_log_that_nobody_reads_blocks_no_client() -> None:
+    shop, read, written = Shop(), Event(), Semaphore(0)
+    count = 8
+    with serving(shop) as address, Client(address) as client:
+        shop.left = [lambda: read.wait(TIMEOUT), *[written.release] * count]
+        client.ask("/")
+        # The loop is taken over, and what follows is put off.
+        by = [client.ask("/").partition("-")[0] for _ in range(count)]
+        was_put_off = not written.acquire(blocking=False)
+        read.set()
+
+        assert was_put_off
+        assert by == ["requests"] * count
+        assert all(written.acquire(timeout=TIMEOUT) for _ in range(count))
+
+
+def test_a_slow_log_does_not_disturb_a_stop() -> None:
+    shop, done = Shop(), Event()
+
+    def write() -> None:
+        time.sleep(0.1)
+        done.set()
+
+    with serving(shop) as address, Client(address) as client:
+        client.request("POST", "/slow")
+        assert shop.arrived.wait(TIMEOUT)
+        shop.left = [write]
+
+    assert done.is_set()
+
+
+def test_only_so_much_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nexus.serving.answering.MOST_LEFT", 0)
+    shop, done = Shop(), Event()
+    with serving(shop) as address, Client(address) as client:
+        shop.left = [done.set]
+        client.ask("/")
+
+        assert done.is_set()
