@@ -15,7 +15,7 @@ REST = 1.0
 #: Reads in a sample; the ratio of a read's wall time to its CPU time up to which it counts as quick; and the
 #: seconds for which reads go to the threads if most of a sample were not quick.
 SAMPLE = 64
-QUICK = 2.5
+QUICK = 4.0
 PAUSE = 1.0
 
 
