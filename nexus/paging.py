@@ -5,7 +5,6 @@ import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -60,6 +59,11 @@ def after(key: Sequence[Any], place: Sequence[Any], *, ascending: bool = False) 
     return (value <= at) & ((value < at) | (row_id < last))
 
 
+def digest_of(text: str) -> str:
+    """What a cursor contains of the description of its list."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def pages(
     read: Callable[[Any, int], list[Row]],
     *,
@@ -68,26 +72,19 @@ def pages(
     limit: int,
     cursor: str | None,
     bound_to: object,
+    digest: Callable[[str], str] = digest_of,
 ) -> Page[Row]:
     """Read one page through `read`, which returns that many rows after a place, or the first ones for None.
 
     `place` gives the place of a row, as values of the types `kinds`. `bound_to` is everything else that
-    determines the rows of the list: a cursor made with another value raises ValidationFailed.
+    determines the rows of the list: a cursor made with another value raises ValidationFailed. `digest` is
+    `digest_of`, which may be cached.
     """
-    bound = repr(bound_to)
-    # Many visitors ask for the same lists. Long searches could fill the memory.
-    digest = (_cached_digest if len(bound) <= 256 else _digest)(bound)
-    rows = read(None if cursor is None else _decode(cursor, digest, kinds), limit + 1)
+    binding = digest(repr(bound_to))
+    rows = read(None if cursor is None else _decode(cursor, binding, kinds), limit + 1)
     if len(rows) <= limit:
         return Page(rows, None)
-    return Page(rows[:limit], _encode(digest, place(rows[limit - 1])))
-
-
-def _digest(bound: str) -> str:
-    return hashlib.sha256(bound.encode()).hexdigest()[:16]
-
-
-_cached_digest = lru_cache(1024)(_digest)
+    return Page(rows[:limit], _encode(binding, place(rows[limit - 1])))
 
 
 def _encode(digest: str, place: Sequence[Any]) -> str:

@@ -1,7 +1,7 @@
 """Products over HTTP."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any
 
@@ -21,7 +21,7 @@ from nexus.errors import (
 from nexus.models.catalog import SORTS, Product
 from nexus.models.search import PLACE, Search, SearchText
 from nexus.models.users import User
-from nexus.paging import pages
+from nexus.paging import digest_of, pages
 from nexus.schemas.catalog import (
     NewProduct,
     ProductAnswer,
@@ -32,6 +32,10 @@ from nexus.schemas.catalog import (
 )
 
 catalog = Blueprint("catalog", __name__, url_prefix="/products")
+
+#: For sellers' lists, for which many visitors ask. Searches could fill the memory, and other lists are bound
+#: to buyers' addresses.
+public_digest = lru_cache(1024)(digest_of)
 
 
 def _missing_as(error: type[ValidationFailed], *fields: str) -> Callable[[Any], ValidationFailed]:
@@ -59,7 +63,8 @@ def list_products(query: ProductQuery, user: User | None) -> Response:
     seen: dict[str, Any] = {"viewer_id": user.id if user else None, **prices}
     sort = SORTS[by := query.sort or "-createdAt"]
     bound_to = ("products", query.user_id, query.q, query.sort, prices)
-    paged = partial(pages, limit=query.limit, cursor=query.cursor, bound_to=bound_to)
+    digest = digest_of if query.q else public_digest
+    paged = partial(pages, limit=query.limit, cursor=query.cursor, bound_to=bound_to, digest=digest)
     if query.q:
         search = Search(SearchText.parse(query.q), query.user_id, seen)
         if query.sort is None:

@@ -34,7 +34,7 @@ class Accepting(Leading):
         raise NotImplementedError
 
     @property
-    def rest(self) -> float:
+    def longest_wait(self) -> float:
         """The longest time, in seconds, for which the loop may wait for events."""
         return 1.0 if self._yields_until is None else LOOK
 

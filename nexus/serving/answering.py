@@ -1,4 +1,6 @@
-"""The part of a worker that runs in its threads: calling the application, and sending its response."""
+"""The part of a worker that runs in its threads: calling the application, sending its response, and what
+follows it.
+"""
 
 from collections import deque
 from collections.abc import Callable

@@ -81,7 +81,7 @@ class Worker(Accepting):
             if not self.is_parent_alive():
                 return False
         self.catch_up()
-        self.wait_for_and_dispatch_events(timeout=self.rest)
+        self.wait_for_and_dispatch_events(timeout=self.longest_wait)
         return True
 
     def _leave(self) -> None:

@@ -47,6 +47,19 @@ def queue_of(ours: Worker) -> Iterator[None]:
     ours.method_queue.close()
 
 
+@contextmanager
+def connected(answer: Any, *, connections: int = 100) -> Iterator[tuple[Worker, socket.socket]]:
+    """Yield a worker with an application, and a client that it has not accepted yet."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        worker(listener, connections=connections) as ours,
+        queue_of(ours),
+        socket.create_connection(listener.getsockname(), 20) as client,
+    ):
+        ours.wsgi = answer
+        yield ours, client
+
+
 def test_a_client_being_closed_is_counted_once_even_if_it_sends_data() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
@@ -190,13 +203,7 @@ def test_requests_reach_the_application_whole_however_their_bytes_arrive(
         start_response("200 OK", [("Content-Length", "0")])
         return []
 
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        worker(listener) as ours,
-        queue_of(ours),
-        socket.create_connection(listener.getsockname(), 20) as client,
-    ):
-        ours.wsgi = answer
+    with connected(answer) as (ours, client):
         run_loop_once(ours)
         sent = b"".join(requests)
         for given_size in [*sizes, len(sent)]:
@@ -219,13 +226,7 @@ def test_what_the_last_request_leaves_is_done_before_the_end() -> None:
         start_response("200 OK", [("Content-Length", "0")])
         return []
 
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        worker(listener) as ours,
-        queue_of(ours),
-        socket.create_connection(listener.getsockname(), 20) as client,
-    ):
-        ours.wsgi = answer
+    with connected(answer) as (ours, client):
         ours.wait_for_and_dispatch_events(timeout=10)
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         ours.wait_for_and_dispatch_events(timeout=10)
@@ -245,19 +246,14 @@ def test_a_request_that_has_arrived_is_answered_before_its_connection_can_be_clo
         start_response("200 OK", [("Content-Length", "0")])
         return []
 
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        worker(listener, connections=1) as ours,
-        socket.create_connection(listener.getsockname(), 20) as client,
-    ):
-        ours.wsgi = answer
+    with connected(answer, connections=1) as (ours, client):
         ours.wait_for_and_dispatch_events(timeout=10)
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         ours.wait_for_and_dispatch_events(timeout=10)
 
         # It is neither overdue nor closed to make room for another client.
         ours._sweep(math.inf)
-        with socket.create_connection(listener.getsockname()):
+        with socket.create_connection(ours.sockets[0].getsockname()):
             ours.wait_for_and_dispatch_events(timeout=10)
             ours._answer_read()
 
