@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=1000,
-        description="Connections that one process may hold, by default 7: one for each thread and one for "
+        description="Connections that one process may hold, by default 8: one for each thread and one for "
         "the event loop. All processes together hold at most WEB_CONCURRENCY times as many.",
     )
     database_pool_wait: int | None = Field(
@@ -245,8 +245,8 @@ class Settings(BaseSettings):
 
     @property
     def pool_size(self) -> int:
-        """Connections of one process: the setting, else `connection_limit` of the URL, else 7."""
-        return self.database_pool_size or (self.pooled and self.pooled.connection_limit) or 7
+        """Connections of one process: the setting, else `connection_limit` of the URL, else 8."""
+        return self.database_pool_size or (self.pooled and self.pooled.connection_limit) or 8
 
     @property
     def pool_wait(self) -> int:

@@ -28,7 +28,7 @@ workers = _settings.web_concurrency
 # event loop waits.
 worker_class = "nexus.serving.worker.Worker"
 # Orders mostly wait for their commits, so a few more threads serve more of them; each needs a connection.
-threads = 6
+threads = 7
 # Clients of a process, idle ones included. Each needs a file descriptor, of which the system often allows
 # 1,024; the database and the log need some too.
 worker_connections = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)

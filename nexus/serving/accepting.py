@@ -2,6 +2,7 @@
 
 import errno
 import time
+from collections.abc import Iterator
 from threading import Semaphore
 from typing import Any
 
@@ -19,7 +20,8 @@ class Accepting(Leading):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Called in the master, before the worker's process is forked."""
         super().__init__(*args, **kwargs)
-        #: The clients that the loop is waiting for.
+        #: The clients in the poller. Those that the loop is not waiting for, since a thread answers them, are
+        #: not held.
         self._connections: set[Connection] = set()
         self._waiting = Semaphore(max(1, self.cfg.threads // 2))
         #: Until when new clients are left to other processes; None if they are not.
@@ -32,6 +34,10 @@ class Accepting(Leading):
     def close(self, conn: Connection) -> None:
         """Close a connection."""
         raise NotImplementedError
+
+    def waiting(self) -> Iterator[Connection]:
+        """The clients that the loop is waiting for."""
+        return (conn for conn in self._connections if conn.held is not None)
 
     @property
     def longest_wait(self) -> float:
@@ -75,7 +81,7 @@ class Accepting(Leading):
                 pass
 
     def _has_room(self) -> bool:
-        return bool(self.nr_conns < self.worker_connections or self._connections)
+        return bool(self.nr_conns < self.worker_connections or any(self.waiting()))
 
     def _accept(self, listener: Any) -> bool:
         try:
@@ -101,5 +107,5 @@ class Accepting(Leading):
 
     def _make_room(self) -> None:
         """Close the least valuable connection."""
-        if self._connections:
-            self.close(min(self._connections, key=lambda conn: conn.worth))
+        if waiting := [*self.waiting()]:
+            self.close(min(waiting, key=lambda conn: conn.worth))

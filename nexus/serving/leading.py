@@ -80,6 +80,14 @@ class Leading(Answering):
         """Stop waiting for events of a connection."""
         raise NotImplementedError
 
+    def finish(self, conn: Connection) -> None:
+        """Keep or close a connection, in the loop, that has had its response."""
+        raise NotImplementedError
+
+    def finish_here(self, conn: Connection) -> bool:
+        """Keep a connection, in a thread, that has had its response; False if the loop must decide."""
+        raise NotImplementedError
+
     def get_thread_pool(self) -> Threads:
         """Create the threads for requests, after the process has started."""
         return Threads(self.cfg.threads, "requests")
@@ -90,7 +98,8 @@ class Leading(Answering):
 
     def _answer(self, conn: Connection) -> None:
         self._handle(conn)
-        self.method_queue.defer(self.finish_request, conn)
+        if not self.finish_here(conn):
+            self.method_queue.defer(self.finish_request, conn)
 
     def _handle(self, conn: Connection) -> None:
         try:
@@ -122,7 +131,7 @@ class Leading(Answering):
         if self._is_taken_over():
             self.method_queue.defer(self.finish_request, conn)
             raise TakenOver
-        self.finish_request(conn)
+        self.finish(conn)
 
     def catch_up(self) -> None:
         """Do what requests left for after their responses; TakenOver as in `answer_here`."""

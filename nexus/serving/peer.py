@@ -6,7 +6,7 @@ import select
 import socket
 import time
 from collections import deque
-from threading import Semaphore
+from threading import Lock, Semaphore
 from typing import Any, NoReturn
 
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
@@ -113,6 +113,9 @@ class Connection(TConn):  # type: ignore[misc]
         #: What the loop is waiting for, and until when; None while a thread has the connection.
         self.held: int | None = None
         self.deadline = 0.0
+        #: One item while a thread has the connection and it is still in the poller. Who removes it, the
+        #: thread or the loop, is the one to go on with the connection.
+        self._lent: list[None] = []
         self._since = 0.0
         #: Whether it has been kept open after a response before.
         self._known = False
@@ -161,7 +164,22 @@ class Connection(TConn):  # type: ignore[misc]
         now = time.monotonic()
         if self.held is None or reason == IDLE:
             self._since = now
-        self.held, self.deadline = reason, now + patience
+        self.deadline = now + patience
+        # Last, since from now on the loop uses the connection.
+        self.held = reason
+
+    def lend(self) -> None:
+        """Let a thread have the connection, which stays in the poller."""
+        self._lent.append(None)
+        self.held = None
+
+    def take_back(self) -> bool:
+        """Take the connection back, in the loop or in its thread; False if it is not lent any more."""
+        try:
+            self._lent.pop()
+        except IndexError:
+            return False
+        return True
 
     @property
     def worth(self) -> tuple[bool, bool, bool, float]:
@@ -207,20 +225,34 @@ class Lane:
     def __init__(self, width: int) -> None:
         """Take the limit."""
         self._free = width
-        #: The waiting connections, in order.
-        self.queue: deque[Connection] = deque()
+        self._lock = Lock()
+        self._queue: deque[Connection] = deque()
 
     def admits(self, conn: Connection) -> bool:
         """Admit a connection, or queue it for `next` to return."""
-        if not self._free:
-            self.queue.append(conn)
-            return False
-        self._free -= 1
-        return True
+        with self._lock:
+            if not self._free:
+                self._queue.append(conn)
+                return False
+            self._free -= 1
+            return True
 
     def next(self) -> Connection | None:
         """Release a place; return the connection that takes it, the one that has waited longest."""
-        if self.queue:
-            return self.queue.popleft()
-        self._free += 1
-        return None
+        with self._lock:
+            if self._queue:
+                return self._queue.popleft()
+            self._free += 1
+            return None
+
+    def queued(self) -> list[Connection]:
+        """The waiting connections, in order."""
+        return [*self._queue]
+
+    def withdraw(self, conn: Connection) -> bool:
+        """Remove a connection from the queue; False if it is not there."""
+        with self._lock:
+            if conn not in self._queue:
+                return False
+            self._queue.remove(conn)
+            return True

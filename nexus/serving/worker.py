@@ -22,6 +22,8 @@ LINGER = 5.0
 #: Seconds for which a stopping worker keeps idle connections: if others replace it, and if the service stops.
 IDLE_REPLACED = 10.0
 IDLE_STOPPED = 2.0
+#: Seconds within which the loop looks for what threads have left to be done.
+SOON = 0.02
 #: Bytes that all connections of a worker may buffer together, in both directions.
 HELD = 67_108_864
 #: Seconds in which a head must arrive, also on a new connection, and then its body.
@@ -38,6 +40,8 @@ class Worker(Accepting):
         self._changing = Lane(max(1, self.cfg.threads - 1))
         # Bound here, since gunicorn looks a setting up by calling a function.
         self._keepalive = float(self.cfg.keepalive)
+        #: Clients whose requests threads answer.
+        self._given: set[Connection] = set()
         #: Clients whose requests suit the loop and have arrived completely.
         self._read_completely: deque[Connection] = deque()
         self._sweep_at = 0.0
@@ -62,7 +66,7 @@ class Worker(Accepting):
         while self.nr_conns and time.monotonic() < patience:
             self._turn()
         self.catch_up()
-        for conn in list(self._connections):
+        for conn in [*self.waiting()]:
             self.close(conn)
 
     def _turn(self) -> bool:
@@ -81,12 +85,17 @@ class Worker(Accepting):
             if not self.is_parent_alive():
                 return False
         self.catch_up()
-        self.wait_for_and_dispatch_events(timeout=self.longest_wait)
+        # Threads do not wake the loop for what they leave, since that would cost more than doing it.
+        longest = SOON if self.left or self._given else 1.0
+        self.wait_for_and_dispatch_events(timeout=min(longest, self.longest_wait))
         return True
 
     def _leave(self) -> None:
         """Accept no more clients, and keep those that are idle only for a moment."""
         self.close_listeners()
+        self._keep_idle_shortly()
+
+    def _keep_idle_shortly(self) -> None:
         until = time.monotonic() + self._idle_when_stopping()
         for conn in self._connections:
             if conn.held == IDLE:
@@ -110,7 +119,11 @@ class Worker(Accepting):
 
     def _read(self, conn: Connection, _: Any) -> None:
         """Read what has arrived on a connection."""
-        if not self._use(conn) and (stage := conn.stage()) != conn.held:
+        if conn.held is None:
+            # A thread has it, and its client sends more, or has disconnected. If it cannot be taken back, the
+            # thread is just returning it.
+            self.release(conn)
+        elif not self._use(conn) and (stage := conn.stage()) != conn.held:
             conn.hold(stage, PATIENCE[stage])
 
     def _use(self, conn: Connection) -> bool:
@@ -152,14 +165,40 @@ class Worker(Accepting):
 
     def _hand_over(self, conn: Connection) -> None:
         """Let a thread answer a request, now or when others that change something are done."""
-        self.release(conn)
+        if conn.environ and conn.held is not None:
+            conn.lend()
+        else:
+            self.release(conn)
+        self._given.add(conn)
         if not conn.changes or self._changing.admits(conn):
             self.give(conn)
 
-    def finish_request(self, conn: Connection) -> None:
-        """Send, in the loop, what the client did not accept yet, then keep or close the connection."""
+    def finish_here(self, conn: Connection) -> bool:
+        """Keep a connection, in a thread, that has had its response; False if the loop must decide."""
+        if not conn.goes_on or conn.following or conn.sock.unsent or not conn.take_back():
+            return False
+        self._make_way(conn)
+        conn.expect_another()
+        conn.hold(IDLE, self._keepalive)
+        if not self.alive:
+            # The loop may have looked for idle connections already.
+            self.method_queue.defer(self._keep_idle_shortly)
+        return True
+
+    def _make_way(self, conn: Connection) -> None:
+        """Give up a connection's thread, and its place among those that change something."""
+        self._given.discard(conn)
         if conn.changes and (following := self._changing.next()):
             self.give(following)
+
+    def finish_request(self, conn: Connection) -> None:
+        """Finish a request, in the loop, that a thread has answered."""
+        self._make_way(conn)
+        self.release(conn)
+        self.finish(conn)
+
+    def finish(self, conn: Connection) -> None:
+        """Send, in the loop, what the client did not accept yet, then keep or close the connection."""
         if conn.sock.fileno() < 0:
             self.release(conn)
             self.nr_conns -= 1
@@ -226,7 +265,7 @@ class Worker(Accepting):
 
     def release(self, conn: Connection) -> None:
         """Stop waiting for events of a connection."""
-        if conn.held is not None:
+        if conn.held is not None or conn.take_back():
             self.poller.unregister(conn.sock)
             self._connections.discard(conn)
             conn.held = None
@@ -237,21 +276,21 @@ class Worker(Accepting):
         if conn.sock.fileno() < 0:
             return
         self.release(conn)
+        self._given.discard(conn)
         self.nr_conns -= 1
         conn.close()
 
     def _sweep(self, now: float) -> None:
         """Close the overdue connections, and the largest ones while all together buffer too much."""
-        for conn in [conn for conn in self._connections if conn.deadline <= now]:
+        for conn in [conn for conn in self.waiting() if conn.deadline <= now]:
             if conn.held in PATIENCE:
                 self._refuse(conn, 408)
             else:
                 self.close(conn)
-        waiting = [*self._connections, *self._changing.queue]
+        waiting = [*self.waiting(), *self._changing.queued()]
         held = sum(conn.size for conn in waiting)
         while held > HELD:
             waiting.remove(largest := max(waiting, key=lambda conn: conn.size))
             held -= largest.size
-            if largest in self._changing.queue:
-                self._changing.queue.remove(largest)
-            self.close(largest)
+            if largest.held is not None or self._changing.withdraw(largest):
+                self.close(largest)

@@ -47,7 +47,7 @@ def test_every_check_of_a_healthy_shop_behind_a_pooler_is_ok(
 
     assert {line["status"] for line in report.lines.values()} == {"ok"}
     assert report.detail("connections").startswith("2 needed (for commands")
-    assert report.detail("pool connections").startswith("14 to the pooler")
+    assert report.detail("pool connections").startswith("16 to the pooler")
     assert report.detail("pool database") == "the same as DATABASE_URL"
     assert bouncer.left_behind() == []
 

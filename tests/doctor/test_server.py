@@ -106,7 +106,7 @@ def test_more_workers_than_the_server_has_connections_for_fail(doctor: Doctor, s
     report = doctor(shop, web_concurrency=200)
 
     assert report.status("connections") == "fail"
-    assert report.detail("connections").startswith("1402 needed (WEB_CONCURRENCY 200 x 7 each")
+    assert report.detail("connections").startswith("1602 needed (WEB_CONCURRENCY 200 x 8 each")
 
 
 def test_the_connection_limit_of_a_role_counts(
@@ -115,7 +115,7 @@ def test_the_connection_limit_of_a_role_counts(
     role, url = guest
     query(shop, f"ALTER ROLE {role} CONNECTION LIMIT 9")
 
-    assert "16 needed" in doctor(shop, database_url=url).detail("connections")
+    assert "18 needed" in doctor(shop, database_url=url).detail("connections")
     assert doctor(shop, database_url=url).status("connections") == "fail"
     assert doctor(shop, database_url=url, database_pool_size=3).status("connections") == "ok"
 

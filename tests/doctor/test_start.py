@@ -12,7 +12,7 @@ def test_too_few_connections_are_logged_as_a_warning(
     warn_of_room(settings.model_copy(update={"web_concurrency": 1000}))
 
     (message,) = caplog.messages
-    assert message.startswith("too little room for connections: 7002 needed (WEB_CONCURRENCY 1000 x 7 each")
+    assert message.startswith("too little room for connections: 8002 needed (WEB_CONCURRENCY 1000 x 8 each")
     assert "lower WEB_CONCURRENCY or DATABASE_POOL_SIZE" in message
 
 

@@ -4,60 +4,16 @@ import errno
 import math
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from selectors import EVENT_READ, DefaultSelector
+from contextlib import ExitStack
 from threading import Event
 from typing import Any
 
 import pytest
-from gunicorn.config import Config  # type: ignore[import-untyped]
-from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nexus.serving.worker import Worker
 from nexus.wsgi_keys import AFTERWARDS
-
-
-@contextmanager
-def worker(listener: socket.socket, *, connections: int = 100, age: int = 1) -> Iterator[Worker]:
-    """Yield a worker with a limit of connections; the test itself runs its event loop."""
-    config = Config()
-    config.set("worker_connections", connections)
-    # As in nexus/server.py; otherwise gunicorn would parse all requests.
-    config.set("forwarded_allow_ips", "")
-    ours = Worker(age, os.getppid(), [listener], None, 30, config, Logger(config))
-    ours.tpool = ours.get_thread_pool()
-    with DefaultSelector() as ours.poller:
-        ours.set_accept_enabled(True)
-        yield ours
-    ours.leave()
-    for conn in ours._connections:
-        conn.close()
-    ours.tmp.close()
-
-
-@contextmanager
-def queue_of(ours: Worker) -> Iterator[None]:
-    """Let the threads of a worker hand responses back to its loop."""
-    ours.method_queue.init()
-    ours.poller.register(ours.method_queue.fileno(), EVENT_READ, ours.method_queue.run_callbacks)
-    yield
-    ours.method_queue.close()
-
-
-@contextmanager
-def connected(answer: Any, *, connections: int = 100) -> Iterator[tuple[Worker, socket.socket]]:
-    """Yield a worker with an application, and a client that it has not accepted yet."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        worker(listener, connections=connections) as ours,
-        queue_of(ours),
-        socket.create_connection(listener.getsockname(), 20) as client,
-    ):
-        ours.wsgi = answer
-        yield ours, client
+from tests.serving.workers import connected, queue_of, run_loop_once, worker
 
 
 def test_a_client_being_closed_is_counted_once_even_if_it_sends_data() -> None:
@@ -72,13 +28,6 @@ def test_a_client_being_closed_is_counted_once_even_if_it_sends_data() -> None:
             ours.wait_for_and_dispatch_events(timeout=10)
 
             assert ours.nr_conns == len(ours._connections) == 1
-
-
-def run_loop_once(ours: Worker) -> None:
-    """Let a loop go round once, with what there is at that moment."""
-    ours.balance()
-    ours.wait_for_and_dispatch_events(timeout=0)
-    ours._answer_read()
 
 
 def test_clients_are_balanced_even_if_one_process_is_always_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,11 +109,11 @@ def test_queued_requests_hold_no_more_memory_than_allowed(monkeypatch: pytest.Mo
         for _ in range(3):
             crowd.append(clients.enter_context(socket.create_connection(listener.getsockname(), 20)))
             crowd[-1].sendall(request)
-            while len(ours._changing.queue) < len(crowd) - 1 or ours._changing._free:
+            while len(ours._changing.queued()) < len(crowd) - 1 or ours._changing._free:
                 run_loop_once(ours)
         ours._sweep(0.0)
         released.set()
-        while ours.nr_conns > len(ours._connections):
+        while ours._given:
             ours._turn()
 
         first, last, gone = (client.recv(1000) for client in (crowd[0], crowd[2], crowd[1]))

@@ -1,0 +1,101 @@
+"""A client stays in the poller while a thread answers it, and the thread returns it to the loop."""
+
+import time
+from contextlib import suppress
+from threading import Event
+from typing import Any
+
+import pytest
+
+from nexus.serving.peer import IDLE
+from tests.serving.workers import connected, run_loop_once
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+
+
+class Waiting:
+    """An application that answers when it is released."""
+
+    def __init__(self) -> None:
+        self.begun, self.released = Event(), Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        """Answer with the method."""
+        self.begun.set()
+        self.released.wait()
+        body = environ["REQUEST_METHOD"].encode()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+
+def test_a_thread_returns_its_client_without_the_loop() -> None:
+    answer = Waiting()
+    answer.released.set()
+    with connected(answer) as (ours, client):
+        run_loop_once(ours)
+        [conn] = ours._connections
+        for _ in range(3):
+            client.sendall(POST)
+            run_loop_once(ours)
+            assert client.recv(1000).endswith(b"POST")
+            while conn.held != IDLE:
+                time.sleep(0.001)
+            assert not ours._given
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_second_request_that_is_sent_before_the_response_is_answered_after_it(*, at_once: bool) -> None:
+    answer = Waiting()
+    with connected(answer) as (ours, client):
+        run_loop_once(ours)
+        client.sendall(POST + GET if at_once else POST)
+        run_loop_once(ours)
+        answer.begun.wait()
+        if not at_once:
+            client.sendall(GET)
+            run_loop_once(ours)
+        # Otherwise the loop would be busy until the thread is done.
+        assert ours.poller.select(0) == []
+
+        answer.released.set()
+        client.settimeout(0)
+        received = b""
+        while ours._given or not received.endswith(b"GET"):
+            ours._turn()
+            with suppress(BlockingIOError):
+                received += client.recv(1000)
+    assert received.index(b"\r\n\r\nPOST") < received.index(b"\r\n\r\nGET")
+
+
+def test_a_client_that_leaves_while_a_thread_answers_it_is_closed() -> None:
+    answer = Waiting()
+    with connected(answer) as (ours, client):
+        run_loop_once(ours)
+        client.sendall(POST)
+        run_loop_once(ours)
+        answer.begun.wait()
+        client.close()
+        answer.released.set()
+        while ours.nr_conns:
+            ours._turn()
+        assert ours._given == set()
+
+
+def test_a_stopping_worker_does_not_wait_for_a_client_whose_answer_a_thread_has_just_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nexus.serving.worker.IDLE_STOPPED", 0.0)
+    answer = Waiting()
+    with connected(answer) as (ours, client):
+        run_loop_once(ours)
+        client.sendall(POST)
+        run_loop_once(ours)
+        answer.begun.wait()
+        ours._keepalive = 3600.0
+        ours.alive = False
+        ours._leave()
+        answer.released.set()
+        while ours.nr_conns:
+            ours._turn()
+        assert client.recv(1000).endswith(b"POST")
