@@ -4,6 +4,8 @@ import hashlib
 from collections import namedtuple
 from collections.abc import Callable, Hashable
 from functools import partial
+from itertools import repeat
+from operator import is_
 from typing import Any, NamedTuple
 
 import peewee
@@ -56,12 +58,13 @@ class Statement:
         self._database = database
         self._build = build
         self._prepared = prepared
-        #: By shape: the positional parts, and the names of the values that are not None.
+        #: By shape: the positional parts, the names of the values, and which of them are None.
         self._texts: dict[Hashable, Text] = {}
 
     def __call__(self, *parts: Hashable, **values: Any) -> list[Any]:
         """Run the query with these values."""
-        shape = (parts, *[name for name, value in values.items() if value is not None])
+        # By functions of C alone, since this runs once per query: the names, and which of them are None.
+        shape = (parts, *values, *map(is_, values.values(), repeat(None)))
         text = self._texts.get(shape)
         if text is None:
             placeholders = {

@@ -1,7 +1,5 @@
 """Idempotency keys: a repeated request for an order gets the first response again, and no second order."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple, Unpack
 
 import peewee
@@ -13,7 +11,7 @@ from nexus.db import database, statement
 from nexus.db.outages import cause
 from nexus.errors import IdempotencyInProgress, IdempotencyMismatch
 from nexus.models.base import Model
-from nexus.models.orders import Order, Wanted
+from nexus.models.orders import Order, Wanted, new_id
 from nexus.models.steps import Actor
 from nexus.models.users import User
 
@@ -69,8 +67,19 @@ class IdempotencyKey(Model):
         request holds the key for longer than KEY_WAIT.
         """
         while True:
-            with waiting_for_key():
-                placed = _placed(**key._asdict(), **wanted, actor=by.name, request_id=by.request_id)
+            try:
+                placed = _placed(
+                    hash=key.hash,
+                    body=key.body,
+                    order_id=new_id(),
+                    **wanted,
+                    actor=by.name,
+                    request_id=by.request_id,
+                )
+            except peewee.OperationalError as error:
+                if waited_for_key(error):
+                    raise IdempotencyInProgress from None
+                raise
             if placed:
                 metrics.moved(placed[0].status)
                 return placed[0], False
@@ -108,9 +117,14 @@ class IdempotencyKey(Model):
         """Whether a key is taken, after waiting for a request that is just taking it."""
         nothing = Select(columns=(fn.gen_random_uuid().alias("id"), Value(0), Value("")))
         offered = nothing.cte("offered", columns=["id", "product_id", "status"])
-        with waiting_for_key(), database.atomic() as attempt:
-            taken = not cls.written(cls.claim(key, offered).with_cte(offered))
-            attempt.rollback()
+        try:
+            with database.atomic() as attempt:
+                taken = not cls.written(cls.claim(key, offered).with_cte(offered))
+                attempt.rollback()
+        except peewee.OperationalError as error:
+            if waited_for_key(error):
+                raise IdempotencyInProgress from None
+            raise
         return taken
 
     @classmethod
@@ -132,18 +146,12 @@ def _placed(*, hash: Any, body: Any, actor: Any, request_id: Any, **wanted: Any)
     return place.returning(Order, *Actor(actor, request_id).context())
 
 
-@contextmanager
-def waiting_for_key() -> Iterator[None]:
-    """Raise IdempotencyInProgress when the wait for a key times out."""
-    try:
-        yield
-    except peewee.OperationalError as error:
-        refused = cause(error)
-        # The wait may also have been for a row of the offer; PostgreSQL's context names the table.
-        table = IdempotencyKey._meta.table_name
-        if isinstance(refused, LockNotAvailable) and table in (refused.diag.context or ""):
-            raise IdempotencyInProgress from None
-        raise
+def waited_for_key(error: peewee.OperationalError) -> bool:
+    """Whether the wait for a key timed out."""
+    refused = cause(error)
+    # The wait may also have been for a row of the offer; PostgreSQL's context names the table.
+    table = IdempotencyKey._meta.table_name
+    return isinstance(refused, LockNotAvailable) and table in (refused.diag.context or "")
 
 
 IdempotencyKey.add_index(IdempotencyKey.created_at, name="idempotency_keys_by_time")

@@ -1,6 +1,8 @@
 """Orders: how they are placed, how their status changes, and who may see them."""
 
+import os
 import re
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
@@ -19,6 +21,16 @@ from nexus.models.users import User
 
 #: A UUID as we write it. Python and PostgreSQL accept other forms too, but we never issued any.
 CANONICAL = re.compile("(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+
+
+def new_id() -> str:
+    """A UUID of version 7 (RFC 9562): its time in milliseconds, then 74 random bits.
+
+    New orders are neighbours in every index that contains ids, where random ones would each touch a page of
+    their own.
+    """
+    fields = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10))
+    return f"{fields & ~(0xF << 76 | 0x3 << 62) | 0x7 << 76 | 0x2 << 62:032x}"
 
 
 class Wanted(TypedDict):
@@ -66,18 +78,18 @@ class Order(Model):
         Raises NotFound for a product that the buyer may not see, NotForSale for the buyer's own draft, and
         PriceChanged if the buyer gave an amount that is not the price.
         """
-        while not (placed := _placed(**wanted, actor=by.name, request_id=by.request_id)):
+        while not (placed := _placed(order_id=new_id(), **wanted, actor=by.name, request_id=by.request_id)):
             cls.refuse(wanted, buyer=buyer)
         metrics.moved(placed[0].status)
         return placed[0]
 
     @classmethod
     def offer(
-        cls, *, product_id: int, email: str, name: str | None, amount: int | None
+        cls, *, order_id: str, product_id: int, email: str, name: str | None, amount: int | None
     ) -> "tuple[peewee.ModelSelect[Product], list[peewee.Field]]":
         """The query for the row of a new order, and its columns; no row if the product cannot be ordered."""
         columns: dict[peewee.Field, Any] = {
-            cls.id: fn.gen_random_uuid(),
+            cls.id: Value(order_id).cast("uuid"),
             cls.product: Product.id,
             cls.seller: Product.user,
             cls.product_name: Product.name,
