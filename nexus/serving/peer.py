@@ -132,7 +132,7 @@ class Connection(TConn):  # type: ignore[misc]
             piece = self.sock.recv(RECEIVED)
         except BlockingIOError:
             return
-        if piece.endswith(END) and not self.arrival.data and self._read_whole(piece):
+        if not self.arrival.data and self._read_whole(piece):
             return
         if piece:
             self.arrival.add(piece)
@@ -142,12 +142,13 @@ class Connection(TConn):  # type: ignore[misc]
             raise ConnectionAbortedError
 
     def _read_whole(self, piece: bytes) -> bool:
-        """Whether this is a whole request of the usual form without a body, as most are."""
-        environ = self._read_plain(piece)
-        if environ is None or environ.get("CONTENT_LENGTH", "0") != "0":
+        """Whether this is exactly one request of the usual form, as most are."""
+        head, end, body = piece.partition(END)
+        environ = self._read_plain(head + end) if end else None
+        if environ is None or int(environ.get("CONTENT_LENGTH", "0")) != len(body):
             return False
         self.environ = environ
-        environ["wsgi.input"] = io.BytesIO()
+        environ["wsgi.input"] = io.BytesIO(body)
         self.changes = not piece.startswith(READS)
         self.goes_on = True
         self.asked = len(piece)
