@@ -7,11 +7,14 @@ from threading import Semaphore
 from typing import Any
 
 from nexus.serving.leading import Leading
-from nexus.serving.peer import Connection
+from nexus.serving.peer import IDLE, Connection
 
 #: Seconds in which another process with fewer clients may accept a new one, and between two checks of that.
 YIELD = 0.02
 LOOK = 0.001
+#: Seconds for which a stopping worker keeps idle connections: if others replace it, and if the service stops.
+IDLE_REPLACED = 10.0
+IDLE_STOPPED = 2.0
 
 
 class Accepting(Leading):
@@ -55,7 +58,23 @@ class Accepting(Leading):
                 self._yields_until = None
         self.set_accept_enabled(self._yields_until is None and self._has_room())
 
-    def close_listeners(self) -> None:
+    def stop_accepting(self) -> None:
+        """Accept no more clients, and keep those that are idle only for a moment."""
+        self._close_listeners()
+        self.keep_idle_shortly()
+
+    def keep_idle_shortly(self) -> None:
+        """Close, in a moment, the connections that are idle now."""
+        until = time.monotonic() + self.idle_when_stopping()
+        for conn in self._connections:
+            if conn.held == IDLE:
+                conn.deadline = min(conn.deadline, until)
+
+    def idle_when_stopping(self) -> float:
+        """For how many seconds a stopping worker keeps an idle connection."""
+        return IDLE_REPLACED if self.replaced else IDLE_STOPPED
+
+    def _close_listeners(self) -> None:
         """Accept pending connections, and close the listeners, so that no client waits in their queues."""
         self.set_accept_enabled(False)
         self.leave()

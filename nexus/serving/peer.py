@@ -29,6 +29,8 @@ READS = (b"GET ", b"HEAD ", b"OPTIONS ")
 
 #: What the loop is waiting for on a connection.
 LINGERING, IDLE, IN_HEAD, IN_BODY, SENDING = range(5)
+#: Those of a connection whose response is complete, but not sent yet or not read yet.
+ANSWERED = (SENDING, LINGERING)
 
 
 class Outbox(socket.socket):

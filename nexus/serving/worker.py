@@ -9,19 +9,27 @@ import socket
 import time
 from collections import deque
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from nexus.serving.accepting import Accepting
-from nexus.serving.peer import IDLE, IN_BODY, IN_HEAD, LINGERING, RECEIVED, SENDING, Connection, Lane
+from nexus.serving.peer import (
+    ANSWERED,
+    IDLE,
+    IN_BODY,
+    IN_HEAD,
+    LINGERING,
+    RECEIVED,
+    SENDING,
+    Connection,
+    Lane,
+)
 
 #: Seconds in which a response must be read, and bytes that extend them by one.
 ANSWER = 30.0
 SLOWEST = 16_384
 #: Seconds in which a client may read the end of a response, and send what is no longer wanted.
 LINGER = 5.0
-#: Seconds for which a stopping worker keeps idle connections: if others replace it, and if the service stops.
-IDLE_REPLACED = 10.0
-IDLE_STOPPED = 2.0
 #: Seconds within which the loop looks for what threads have left to be done.
 SOON = 0.02
 #: Bytes that all connections of a worker may buffer together, in both directions.
@@ -61,7 +69,7 @@ class Worker(Accepting):
             if not self._turn():
                 break
         self.alive = False
-        self._leave()
+        self.stop_accepting()
         patience = time.monotonic() + self.cfg.graceful_timeout
         while self.nr_conns and time.monotonic() < patience:
             self._turn()
@@ -86,23 +94,9 @@ class Worker(Accepting):
                 return False
         self.catch_up()
         # Threads do not wake the loop for what they leave, since that would cost more than doing it.
-        longest = SOON if self.left or self._given else 1.0
+        longest = SOON if self._given or self.left else 1.0
         self.wait_for_and_dispatch_events(timeout=min(longest, self.longest_wait))
         return True
-
-    def _leave(self) -> None:
-        """Accept no more clients, and keep those that are idle only for a moment."""
-        self.close_listeners()
-        self._keep_idle_shortly()
-
-    def _keep_idle_shortly(self) -> None:
-        until = time.monotonic() + self._idle_when_stopping()
-        for conn in self._connections:
-            if conn.held == IDLE:
-                conn.deadline = min(conn.deadline, until)
-
-    def _idle_when_stopping(self) -> float:
-        return IDLE_REPLACED if self.replaced else IDLE_STOPPED
 
     def expect(self, conn: Connection) -> None:
         """Wait for the first request of a client."""
@@ -113,18 +107,24 @@ class Worker(Accepting):
         if conn.arrival.data and self._use(conn):
             return
         if not self.alive:
-            patience = min(patience, self._idle_when_stopping())
+            patience = min(patience, self.idle_when_stopping())
         stage = conn.stage()
         self._hold(conn, stage, PATIENCE.get(stage, patience))
 
     def _read(self, conn: Connection, _: Any) -> None:
-        """Read what has arrived on a connection."""
-        if conn.held is None:
+        """Read what has arrived on a connection.
+
+        The event may be older than its response: a batch of events can contain both, in either order.
+        """
+        if conn.held in ANSWERED:
+            return
+        if conn.held is not None:
+            if not self._use(conn) and (stage := conn.stage()) != conn.held:
+                conn.hold(stage, PATIENCE[stage])
+        elif conn.take_back():
             # A thread has it, and its client sends more, or has disconnected. If it cannot be taken back, the
             # thread is just returning it.
-            self.release(conn)
-        elif not self._use(conn) and (stage := conn.stage()) != conn.held:
-            conn.hold(stage, PATIENCE[stage])
+            self._unregister(conn)
 
     def _use(self, conn: Connection) -> bool:
         """Read once, and handle a request if it is complete; False if there is nothing to do yet."""
@@ -182,7 +182,7 @@ class Worker(Accepting):
         conn.hold(IDLE, self._keepalive)
         if not self.alive:
             # The loop may have looked for idle connections already.
-            self.method_queue.defer(self._keep_idle_shortly)
+            self.method_queue.defer(self.keep_idle_shortly)
         return True
 
     def _make_way(self, conn: Connection) -> None:
@@ -266,9 +266,12 @@ class Worker(Accepting):
     def release(self, conn: Connection) -> None:
         """Stop waiting for events of a connection."""
         if conn.held is not None or conn.take_back():
-            self.poller.unregister(conn.sock)
-            self._connections.discard(conn)
-            conn.held = None
+            self._unregister(conn)
+
+    def _unregister(self, conn: Connection) -> None:
+        self.poller.unregister(conn.sock)
+        self._connections.discard(conn)
+        conn.held = None
 
     def close(self, conn: Connection) -> None:
         """Close a connection, if it is not closed already."""
@@ -287,10 +290,11 @@ class Worker(Accepting):
                 self._refuse(conn, 408)
             else:
                 self.close(conn)
-        waiting = [*self.waiting(), *self._changing.queued()]
-        held = sum(conn.size for conn in waiting)
-        while held > HELD:
-            waiting.remove(largest := max(waiting, key=lambda conn: conn.size))
-            held -= largest.size
-            if largest.held is not None or self._changing.withdraw(largest):
-                self.close(largest)
+        sizes = [(conn.size, conn) for conn in (*self.waiting(), *self._changing.queued())]
+        held = sum(size for size, _ in sizes)
+        for size, conn in sorted(sizes, key=itemgetter(0), reverse=True):
+            if held <= HELD:
+                break
+            held -= size
+            if conn.held is not None or self._changing.withdraw(conn):
+                self.close(conn)

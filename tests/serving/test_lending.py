@@ -1,7 +1,9 @@
 """A client stays in the poller while a thread answers it, and the thread returns it to the loop."""
 
+import socket
 import time
 from contextlib import suppress
+from select import select
 from threading import Event
 from typing import Any
 
@@ -68,6 +70,51 @@ def test_a_second_request_that_is_sent_before_the_response_is_answered_after_it(
     assert received.index(b"\r\n\r\nPOST") < received.index(b"\r\n\r\nGET")
 
 
+@pytest.mark.parametrize("alive", [True, False])
+def test_an_event_that_is_older_than_a_response_does_not_repeat_the_request(*, alive: bool) -> None:
+    calls = []
+    begun, released = Event(), Event()
+    # More than the client accepts at once, unless it is to be closed.
+    body = b"x" * (8_000_000 if alive else 1)
+
+    def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        calls.append(environ["PATH_INFO"])
+        begun.set()
+        released.wait()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    with connected(answer) as (ours, client):
+        run_loop_once(ours)
+        ours.alive = alive
+        # In two pieces, which the connection keeps until the request is finished.
+        client.sendall(POST[:20])
+        run_loop_once(ours)
+        client.sendall(POST[20:])
+        run_loop_once(ours)
+        begun.wait()
+        # Now the poller has nothing to report, and will report first what happens first.
+        run_loop_once(ours)
+        run_loop_once(ours)
+        released.set()
+        select([ours.method_queue], [], [])
+        if alive:
+            client.sendall(POST.replace(b"/ ", b"/second "))
+        else:
+            client.shutdown(socket.SHUT_WR)
+        wanted = 2 if alive else 1
+        client.settimeout(0)
+        received = 0
+        while ours._given or received < wanted * len(body):
+            ours._turn()
+            with suppress(BlockingIOError):
+                while piece := client.recv(1 << 20):
+                    received += len(piece)
+        ours._turn()
+        assert calls == ["/", "/second"][:wanted]
+        assert ours.nr_conns == len(ours._connections)
+
+
 def test_a_client_that_leaves_while_a_thread_answers_it_is_closed() -> None:
     answer = Waiting()
     with connected(answer) as (ours, client):
@@ -85,7 +132,7 @@ def test_a_client_that_leaves_while_a_thread_answers_it_is_closed() -> None:
 def test_a_stopping_worker_does_not_wait_for_a_client_whose_answer_a_thread_has_just_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("nexus.serving.worker.IDLE_STOPPED", 0.0)
+    monkeypatch.setattr("nexus.serving.accepting.IDLE_STOPPED", 0.0)
     answer = Waiting()
     with connected(answer) as (ours, client):
         run_loop_once(ours)
@@ -94,7 +141,7 @@ def test_a_stopping_worker_does_not_wait_for_a_client_whose_answer_a_thread_has_
         answer.begun.wait()
         ours._keepalive = 3600.0
         ours.alive = False
-        ours._leave()
+        ours.stop_accepting()
         answer.released.set()
         while ours.nr_conns:
             ours._turn()
