@@ -77,8 +77,7 @@ class IdempotencyKey(Model):
                     request_id=by.request_id,
                 )
             except peewee.OperationalError as error:
-                if waited_for_key(error):
-                    raise IdempotencyInProgress from None
+                refuse_if_waited(error)
                 raise
             if placed:
                 metrics.moved(placed[0].status)
@@ -122,8 +121,7 @@ class IdempotencyKey(Model):
                 taken = not cls.written(cls.claim(key, offered).with_cte(offered))
                 attempt.rollback()
         except peewee.OperationalError as error:
-            if waited_for_key(error):
-                raise IdempotencyInProgress from None
+            refuse_if_waited(error)
             raise
         return taken
 
@@ -146,12 +144,13 @@ def _placed(*, hash: Any, body: Any, actor: Any, request_id: Any, **wanted: Any)
     return place.returning(Order, *Actor(actor, request_id).context())
 
 
-def waited_for_key(error: peewee.OperationalError) -> bool:
-    """Whether the wait for a key timed out."""
+def refuse_if_waited(error: peewee.OperationalError) -> None:
+    """Raise IdempotencyInProgress if the wait for a key timed out."""
     refused = cause(error)
     # The wait may also have been for a row of the offer; PostgreSQL's context names the table.
     table = IdempotencyKey._meta.table_name
-    return isinstance(refused, LockNotAvailable) and table in (refused.diag.context or "")
+    if isinstance(refused, LockNotAvailable) and table in (refused.diag.context or ""):
+        raise IdempotencyInProgress from None
 
 
 IdempotencyKey.add_index(IdempotencyKey.created_at, name="idempotency_keys_by_time")

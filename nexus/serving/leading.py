@@ -84,8 +84,8 @@ class Leading(Answering):
         """Keep or close a connection, in the loop, that has had its response."""
         raise NotImplementedError
 
-    def finish_here(self, conn: Connection) -> bool:
-        """Keep a connection, in a thread, that has had its response; False if the loop must decide."""
+    def give_back(self, conn: Connection) -> bool:
+        """Give a connection that has had its response back, in a thread; False if the loop must decide."""
         raise NotImplementedError
 
     def get_thread_pool(self) -> Threads:
@@ -98,7 +98,7 @@ class Leading(Answering):
 
     def _answer(self, conn: Connection) -> None:
         self._handle(conn)
-        if not self.finish_here(conn):
+        if not self.give_back(conn):
             self.method_queue.defer(self.finish_request, conn)
 
     def _handle(self, conn: Connection) -> None:

@@ -173,8 +173,8 @@ class Worker(Accepting):
         if not conn.changes or self._changing.admits(conn):
             self.give(conn)
 
-    def finish_here(self, conn: Connection) -> bool:
-        """Keep a connection, in a thread, that has had its response; False if the loop must decide."""
+    def give_back(self, conn: Connection) -> bool:
+        """Give a connection that has had its response back, in a thread; False if the loop must decide."""
         if not conn.goes_on or conn.following or conn.sock.unsent or not conn.take_back():
             return False
         self._make_way(conn)

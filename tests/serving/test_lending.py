@@ -2,7 +2,8 @@
 
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from select import select
 from threading import Event
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from nexus.serving.peer import IDLE
+from nexus.serving.worker import Worker
 from tests.serving.workers import connected, run_loop_once
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -31,6 +33,18 @@ class Waiting:
         return [body]
 
 
+@contextmanager
+def answering(request: bytes = POST) -> Iterator[tuple[Worker, socket.socket, Waiting]]:
+    """Yield a worker of which a thread answers a client's request, the client, and the application."""
+    answer = Waiting()
+    with connected(answer) as (ours, client):
+        run_loop_once(ours)
+        client.sendall(request)
+        run_loop_once(ours)
+        answer.begun.wait()
+        yield ours, client, answer
+
+
 def test_a_thread_returns_its_client_without_the_loop() -> None:
     answer = Waiting()
     answer.released.set()
@@ -48,12 +62,7 @@ def test_a_thread_returns_its_client_without_the_loop() -> None:
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_second_request_that_is_sent_before_the_response_is_answered_after_it(*, at_once: bool) -> None:
-    answer = Waiting()
-    with connected(answer) as (ours, client):
-        run_loop_once(ours)
-        client.sendall(POST + GET if at_once else POST)
-        run_loop_once(ours)
-        answer.begun.wait()
+    with answering(POST + GET if at_once else POST) as (ours, client, answer):
         if not at_once:
             client.sendall(GET)
             run_loop_once(ours)
@@ -116,12 +125,7 @@ def test_an_event_that_is_older_than_a_response_does_not_repeat_the_request(*, a
 
 
 def test_a_client_that_leaves_while_a_thread_answers_it_is_closed() -> None:
-    answer = Waiting()
-    with connected(answer) as (ours, client):
-        run_loop_once(ours)
-        client.sendall(POST)
-        run_loop_once(ours)
-        answer.begun.wait()
+    with answering() as (ours, client, answer):
         client.close()
         answer.released.set()
         while ours.nr_conns:
@@ -133,12 +137,7 @@ def test_a_stopping_worker_does_not_wait_for_a_client_whose_answer_a_thread_has_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("nexus.serving.accepting.IDLE_STOPPED", 0.0)
-    answer = Waiting()
-    with connected(answer) as (ours, client):
-        run_loop_once(ours)
-        client.sendall(POST)
-        run_loop_once(ours)
-        answer.begun.wait()
+    with answering() as (ours, client, answer):
         ours._keepalive = 3600.0
         ours.alive = False
         ours.stop_accepting()
