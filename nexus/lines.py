@@ -4,7 +4,7 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -23,14 +23,15 @@ structlog.configure(
 encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
-def write(log: logging.Logger, level: int, event: EventDict, at: float) -> None:
-    """Log an event of a time (seconds since 1970), at half the cost of `log.log`.
+def write(log: logging.Logger, level: int, events: Sequence[tuple[float, EventDict]]) -> None:
+    """Log events, each with its time (seconds since 1970), as one record, at a fraction of its usual cost.
 
     The record starts as a copy of an earlier one.
     """
-    if log.isEnabledFor(level):
+    if events and log.isEnabledFor(level):
+        at, _ = events[-1]
         record = logging.LogRecord.__new__(logging.LogRecord)
-        vars(record).update(_blank(log, level), msg=event, created=at, msecs=at % 1 * 1000)
+        vars(record).update(_blank(log, level), msg=events, created=at, msecs=at % 1 * 1000)
         log.handle(record)
 
 
@@ -40,7 +41,10 @@ def _blank(log: logging.Logger, level: int) -> dict[str, Any]:
 
 
 class Lines(logging.Formatter):
-    """Writes each record as one line; records of other packages are events without fields."""
+    """Writes each record as one line, or as one for each event that it has as a list.
+
+    Records of other packages are events without fields.
+    """
 
     def __init__(self, write: Callable[[EventDict], str]) -> None:
         """Take the function that renders an event, which it may modify."""
@@ -48,10 +52,12 @@ class Lines(logging.Formatter):
         self._write = write
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
-        # In UTC, with milliseconds.
-        at = f"{_second(int(record.created))}.{int(record.msecs):03}+00:00"
-        event = {"at": at, "level": record.levelname.lower(), "logger": record.name}
+        """The line or lines of a record."""
+        source = {"level": record.levelname.lower(), "logger": record.name}
+        if isinstance(record.msg, list):
+            write = self._write
+            return "\n".join([write({"at": _moment(at), **source, **event}) for at, event in record.msg])
+        event = {"at": _moment(record.created), **source}
         if isinstance(record.msg, dict):
             return self._write({**event, **record.msg})
         event["event"] = record.getMessage()
@@ -110,6 +116,11 @@ def for_people(event: EventDict) -> str:
 def harmless(text: object) -> str:
     """Text from a client, safe to show: characters that could control a terminal are escaped."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
+
+
+def _moment(at: float) -> str:
+    """A time in UTC, with milliseconds."""
+    return f"{_second(int(at))}.{int(at % 1 * 1000):03}+00:00"
 
 
 @lru_cache(4)

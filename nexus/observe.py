@@ -1,14 +1,13 @@
 """Observability: an id and a log line for each request, and a warning for each slow query."""
 
 import logging
-import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from operator import call
+from random import getrandbits
 from typing import Any
 
 import click
@@ -87,7 +86,7 @@ def init_app(app: Application, settings: Settings) -> None:
         given = environ.get("HTTP_X_REQUEST_ID", "")
         trace = environ.get("HTTP_TRACEPARENT", "")
         tally = Tally(
-            request_id=given if WELL_FORMED.fullmatch(given) else os.urandom(16).hex(),
+            request_id=given if WELL_FORMED.fullmatch(given) else f"{getrandbits(128):032x}",
             traceparent=trace if TRACEPARENT.fullmatch(trace) else None,
             slow_query=settings.slow_query_ms,
         )
@@ -116,16 +115,16 @@ def init_app(app: Application, settings: Settings) -> None:
             # Its duration and size are known when all is sent, or the client has disconnected.
             body = response.response
             response.response = ClosingIterator(map(tally.count, body), getattr(body, "close", None))
-            response.call_on_close(lambda: end(tally, facts, call))
+            response.call_on_close(lambda: end(tally, facts, at_once))
         else:
             has_body = method != "HEAD" and response.status_code not in (204, 304)
             tally.sent = (response.calculate_content_length() or 0) if has_body else 0
-            end(tally, facts, request.environ.get(AFTERWARDS, call))
+            end(tally, facts, request.environ.get(AFTERWARDS, at_once))
 
-    def end(tally: Tally, facts: dict[str, Any], afterwards: Callable[[Callable[[], None]], None]) -> None:
+    def end(tally: Tally, facts: dict[str, Any], afterwards: Callable[..., None]) -> None:
         """Let the server tell about a request that ends now, after its response if it can do that."""
         seconds = time.perf_counter() - tally.started
-        afterwards(partial(told, tally, facts, seconds, time.time()))
+        afterwards(told, (tally, facts, seconds, time.time()))
         # Last, so that if telling fails at once, the error response belongs to the same request.
         current.set(None)
 
@@ -133,35 +132,48 @@ def init_app(app: Application, settings: Settings) -> None:
     app.finishing.append(note)
 
 
+def at_once(do: Callable[[list[Any]], None], what: Any) -> None:
+    """What happens under a server that offers nothing AFTERWARDS."""
+    do([what])
+
+
 def tell(
-    tally: Tally,
-    facts: dict[str, Any],
-    seconds: float,
-    ended: float,
+    ended: Sequence[tuple[Tally, dict[str, Any], float, float]],
     *,
     slow: int,
     trace: Callable[[dict[str, Any], float], None],
 ) -> None:
-    """Count, trace and log a finished request: as a warning if it took `slow` milliseconds or more.
+    """Count, trace and log finished requests: as a warning if one took `slow` milliseconds or more.
 
-    It took `seconds`, and ended at `ended` (seconds since 1970).
+    Each is given with its facts, the seconds that it took, and its end (seconds since 1970).
     """
-    metrics.answered(facts["method"], facts["route"], facts["status"], seconds)
-    if tally.queries:
-        metrics.queried(tally.queries, tally.in_database)
-    milliseconds = _milliseconds(seconds)
-    facts |= {
-        "ms": milliseconds,
-        "queries": tally.queries,
-        "db_ms": _milliseconds(tally.in_database),
-        "bytes": tally.sent,
-        "request": tally.request_id,
-    }
-    if tally.traceparent:
-        facts["traceparent"] = tally.traceparent
-    trace(facts, ended)
-    level, event = (logging.WARNING, "slow request") if milliseconds >= slow else (logging.INFO, "request")
-    lines.write(log, level, {"event": event, **facts}, ended)
+    usual: list[tuple[float, dict[str, Any]]] = []
+    late: list[tuple[float, dict[str, Any]]] = []
+    for tally, facts, seconds, at in ended:
+        milliseconds = _milliseconds(seconds)
+        is_late = milliseconds >= slow
+        event = {
+            "event": "slow request" if is_late else "request",
+            **facts,
+            "ms": milliseconds,
+            "queries": tally.queries,
+            "db_ms": _milliseconds(tally.in_database),
+            "bytes": tally.sent,
+            "request": tally.request_id,
+        }
+        if tally.traceparent:
+            event["traceparent"] = tally.traceparent
+        (late if is_late else usual).append((at, event))
+    try:
+        queries = sum(tally.queries for tally, *_ in ended)
+        metrics.queried(queries, sum(tally.in_database for tally, *_ in ended))
+        for _, facts, seconds, _ in ended:
+            metrics.answered(facts["method"], facts["route"], facts["status"], seconds)
+        for at, event in (*usual, *late):
+            trace(event, at)
+    finally:
+        lines.write(log, logging.INFO, usual)
+        lines.write(log, logging.WARNING, late)
 
 
 def hide_private(record: logging.LogRecord) -> bool:

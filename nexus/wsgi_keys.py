@@ -2,5 +2,6 @@
 
 #: The status of the error response to a request that the server rejects.
 REFUSED = "nexus.refused"
-#: A function that calls another one, once the response is sent: for work that no client should wait for.
+#: A function for what no client should wait for: of a function and its argument, it calls the first, once the
+#: response is sent, with a list of this argument and those of some other requests.
 AFTERWARDS = "nexus.afterwards"

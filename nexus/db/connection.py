@@ -11,8 +11,7 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from psycopg2.extras import register_uuid
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, UNICODE, new_type, register_type
 
 from nexus import embedded
 from nexus.database_url import DatabaseURL
@@ -44,6 +43,8 @@ PREPARED = 100
 GONE = ("26000", "0A000")
 #: SQLSTATE: a number is out of range for its parameter's type; as a literal it may have any size.
 TOO_LARGE = "22003"
+#: UUIDs, by their type's number in PostgreSQL, are read as text: most are only passed on, and models convert.
+UUID_AS_TEXT = new_type((2950,), "UUID_AS_TEXT", UNICODE)
 #: The warning, beside an otherwise successful commit, that PostgreSQL did not wait for the standby.
 UNCONFIRMED = "canceling wait for synchronous replication"
 
@@ -157,7 +158,7 @@ def connect(url: DatabaseURL | None, *, wait: float, **how: Any) -> Any:
     }
     connection = psycopg2.connect(**{**limits, **target.parameters}, **how)
     connection.autocommit = True
-    register_uuid(conn_or_curs=connection)  # type: ignore[no-untyped-call]
+    register_type(UUID_AS_TEXT, connection)
     return connection
 
 

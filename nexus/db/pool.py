@@ -45,6 +45,8 @@ class Pool(PooledPostgresqlDatabase):
         self._lock = nullcontext()
         self._url: DatabaseURL | None = None
         self._wait = 0.0
+        #: How many threads wait for a connection.
+        self._waiting = 0
         self._circuit = Circuit()
         self._watchdog = Watchdog(self._count)
         #: Connections opened before this time (monotonic clock) lead to a wrong or silent server; not reused.
@@ -64,7 +66,7 @@ class Pool(PooledPostgresqlDatabase):
         reserved = object()
         deadline = time.monotonic() + self._wait
         waited = False
-        with self._pool_available:
+        with self._pool_lock:
             while True:
                 while self._connections:
                     since, _, connection = self._connections.pop()
@@ -84,14 +86,18 @@ class Pool(PooledPostgresqlDatabase):
                 if (left := deadline - time.monotonic()) <= 0:
                     metrics.counted().pool_refusals.inc()
                     raise MaxConnectionsExceeded
-                self._pool_available.wait(left)
+                self._waiting += 1
+                try:
+                    self._pool_available.wait(left)
+                finally:
+                    self._waiting -= 1
         began, connection = time.monotonic(), None
         try:
             metrics.counted().pool_size.set(self._max_connections)
             with self._circuit.connecting():
                 connection = connect_to_serve(self._url, wait=self._wait, watch=self._watchdog.watch)
         finally:
-            with self._pool_available:
+            with self._pool_lock:
                 del self._in_use[id(reserved)]
                 if connection is None:
                     self._pool_available.notify()
@@ -112,9 +118,10 @@ class Pool(PooledPostgresqlDatabase):
         self._state.set_connection(connection)
 
     def _close(self, conn: Any, close_conn: bool = False) -> None:  # noqa: FBT001, FBT002 - Peewee's own.
-        with self._pool_available:
+        with self._pool_lock:
             ours = self._in_use.pop(id(conn), None)
-            self._pool_available.notify()
+            if self._waiting:
+                self._pool_available.notify()
             if ours and not close_conn and ours.timestamp >= self._good_since and self._can_reuse(conn):
                 # The 0 is for Peewee's heap, which is a stack here.
                 self._connections.append((ours.timestamp, 0, conn))

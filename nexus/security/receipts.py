@@ -2,6 +2,7 @@
 
 import hmac
 from base64 import urlsafe_b64encode
+from functools import cache
 from uuid import UUID
 
 from flask import Request, Response, current_app
@@ -24,7 +25,7 @@ def init_app(app: Application, settings: Settings) -> None:
     app.finishing.append(keep_private)
 
 
-def issue(order_id: UUID) -> str:
+def issue(order_id: UUID | str) -> str:
     """The receipt of an order; the same key always gives the same text."""
     return _signed(order_id, current_app.config["RECEIPT_KEYS"][0])
 
@@ -56,7 +57,13 @@ def _good(receipt: str, order_id: UUID) -> bool:
     return any(tried)
 
 
-def _signed(order_id: UUID, key: str) -> str:
+def _signed(order_id: UUID | str, key: str) -> str:
+    signature = _begun(key).copy()
+    signature.update(bytes.fromhex(str(order_id).replace("-", "")))
+    return urlsafe_b64encode(signature.digest()).rstrip(b"=").decode()
+
+
+@cache
+def _begun(key: str) -> hmac.HMAC:
     # The prefix says what is signed, so that nothing else signed with this key passes for a receipt.
-    signature = hmac.digest(key.encode(), b"receipt of order " + order_id.bytes, "sha256")
-    return urlsafe_b64encode(signature).rstrip(b"=").decode()
+    return hmac.new(key.encode(), b"receipt of order ", "sha256")

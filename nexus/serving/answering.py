@@ -23,6 +23,9 @@ from nexus.wsgi_keys import AFTERWARDS
 
 #: How many requests may leave something to be done, about a kilobyte each.
 MOST_LEFT = 10_000
+#: For how many requests it is done together: eight log lines still fit into the 4,096 bytes that a pipe keeps
+#: apart from what other processes write.
+TOGETHER = 8
 #: The statuses for requests that gunicorn cannot parse, by its exception; 400 for any other.
 STATUSES = {LimitRequestLine: 414, LimitRequestHeaders: 431, UnsupportedTransferCoding: 501}
 
@@ -34,7 +37,7 @@ class Answering(Sibling):
         """Called in the master, before the worker's process is forked."""
         super().__init__(*args, **kwargs)
         #: What requests have left to be done after their responses.
-        self.left: deque[Callable[[], object]] = deque()
+        self.left: deque[tuple[Callable[[list[Any]], object], Any]] = deque()
         self._doing = Lock()
         self._plain = Plain(self.cfg)
 
@@ -54,22 +57,26 @@ class Answering(Sibling):
             return
         try:
             while self.left:
-                self._do(self.left.popleft())
+                do, what = self.left.popleft()
+                together = [what]
+                while self.left and self.left[0][0] is do and len(together) < TOGETHER:
+                    together.append(self.left.popleft()[1])
+                self._do(do, together)
         finally:
             self._doing.release()
 
-    def _do(self, job: Callable[[], object]) -> None:
+    def _do(self, do: Callable[[list[Any]], object], together: list[Any]) -> None:
         try:
-            job()
+            do(together)
         except Exception:
             self.log.exception("A request was answered, but not counted or logged")
 
-    def put_off(self, job: Callable[[], object]) -> None:
+    def put_off(self, do: Callable[[list[Any]], object], what: Any) -> None:
         """Do something after the response, or now if much is left already, as while nobody reads the log."""
         if len(self.left) < MOST_LEFT:
-            self.left.append(job)
+            self.left.append((do, what))
         else:
-            job()
+            do([what])
 
     def refuse(self, sock: Any, client: Any, status: int, why: object) -> None:
         """Let the application answer, with this status, a request that is malformed or incomplete."""

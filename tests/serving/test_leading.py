@@ -41,7 +41,7 @@ class Shop:
         if environ["PATH_INFO"] == "/broken":
             raise SystemExit
         if self.left:
-            environ[AFTERWARDS](self.left.pop(0))
+            environ[AFTERWARDS](lambda left: left[0](), self.left.pop(0))
         body = current_thread().name.encode()
         start("200 OK", [("Content-Length", str(len(body)))])
         return [body]

@@ -171,7 +171,7 @@ def test_what_the_last_request_leaves_is_done_before_the_end() -> None:
     done = Event()
 
     def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        environ[AFTERWARDS](done.set)
+        environ[AFTERWARDS](lambda _: done.set(), None)
         start_response("200 OK", [("Content-Length", "0")])
         return []
 
@@ -207,3 +207,17 @@ def test_a_request_that_has_arrived_is_answered_before_its_connection_can_be_clo
             ours._answer_read()
 
         assert client.recv(1024).startswith(b"HTTP/1.1 200")
+
+
+def test_what_requests_leave_is_done_for_eight_of_them_at_a_time_in_their_order() -> None:
+    usual: list[list[int]] = []
+    rare: list[list[int]] = []
+    # Bound once, since what is done together is recognised by its identity.
+    note, note_rare = usual.append, rare.append
+    with connected(None) as (ours, _):
+        for number in range(20):
+            ours.put_off(note_rare if number == 10 else note, number)
+        ours.do_left()
+
+    assert usual == [[*range(8)], [8, 9], [*range(11, 19)], [19]]
+    assert rare == [[10]]
