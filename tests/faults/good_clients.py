@@ -1,11 +1,13 @@
 """Well-behaved clients, and the responses that they get."""
 
+import json
 import time
 from collections import Counter
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from threading import Event, Thread
 from typing import Any, Self
+from uuid import uuid4
 
 PATH = "/api/products?userId=1"
 
@@ -15,11 +17,13 @@ class Load:
 
     `counts` counts the responses by status, and failures by the name of the exception. A client whose
     connection is refused tries again. `pauses` has one entry per client, the seconds between two requests;
-    with None, the client opens a new connection for each request.
+    with None, the client opens a new connection for each request. The requests are reads, or such orders,
+    each with a key of its own; http.client sends their heads and bodies separately.
     """
 
-    def __init__(self, port: int, pauses: list[float | None]) -> None:
+    def __init__(self, port: int, pauses: list[float | None], *, order: dict[str, Any] | None = None) -> None:
         """Take the server's port, and one pause per client."""
+        self._order = order
         self.counts: Counter[Any] = Counter()
         #: The seconds until each response.
         self.times: list[float] = []
@@ -44,7 +48,7 @@ class Load:
             while not self._stopped.wait(pause or 0.005):
                 start = time.perf_counter()
                 try:
-                    connection.request("GET", PATH)
+                    self._request(connection)
                     answer = connection.getresponse()
                     answer.read()
                     self.counts[answer.status] += 1
@@ -54,3 +58,10 @@ class Load:
                     connection.close()
                 if pause is None:
                     connection.close()
+
+    def _request(self, connection: HTTPConnection) -> None:
+        if self._order is None:
+            connection.request("GET", PATH)
+        else:
+            headers = {"Content-Type": "application/json", "Idempotency-Key": uuid4().hex}
+            connection.request("POST", "/api/orders", json.dumps(self._order), headers)

@@ -1,5 +1,6 @@
 """Workers and masters that are replaced, stopped or killed while clients send requests."""
 
+import json
 import os
 import shutil
 import signal
@@ -13,11 +14,15 @@ from pathlib import Path
 import pytest
 
 from nexus.config import Settings
+from tests.factories import PASSWORD
 from tests.faults.conftest import Server
 from tests.faults.good_clients import Load
+from tests.sql import query
 
 #: Clients with a keep-alive connection, and clients with a new connection per request.
 BUSY: list[float | None] = [0.005, 0.005, 0.005, None, None, None]
+
+PLACED = "SELECT count(*) FROM orders WHERE product_id = %s"
 
 
 @contextmanager
@@ -45,6 +50,23 @@ def test_no_request_fails_while_workers_are_replaced(shop: Server) -> None:
         replace_workers(shop)
 
     assert set(load.counts) == {200}, load.counts
+
+
+def test_each_order_is_placed_once_and_answered_while_workers_are_replaced(
+    shop: Server, settings: Settings
+) -> None:
+    credentials = {"email": "seller@example.com", "password": PASSWORD}
+    token = json.loads(shop.post("/api/auth/register", credentials)[1])["token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    product = json.loads(shop.post("/api/products", {"name": "Course", "price": 1}, **bearer)[1])["product"]
+
+    order = {"productId": product["id"], "email": "buyer@example.com"}
+    with Load(shop.port, [0.001] * 12, order=order) as load:
+        for _ in range(2):
+            replace_workers(shop)
+
+    assert set(load.counts) == {201}, load.counts
+    assert query(settings, PLACED, product["id"]) == [(load.counts[201],)]
 
 
 @pytest.mark.long
