@@ -2,12 +2,15 @@
 
 import json
 import logging
+import select
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from nexus import lines
 from nexus.observe import Tally, tell
+from nexus.serving.answering import TOGETHER
 from tests.events import events
 
 #: Milliseconds from which a request is slow.
@@ -34,6 +37,20 @@ def test_requests_that_ended_together_have_a_line_each(caplog: pytest.LogCapture
     ]
     assert [line["at"][17:] for line in written] == ["20.000+00:00", "20.250+00:00", "20.125+00:00"]
     assert {line["logger"] for line in written} == {"nexus.request"}
+
+
+def test_the_longest_lines_that_are_written_together_fit_into_one_write_to_a_pipe(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    route = max((rule.rule for rule in app.url_map.iter_rules()), key=len)
+    facts = {"method": "OPTIONS", "route": route, "status": 503, "user": 2**63 - 1}
+    tally = Tally("r" * 128, "0" * 55, SLOW, queries=999, in_database=99.0, sent=999_999_999)
+    caplog.handler.setFormatter(lines.Lines(lines.for_machines))
+    with caplog.at_level("INFO"):
+        tell([(tally, facts, 99.0, 0.001)] * TOGETHER, slow=SLOW, trace=lambda *_: None)
+
+    (record,) = [record for record in caplog.records if record.name == "nexus.request"]
+    assert len(caplog.handler.format(record)) < select.PIPE_BUF
 
 
 def test_only_slow_requests_are_written_if_only_warnings_are_asked_for(
