@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_no_request_fails_while_workers_are_replaced(shop: Server) -> None:
 def test_each_order_is_placed_once_and_answered_while_workers_are_replaced(
     shop: Server, settings: Settings
 ) -> None:
-    credentials = {"email": "seller@example.com", "password": PASSWORD}
+    credentials = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
     token = json.loads(shop.post("/api/auth/register", credentials)[1])["token"]
     bearer = {"Authorization": f"Bearer {token}"}
     product = json.loads(shop.post("/api/products", {"name": "Course", "price": 1}, **bearer)[1])["product"]
