@@ -23,11 +23,13 @@ from nexus import create_app
 from nexus.config import ROOT, load_settings
 from nexus.db import database
 from nexus.metric_files import metric_files
+from nexus.serving.answering import TOGETHER
+from nexus.wsgi_keys import AFTERWARDS
 from tests.benchmarks.peers.contestants import KEYS
 from tests.benchmarks.peers.data import cluster, databases
 from tests.benchmarks.peers.workload import access_token
 
-REQUESTS = 20
+REQUESTS = 24
 STANDARD = (sysconfig.get_path("stdlib"), "<frozen")
 SITE = Path(sysconfig.get_path("purelib"))
 #: Our modules and third-party packages, by what they do in a request.
@@ -89,9 +91,10 @@ def wsgi(method: str, path: str, *, query: str = "", body: bytes = b"", **header
 
 
 def count_instructions(app: Any, call: Callable[[], dict[str, Any]]) -> "Counter[str]":
-    """Count the instructions of one request, by part."""
+    """Count the instructions of one request, by part, and of what a busy worker does after it."""
     found: Counter[str] = Counter()
-    environs = [call() for _ in range(REQUESTS)]
+    left: list[tuple[Callable[[list[Any]], None], Any]] = []
+    environs = [{**call(), AFTERWARDS: lambda *job: left.append(job)} for _ in range(REQUESTS)]
 
     def trace(frame: FrameType, _: str, __: Any) -> Any:
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
@@ -108,6 +111,8 @@ def count_instructions(app: Any, call: Callable[[], dict[str, Any]]) -> "Counter
     try:
         for environ in environs:
             make_request(app, environ)
+        for first in range(0, len(left), TOGETHER):
+            left[first][0]([what for _, what in left[first : first + TOGETHER]])
     finally:
         sys.settrace(None)
     return Counter({part: round(number / REQUESTS) for part, number in found.items()})
