@@ -48,9 +48,10 @@ class Text(str):
 class Statement:
     """Runs the query that a function builds; its SQL is built once for each shape of the arguments.
 
-    It is called like the function, and returns the rows, with columns as attributes. Positional arguments
-    become part of the query's text, for example a sort order. Keyword arguments are values; the function gets
-    placeholders for them, or None: it may test whether a value is None, but not what it is.
+    It is called like the function, and returns the rows, with columns as attributes and UUIDs as text.
+    Positional arguments become part of the query's text, for example a sort order. Keyword arguments are
+    values; the function gets placeholders for them, or None: it may test whether a value is None, but not
+    what it is.
     """
 
     def __init__(self, database: peewee.Database, build: Callable[..., Any], *, prepared: bool) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import pytest
 
@@ -19,6 +20,7 @@ from nexus.config import Settings
 from nexus.embedded import Cluster
 from nexus.migrate import History
 from tests.environment import environment
+from tests.factories import PASSWORD
 from tests.ports import free_port
 
 #: The property under which tests record rows for the table of docs/reliability.md.
@@ -75,6 +77,14 @@ class Server:
         """POST a JSON body; return status and body."""
         headers["Content-Type"] = "application/json"
         return self.send(Request(self.url(path), json.dumps(body).encode(), headers))
+
+    def offer(self) -> int:
+        """Register a seller, and offer a product; return its id."""
+        credentials = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+        token = json.loads(self.post("/api/auth/register", credentials)[1])["token"]
+        offered = self.post("/api/products", {"name": "Course", "price": 1}, Authorization=f"Bearer {token}")
+        product: int = json.loads(offered[1])["product"]["id"]
+        return product
 
     def url(self, path: str) -> str:
         """Return the URL of a path."""

@@ -17,8 +17,8 @@ class Load:
 
     `counts` counts the responses by status, and failures by the name of the exception. A client whose
     connection is refused tries again. `pauses` has one entry per client, the seconds between two requests;
-    with None, the client opens a new connection for each request. The requests are reads, or such orders,
-    each with a key of its own; http.client sends their heads and bodies separately.
+    with None, the client opens a new connection for each request. The requests are reads, or with
+    `order` such orders, each with a key of its own; http.client sends their heads and bodies separately.
     """
 
     def __init__(self, port: int, pauses: list[float | None], *, order: dict[str, Any] | None = None) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from nexus.config import Settings
 from nexus.embedded import Cluster
-from tests.factories import PASSWORD
 from tests.faults.conftest import Server
 from tests.sql import query
 
@@ -54,11 +53,7 @@ class Buyer:
 def test_every_key_creates_one_order_and_every_response_is_correct(
     server: Server, cluster: Cluster, settings: Settings, kills: int
 ) -> None:
-    credentials = {"email": "seller@example.com", "password": PASSWORD}
-    token = json.loads(server.post("/api/auth/register", credentials)[1])["token"]
-    bearer = {"Authorization": f"Bearer {token}"}
-    offered = server.post("/api/products", {"name": "Course", "price": 1}, **bearer)[1]
-    product = json.loads(offered)["product"]["id"]
+    product = server.offer()
 
     def kill() -> None:
         for _ in range(kills):

@@ -1,6 +1,5 @@
 """Workers and masters that are replaced, stopped or killed while clients send requests."""
 
-import json
 import os
 import shutil
 import signal
@@ -10,12 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from nexus.config import Settings
-from tests.factories import PASSWORD
 from tests.faults.conftest import Server
 from tests.faults.good_clients import Load
 from tests.sql import query
@@ -56,18 +53,14 @@ def test_no_request_fails_while_workers_are_replaced(shop: Server) -> None:
 def test_each_order_is_placed_once_and_answered_while_workers_are_replaced(
     shop: Server, settings: Settings
 ) -> None:
-    credentials = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
-    token = json.loads(shop.post("/api/auth/register", credentials)[1])["token"]
-    bearer = {"Authorization": f"Bearer {token}"}
-    product = json.loads(shop.post("/api/products", {"name": "Course", "price": 1}, **bearer)[1])["product"]
-
-    order = {"productId": product["id"], "email": "buyer@example.com"}
+    product = shop.offer()
+    order = {"productId": product, "email": "buyer@example.com"}
     with Load(shop.port, [0.001] * 12, order=order) as load:
         for _ in range(2):
             replace_workers(shop)
 
     assert set(load.counts) == {201}, load.counts
-    assert query(settings, PLACED, product["id"]) == [(load.counts[201],)]
+    assert query(settings, PLACED, product) == [(load.counts[201],)]
 
 
 @pytest.mark.long
